@@ -1,0 +1,1 @@
+//! Call control: a call is a value with legs.

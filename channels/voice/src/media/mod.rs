@@ -1,0 +1,1 @@
+//! Media: RTP relay, players, DTMF and quality.

@@ -1,0 +1,1 @@
+//! SIP: messages, transactions, dialogs, digest, registrar (RFC 3261 and what mends it).

@@ -1,0 +1,25 @@
+//! `routing` decides: which contact goes to which agent, in what order, and what is counted.
+//!
+//! Everything here is pure. Time, randomness and bytes come in as arguments; there is no clock, no
+//! socket, no Redis and no channel by name beyond the [`contact::Channel`] label. The same inputs
+//! always give the same outputs, so a day of the desk can be replayed from its event log.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | [`ids`], [`time`] | the types that name things and instants |
+//! | [`contact`], [`agent`], [`queue`] | what waits, who takes it, and the rules of the line |
+//! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
+//! | [`event`] | what happened, one fact a line; statistics are a fold over these |
+//!
+//! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
+//!
+//! The invariant: at any instant `arrived = waiting + offered + active + ended`, and no contact is
+//! offered to two agents at once.
+
+pub mod agent;
+pub mod contact;
+pub mod event;
+pub mod ids;
+pub mod queue;
+pub mod time;
+pub mod verb;

@@ -1,0 +1,1 @@
+//! `ringdown`, the gateway: configuration, stores, CMS, tickets, web API and wiring.

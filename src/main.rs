@@ -1,0 +1,3 @@
+//! The `ringdown` command.
+
+fn main() {}
