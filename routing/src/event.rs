@@ -6,6 +6,7 @@ use crate::ids::{AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, Queu
 use crate::time::Timestamp;
 use crate::verb::RequeueReason;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// One fact of the desk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,7 +154,8 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wrap_up_until: Option<Timestamp>,
     },
-    /// The agent is free again: wrap-up is over, or an offer to them ended.
+    /// The agent is free again: wrap-up is over, or an offer to them ended. The event names the contact
+    /// they are free of, so that the wrap-up is counted to it.
     Ready {
         /// Whether this ends wrap-up.
         after_wrap_up: bool,
@@ -200,7 +202,11 @@ pub enum EventKind {
         is_open: bool,
     },
     /// Who an agent is changed.
-    AgentChanged,
+    AgentChanged {
+        /// The queues they serve from now on, so that a queue's occupancy can be told from the log.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        queues: BTreeSet<QueueId>,
+    },
     /// An agent was taken away.
     AgentRemoved,
 }
