@@ -1,1 +1,3 @@
 //! SIP: messages, transactions, dialogs, digest, registrar (RFC 3261 and what mends it).
+
+pub mod digest;
