@@ -1,3 +1,4 @@
 //! SIP: messages, transactions, dialogs, digest, registrar (RFC 3261 and what mends it).
 
 pub mod digest;
+pub mod flow;
