@@ -1,1 +1,4 @@
 //! `ringdown`, the gateway: configuration, stores, CMS, tickets, web API and wiring.
+
+pub mod cli;
+pub mod config;

@@ -1,3 +1,8 @@
 //! The `ringdown` command.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ringdown::cli::run(ringdown::cli::Cli::parse())
+}

@@ -1,0 +1,58 @@
+//! The command line: one file per subcommand, each with `Args` and `run`.
+//!
+//! A subcommand answers [`Outcome::Good`] (exit 0) or [`Outcome::No`] (exit 1: it ran, and the answer
+//! is no). An error is exit 1 as well, told on stderr; wrong usage is exit 2 (clap's own).
+
+pub mod check;
+
+use clap::{Parser, Subcommand};
+use std::future::Future;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Telephony and multichannel contact-centre gateway.
+#[derive(Debug, Parser)]
+#[command(name = "ringdown", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Validate a configuration: every fault as file:line:column and a sentence.
+    Check(check::Args),
+}
+
+/// What a subcommand that ran has to say to the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, or yes.
+    Good,
+    /// The answer is no.
+    No,
+}
+
+/// Runs the subcommand that was asked for.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Check(args) => check::run(&args),
+    };
+    match outcome {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) => {
+            // With stderr gone there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "ringdown: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Runs a subcommand that waits for things, on a small runtime of its own; `serve` brings its own.
+pub fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}

@@ -1,0 +1,407 @@
+//! What a configuration must be beyond the shape of its values.
+
+use super::source::Step::{Index, Key};
+use super::source::{Source, Step, nearest};
+use super::{Config, NoAgents, Queue, Then, WayOut};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+/// Notes every fault of meaning.
+pub(super) fn check(config: &Config, source: &mut Source<'_>) {
+    let queues = source.texts("queue", "id");
+    let skills = source.texts("skill", "id");
+    check_sip(config, source);
+    check_media(config, source);
+    check_listeners(config, source);
+    check_duplicates(config, source);
+    check_trunks(config, source);
+    for (place, number) in config.numbers.iter().enumerate() {
+        let path = [Key("number"), Index(place), Key("queue")];
+        check_known(source, &path, "queue", number.queue.as_str(), &queues);
+    }
+    for (place, queue) in config.queues.iter().enumerate() {
+        check_queue(config, source, place, queue, &queues);
+    }
+    for (place, agent) in config.agents.iter().enumerate() {
+        for queue in &agent.queues {
+            let path = [Key("agent"), Index(place), Key("queues")];
+            check_known(source, &path, "queue", queue.as_str(), &queues);
+        }
+        for (skill, level) in &agent.skills {
+            let path = [
+                Key("agent"),
+                Index(place),
+                Key("skills"),
+                Key(skill.as_str()),
+            ];
+            check_known(source, &path, "skill", skill.as_str(), &skills);
+            if *level == 0 {
+                source.note_at(&path, "the level of a skill counts from 1");
+            }
+        }
+        if let Some(contact) = &agent.contact {
+            check_sip_uri(
+                source,
+                &[Key("agent"), Index(place), Key("contact")],
+                contact,
+            );
+        }
+        if agent.contact.is_none() && agent.sip_password.is_none() {
+            source.note_at(
+                &[Key("agent"), Index(place)],
+                "the agent has neither `sip_password` to register a phone with nor a static \
+                 `contact`",
+            );
+        }
+    }
+    check_tickets(config, source);
+    check_services(config, source);
+}
+
+fn check_sip(config: &Config, source: &mut Source<'_>) {
+    let sip = &config.sip;
+    if sip.listen_udp.is_empty() && sip.listen_tcp.is_empty() {
+        source.note_at(&[Key("sip")], "there is no address to listen on");
+    }
+    if sip.domain.is_empty() {
+        source.note_at(&[Key("sip"), Key("domain")], "the domain is empty");
+    }
+    if sip.t1.is_zero() || sip.t2 < sip.t1 {
+        source.note_at(
+            &[Key("sip"), Key("t1_ms")],
+            "T1 must be above 0 and not above T2 (RFC 3261 §17.1.2.2)",
+        );
+    }
+    if sip.session_expires_min.as_secs() < 90 {
+        source.note_at(
+            &[Key("sip"), Key("session_expires_min_s")],
+            "must be at least 90 (RFC 4028 §5)",
+        );
+    }
+    if sip.session_expires < sip.session_expires_min {
+        source.note_at(
+            &[Key("sip"), Key("session_expires_s")],
+            "must not be below `session_expires_min_s`",
+        );
+    }
+    if sip.registration_max < sip.registration_min || sip.registration_min.is_zero() {
+        source.note_at(
+            &[Key("sip"), Key("registration_max_s")],
+            "must not be below `registration_min_s`, which must be above 0",
+        );
+    }
+    if sip.shards == Some(0) {
+        source.note_at(&[Key("sip"), Key("shards")], "must be at least 1");
+    }
+}
+
+fn check_media(config: &Config, source: &mut Source<'_>) {
+    let media = &config.media;
+    if media.port_min < 1_024 || media.port_max <= media.port_min {
+        source.note_at(
+            &[Key("media"), Key("port_min")],
+            format!(
+                "the ports {} to {} are not a range above 1023",
+                media.port_min, media.port_max
+            ),
+        );
+    }
+    if !media.port_min.is_multiple_of(2) {
+        source.note_at(
+            &[Key("media"), Key("port_min")],
+            "must be even: RTP has the even port of a pair (RFC 3550 §11)",
+        );
+    }
+    if media.threads == 0 {
+        source.note_at(&[Key("media"), Key("threads")], "must be at least 1");
+    }
+    for (key, folder) in [("prompts", &media.prompts), ("music", &media.music)] {
+        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+            let sentence = format!("there is no folder {}", folder.display());
+            source.note_at(&[Key("media"), Key(key)], sentence);
+        }
+    }
+}
+
+/// Two sockets of one kind cannot have one address, and SIP must stay out of the RTP range.
+fn check_listeners(config: &Config, source: &mut Source<'_>) {
+    let mut taken: BTreeMap<(&str, SocketAddr), String> = BTreeMap::new();
+    let sip = &config.sip;
+    let udp = sip.listen_udp.iter().enumerate();
+    let tcp = sip.listen_tcp.iter().enumerate();
+    let listeners = udp
+        .map(|(place, at)| {
+            (
+                "udp",
+                *at,
+                vec![Key("sip"), Key("listen_udp"), Index(place)],
+            )
+        })
+        .chain(tcp.map(|(place, at)| {
+            (
+                "tcp",
+                *at,
+                vec![Key("sip"), Key("listen_tcp"), Index(place)],
+            )
+        }))
+        .chain([
+            ("tcp", config.web.listen, vec![Key("web"), Key("listen")]),
+            (
+                "tcp",
+                config.web.operations_listen,
+                vec![Key("web"), Key("operations_listen")],
+            ),
+        ]);
+    for (transport, address, path) in listeners {
+        let name: Vec<&str> = path.iter().filter_map(step_name).collect();
+        let name = name.join(".");
+        if address.port() != 0
+            && let Some(other) = taken.insert((transport, address), name)
+        {
+            let sentence = format!("{transport} {address} is taken by `{other}` already");
+            source.note_at(&path, sentence);
+        }
+        let media = &config.media;
+        let is_rtp = (media.port_min..=media.port_max).contains(&address.port());
+        if transport == "udp" && is_rtp {
+            source.note_at(
+                &path,
+                format!("port {} lies in the RTP range of [media]", address.port()),
+            );
+        }
+    }
+}
+
+fn step_name<'s>(step: &Step<'s>) -> Option<&'s str> {
+    match step {
+        Key(key) => Some(key),
+        Index(_) => None,
+    }
+}
+
+fn check_duplicates(config: &Config, source: &mut Source<'_>) {
+    let trunks = config.trunks.iter().map(|trunk| trunk.name.as_str());
+    check_unique(source, "trunk", "name", trunks);
+    let numbers = config.numbers.iter().map(|number| number.number.as_str());
+    check_unique(source, "number", "number", numbers);
+    let queues = config.queues.iter().map(|queue| queue.id.as_str());
+    check_unique(source, "queue", "id", queues);
+    let agents = config.agents.iter().map(|agent| agent.id.as_str());
+    check_unique(source, "agent", "id", agents);
+    let skills = config.skills.iter().map(|skill| skill.id.as_str());
+    check_unique(source, "skill", "id", skills);
+}
+
+fn check_unique<'c>(
+    source: &mut Source<'_>,
+    section: &str,
+    key: &str,
+    names: impl Iterator<Item = &'c str>,
+) {
+    let mut seen = BTreeSet::new();
+    for (place, name) in names.enumerate() {
+        let path = [Key(section), Index(place), Key(key)];
+        if name.is_empty() {
+            source.note_at(&path, format!("the {key} of a {section} is empty"));
+        } else if !seen.insert(name) {
+            source.note_at(&path, format!("there is another {section} `{name}` above"));
+        }
+    }
+}
+
+fn check_trunks(config: &Config, source: &mut Source<'_>) {
+    for (place, trunk) in config.trunks.iter().enumerate() {
+        let path = |key| [Key("trunk"), Index(place), Key(key)];
+        if trunk.addresses.is_empty() && trunk.user.is_none() {
+            source.note_at(
+                &path("name"),
+                "the trunk has neither `addresses` nor `user`, so nothing would be recognised as it",
+            );
+        }
+        if trunk.user.is_some() != trunk.password.is_some() {
+            source.note_at(&path("user"), "`user` and `password` go together");
+        }
+        if let Some(outbound) = &trunk.outbound {
+            check_sip_uri(source, &path("outbound"), outbound);
+        }
+    }
+}
+
+fn check_queue(
+    config: &Config,
+    source: &mut Source<'_>,
+    place: usize,
+    queue: &Queue,
+    queues: &BTreeSet<String>,
+) {
+    let path = |key| [Key("queue"), Index(place), Key(key)];
+    if queue.ring_timeout.is_zero() {
+        source.note_at(&path("ring_timeout_s"), "must be above 0");
+    }
+    if queue.waiting_max == 0 {
+        source.note_at(&path("waiting_max"), "must be at least 1");
+    }
+    if queue
+        .announce_every
+        .is_some_and(|every| every.as_secs() < 5)
+    {
+        source.note_at(
+            &path("announce_every_s"),
+            "must be at least 5; leave it out for no announcements",
+        );
+    }
+    if let Some(hours) = &queue.hours {
+        let known: BTreeSet<String> = config.hours.keys().cloned().collect();
+        check_known(source, &path("hours"), "opening hours", hours, &known);
+    }
+    let no_agents = match &queue.when_no_agents {
+        NoAgents::Wait => None,
+        NoAgents::Leave(way_out) => Some(way_out),
+    };
+    let ways_out = [
+        ("when_closed", Some(&queue.when_closed)),
+        ("when_full", Some(&queue.when_full)),
+        ("when_no_agents", no_agents),
+        ("when_waited", Some(&queue.when_waited)),
+    ];
+    for (key, way_out) in ways_out {
+        if let Some(way_out) = way_out {
+            check_way_out(config, source, &path(key), queue, way_out, queues);
+        }
+    }
+}
+
+fn check_way_out(
+    config: &Config,
+    source: &mut Source<'_>,
+    path: &[Step<'_>],
+    queue: &Queue,
+    way_out: &WayOut,
+    queues: &BTreeSet<String>,
+) {
+    match &way_out.then {
+        Then::HangUp => {}
+        Then::Queue(other) if *other == queue.id => {
+            source.note_at(path, "the way out leads back into the same queue");
+        }
+        Then::Queue(other) => check_known(source, path, "queue", other.as_str(), queues),
+        Then::Transfer(to) if to.starts_with("sip:") => check_sip_uri(source, path, to),
+        Then::Transfer(to) => {
+            if !config.trunks.iter().any(|trunk| trunk.outbound.is_some()) {
+                let sentence = format!("no trunk has `outbound`, so {to} cannot be reached");
+                source.note_at(path, sentence);
+            }
+        }
+    }
+}
+
+fn check_known(
+    source: &mut Source<'_>,
+    path: &[Step<'_>],
+    what: &str,
+    name: &str,
+    known: &BTreeSet<String>,
+) {
+    if known.contains(name) {
+        return;
+    }
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    };
+    source.note_at(path, format!("there is no {what} `{name}`{hint}"));
+}
+
+fn check_sip_uri(source: &mut Source<'_>, path: &[Step<'_>], uri: &str) {
+    let rest = uri.strip_prefix("sip:").unwrap_or("");
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split([';', '?']).next().unwrap_or("");
+    if host.is_empty() || uri.contains(char::is_whitespace) {
+        source.note_at(
+            path,
+            format!("`{uri}` is not a SIP URI such as `sip:phone@192.0.2.1:5060`"),
+        );
+    }
+}
+
+fn check_tickets(config: &Config, source: &mut Source<'_>) {
+    let tickets = &config.tickets;
+    let path = |key| [Key("tickets"), Key(key)];
+    if tickets
+        .matrix
+        .iter()
+        .flatten()
+        .any(|priority| !(1..=9).contains(priority))
+    {
+        source.note_at(&path("matrix"), "each priority is 1 to 9");
+    }
+    let is_grade = |grade: &u8| (1..=3).contains(grade);
+    if !tickets.impact_by_class.iter().all(is_grade) {
+        source.note_at(&path("impact_by_class"), "each impact is 1 to 3");
+    }
+    if !is_grade(&tickets.impact_unknown) {
+        source.note_at(&path("impact_unknown"), "an impact is 1 to 3");
+    }
+    if !is_grade(&tickets.urgency) {
+        source.note_at(&path("urgency"), "an urgency is 1 to 3");
+    }
+    let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if tickets.prefix.is_empty() || tickets.prefix.len() > 12 || !is_word(&tickets.prefix) {
+        source.note_at(&path("prefix"), "must be 1 to 12 letters and digits");
+    }
+}
+
+fn check_services(config: &Config, source: &mut Source<'_>) {
+    if config.cms.deadline.is_zero() {
+        source.note_at(&[Key("cms"), Key("deadline_ms")], "must be above 0");
+    }
+    if let Some(redis) = &config.redis
+        && !["redis://", "rediss://", "unix://"]
+            .iter()
+            .any(|scheme| redis.url.expose().starts_with(scheme))
+    {
+        source.note_at(&[Key("redis"), Key("url")], "must begin with `redis://`");
+    }
+    if let Some(database) = &config.database {
+        let url = database.url.expose();
+        let schemes = ["postgres://", "postgresql://", "sqlite:"];
+        if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+            source.note_at(
+                &[Key("database"), Key("url")],
+                "must begin with `postgres://` or `sqlite:`",
+            );
+        }
+        if database.connections_max == 0 {
+            source.note_at(
+                &[Key("database"), Key("connections_max")],
+                "must be at least 1",
+            );
+        }
+    }
+    for (place, token) in config.web.tokens.iter().enumerate() {
+        if token.token.expose().len() < TOKEN_LETTERS_MIN {
+            source.note_at(
+                &[Key("web"), Key("tokens"), Index(place)],
+                format!(
+                    "the token of `{}` is shorter than {TOKEN_LETTERS_MIN} letters",
+                    token.name
+                ),
+            );
+        }
+    }
+    let limits = &config.limits;
+    for (key, limit) in [
+        ("calls_max", limits.calls_max),
+        ("calls_per_second_max", limits.calls_per_second_max),
+        ("registrations_max", limits.registrations_max),
+        ("connections_max", limits.connections_max),
+        ("unwritten_max", limits.unwritten_max),
+    ] {
+        if limit == 0 {
+            source.note_at(&[Key("limits"), Key(key)], "must be at least 1");
+        }
+    }
+}
+
+/// Least letters of a bearer token; fewer can be guessed.
+const TOKEN_LETTERS_MIN: usize = 16;

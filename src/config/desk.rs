@@ -1,0 +1,335 @@
+//! `[[queue]]`, `[[agent]]` and `[[skill]]`: who waits where, and who helps.
+
+use super::value::{Language, Secret, seconds, seconds_if_any};
+use ringdown_routing::agent::{AgentProfile, Skills, one_call};
+use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::ids::{AgentId, QueueId, SkillId};
+use ringdown_routing::queue::{QueueRules, Strategy};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// `[[queue]]`: one line of waiting contacts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Which queue.
+    pub id: QueueId,
+    /// Its name by language, for people; the id where a language is missing.
+    #[serde(default)]
+    pub name: BTreeMap<Language, String>,
+    /// How agents are chosen.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// How long an agent's phone rings.
+    #[serde(
+        rename = "ring_timeout_s",
+        default = "fifteen_seconds",
+        deserialize_with = "seconds"
+    )]
+    pub ring_timeout: Duration,
+    /// Work after the contact.
+    #[serde(rename = "wrap_up_s", default, deserialize_with = "seconds")]
+    pub wrap_up: Duration,
+    /// How long an agent who declined a contact is not asked for it again.
+    #[serde(
+        rename = "decline_back_off_s",
+        default = "half_a_minute",
+        deserialize_with = "seconds"
+    )]
+    pub decline_back_off: Duration,
+    /// Service-level threshold T.
+    #[serde(
+        rename = "service_level_s",
+        default = "twenty_seconds",
+        deserialize_with = "seconds"
+    )]
+    pub service_level: Duration,
+    /// Abandons shorter than this are "short".
+    #[serde(
+        rename = "short_abandon_s",
+        default = "five_seconds",
+        deserialize_with = "seconds"
+    )]
+    pub short_abandon: Duration,
+    /// Most contacts that may wait.
+    #[serde(default = "hundred")]
+    pub waiting_max: u32,
+    /// Longest wait; then `when_waited` holds.
+    #[serde(
+        rename = "wait_max_s",
+        default = "one_hour",
+        deserialize_with = "seconds"
+    )]
+    pub wait_max: Duration,
+    /// How often position and wait are announced; never when not given.
+    #[serde(
+        rename = "announce_every_s",
+        default,
+        deserialize_with = "seconds_if_any"
+    )]
+    pub announce_every: Option<Duration>,
+    /// Prompt played first; none when not given.
+    pub greeting: Option<String>,
+    /// Piece of music played while waiting; the default piece when not given.
+    pub music: Option<String>,
+    /// Opening hours by their name under `[hours]`; always open when not given.
+    pub hours: Option<String>,
+    /// What happens while closed.
+    #[serde(default)]
+    pub when_closed: WayOut,
+    /// What happens while full.
+    #[serde(default)]
+    pub when_full: WayOut,
+    /// What happens while no agent is logged in.
+    #[serde(default)]
+    pub when_no_agents: NoAgents,
+    /// What happens after `wait_max_s`.
+    #[serde(default)]
+    pub when_waited: WayOut,
+    /// Priority by the caller's class.
+    #[serde(default)]
+    pub priority: PriorityByClass,
+}
+
+impl Queue {
+    /// The name in this language, else in its primary language, else the id.
+    pub fn name_in(&self, language: &Language) -> &str {
+        self.name
+            .get(language)
+            .or_else(|| {
+                self.name
+                    .iter()
+                    .find(|(tag, _)| tag.primary() == language.primary())
+                    .map(|(_, name)| name)
+            })
+            .map_or(self.id.as_str(), String::as_str)
+    }
+
+    /// The rules as the stores and the policy need them.
+    pub fn rules(&self, is_open: bool) -> QueueRules {
+        QueueRules {
+            strategy: self.strategy,
+            ring_timeout: self.ring_timeout,
+            wrap_up: self.wrap_up,
+            decline_back_off: self.decline_back_off,
+            waiting_max: Some(self.waiting_max),
+            is_open,
+            service_level: self.service_level,
+            short_abandon: self.short_abandon,
+            ..QueueRules::with_defaults(self.id.clone())
+        }
+    }
+}
+
+/// What a caller who cannot be served hears, and where they go then.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WayOutKeys")]
+pub struct WayOut {
+    /// Prompt played first; the built-in reason when not given.
+    pub say: Option<String>,
+    /// What follows.
+    pub then: Then,
+}
+
+/// Where a caller goes who cannot be served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// The call ends.
+    #[default]
+    HangUp,
+    /// The call goes to another number, by the first trunk with `outbound`, or to a SIP URI.
+    Transfer(String),
+    /// The caller stands in another line.
+    Queue(QueueId),
+}
+
+/// What a queue does with a caller while no agent is logged in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NoAgentsKeys")]
+pub enum NoAgents {
+    /// The caller waits until somebody comes, at most `wait_max_s`.
+    #[default]
+    Wait,
+    /// The caller is shown the way out.
+    Leave(WayOut),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WayOutKeys {
+    say: Option<String>,
+    transfer: Option<String>,
+    queue: Option<QueueId>,
+}
+
+impl TryFrom<WayOutKeys> for WayOut {
+    type Error = &'static str;
+
+    fn try_from(keys: WayOutKeys) -> Result<Self, Self::Error> {
+        let then = match (keys.transfer, keys.queue) {
+            (None, None) => Then::HangUp,
+            (Some(to), None) => Then::Transfer(to),
+            (None, Some(queue)) => Then::Queue(queue),
+            (Some(_), Some(_)) => {
+                return Err("a way out is either `transfer` or `queue`, not both");
+            }
+        };
+        Ok(Self {
+            say: keys.say,
+            then,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoAgentsKeys {
+    #[serde(default)]
+    wait: bool,
+    say: Option<String>,
+    transfer: Option<String>,
+    queue: Option<QueueId>,
+}
+
+impl TryFrom<NoAgentsKeys> for NoAgents {
+    type Error = &'static str;
+
+    fn try_from(keys: NoAgentsKeys) -> Result<Self, Self::Error> {
+        let has_way_out = keys.say.is_some() || keys.transfer.is_some() || keys.queue.is_some();
+        match (keys.wait, has_way_out) {
+            (true, false) => Ok(Self::Wait),
+            (true, true) => Err("`wait = true` leaves no room for a way out"),
+            (false, _) => WayOut::try_from(WayOutKeys {
+                say: keys.say,
+                transfer: keys.transfer,
+                queue: keys.queue,
+            })
+            .map(Self::Leave),
+        }
+    }
+}
+
+/// Priority at entry, by the caller's class; a higher number goes first.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriorityByClass {
+    class_1: i32,
+    class_2: i32,
+    class_3: i32,
+    unknown: i32,
+}
+
+impl PriorityByClass {
+    /// The priority of a caller of this class; `None` when nobody knows it.
+    pub fn of(&self, class: Option<u8>) -> Priority {
+        Priority(match class {
+            Some(1) => self.class_1,
+            Some(2) => self.class_2,
+            Some(3) => self.class_3,
+            Some(_) | None => self.unknown,
+        })
+    }
+}
+
+impl Default for PriorityByClass {
+    fn default() -> Self {
+        Self {
+            class_1: 20,
+            class_2: 10,
+            class_3: 0,
+            unknown: 0,
+        }
+    }
+}
+
+/// `[[agent]]`: a person who takes contacts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agent {
+    /// The name used to register and to log in.
+    pub id: AgentId,
+    /// Name shown to people; the id when empty.
+    #[serde(default)]
+    pub name: String,
+    /// Queues served.
+    #[serde(default)]
+    pub queues: BTreeSet<QueueId>,
+    /// Skills held, with levels from 1.
+    #[serde(default)]
+    pub skills: Skills,
+    /// Contacts held at once, per channel.
+    #[serde(default = "one_call")]
+    pub capacity: BTreeMap<Channel, u16>,
+    /// A phone behind another exchange, `sip:...`; agents without one register.
+    pub contact: Option<String>,
+    /// Password of the phone's registration.
+    pub sip_password: Option<Secret>,
+    /// What makes the agent available at first.
+    #[serde(default)]
+    pub log_in: LogIn,
+}
+
+impl Agent {
+    /// Who the agent is, as the stores and the policy need it.
+    pub fn profile(&self) -> AgentProfile {
+        let name = if self.name.is_empty() {
+            self.id.as_str().to_owned()
+        } else {
+            self.name.clone()
+        };
+        AgentProfile {
+            id: self.id.clone(),
+            name,
+            queues: self.queues.clone(),
+            skills: self.skills.clone(),
+            capacity: self.capacity.clone(),
+        }
+    }
+}
+
+/// What makes an agent available.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogIn {
+    /// The phone: within reach is available, out of reach is logged off.
+    #[default]
+    WithPhone,
+    /// The agent, who says so.
+    ByHand,
+}
+
+/// `[[skill]]`: something an agent can do and a contact can need.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Skill {
+    /// Which skill.
+    pub id: SkillId,
+    /// Its name by language, for people.
+    #[serde(default)]
+    pub name: BTreeMap<Language, String>,
+}
+
+fn five_seconds() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn fifteen_seconds() -> Duration {
+    Duration::from_secs(15)
+}
+
+fn twenty_seconds() -> Duration {
+    Duration::from_secs(20)
+}
+
+fn half_a_minute() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn one_hour() -> Duration {
+    Duration::from_secs(3_600)
+}
+
+fn hundred() -> u32 {
+    100
+}

@@ -1,0 +1,180 @@
+//! Configuration: one TOML file, read whole, checked whole, typed.
+//!
+//! Every fault is told at once with file, line, column and a sentence. What the file does not say has
+//! a default, and every default listens on loopback. `RINGDOWN_SECTION__KEY` overrides a key;
+//! passwords, tokens and addresses with passwords may be `{ file = "path" }`.
+
+mod check;
+mod desk;
+mod fault;
+mod hours;
+mod services;
+mod source;
+mod value;
+mod voice;
+
+pub use desk::{Agent, LogIn, NoAgents, PriorityByClass, Queue, Skill, Then, WayOut};
+pub use fault::{Fault, Faults, Place};
+pub use hours::Hours;
+pub use services::{Cms, Database, Limits, Redis, Rights, Site, Tickets, Token, Web};
+pub use value::{AddressRange, Language, Region, Secret, Zone};
+pub use voice::{AnswerMode, Media, Number, Sip, Trunk};
+
+use ringdown_routing::ids::{AgentId, QueueId};
+use ringdown_routing::time::Timestamp;
+use serde::Deserialize;
+use source::Source;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of everything the gateway writes.
+    #[serde(default = "data_dir")]
+    pub data_dir: PathBuf,
+    /// Where the desk is and what it speaks.
+    pub site: Site,
+    /// The signalling side.
+    #[serde(default)]
+    pub sip: Sip,
+    /// The audio side.
+    #[serde(default)]
+    pub media: Media,
+    /// Carriers and exchanges.
+    #[serde(default, rename = "trunk")]
+    pub trunks: Vec<Trunk>,
+    /// What dialled numbers lead to.
+    #[serde(default, rename = "number")]
+    pub numbers: Vec<Number>,
+    /// Lines.
+    #[serde(default, rename = "queue")]
+    pub queues: Vec<Queue>,
+    /// People who take contacts.
+    #[serde(default, rename = "agent")]
+    pub agents: Vec<Agent>,
+    /// What agents can do.
+    #[serde(default, rename = "skill")]
+    pub skills: Vec<Skill>,
+    /// Opening hours by name.
+    #[serde(default)]
+    pub hours: BTreeMap<String, Hours>,
+    /// Who people are.
+    #[serde(default)]
+    pub cms: Cms,
+    /// How tickets are opened and numbered.
+    #[serde(default)]
+    pub tickets: Tickets,
+    /// The shared queue; `None` keeps it in memory.
+    pub redis: Option<Redis>,
+    /// The database; `None` is a SQLite file in `data_dir`.
+    pub database: Option<Database>,
+    /// The API.
+    #[serde(default)]
+    pub web: Web,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Reads and checks a file, with the process's own variables.
+    pub fn load(file: &Path) -> Result<Self, Faults> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Faults(vec![Fault {
+                place: Place::File(file.to_owned()),
+                sentence: format!("cannot be read: {error}"),
+            }])
+        })?;
+        let variables: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(source::VARIABLE_PREFIX))
+            .collect();
+        Self::parse(file, &text, &variables)
+    }
+
+    /// Reads and checks a text that came from `file`, with these variables.
+    pub fn parse(file: &Path, text: &str, variables: &[(String, String)]) -> Result<Self, Faults> {
+        let mut source = Source::new(file, text, variables);
+        let config = source.read::<Self>().map(|mut config| {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            config.resolve_paths(folder);
+            config
+        });
+        if let Some(config) = &config {
+            check::check(config, &mut source);
+        }
+        let faults = source.into_faults();
+        config.filter(|_| faults.is_empty()).ok_or(Faults(faults))
+    }
+
+    /// The sample desk that `ringdown demo` runs.
+    pub fn demo() -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "the text is part of this build, and tested"
+        )]
+        Self::parse(Path::new("ringdown.toml"), DEMO, &[]).expect("the sample is a configuration")
+    }
+
+    /// What a dialled number leads to.
+    pub fn number(&self, dialled: &str) -> Option<&Number> {
+        self.numbers.iter().find(|number| number.number == dialled)
+    }
+
+    /// A queue by its id.
+    pub fn queue(&self, id: &QueueId) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.id == *id)
+    }
+
+    /// An agent by id, as far as the file knows.
+    pub fn agent(&self, id: &AgentId) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.id == *id)
+    }
+
+    /// The trunk a request from this address comes by.
+    pub fn trunk_of(&self, address: IpAddr) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| trunk.is_source(address))
+    }
+
+    /// Whether the queue's hours are open at that instant.
+    pub fn is_open(&self, queue: &Queue, at: Timestamp) -> bool {
+        match queue.hours.as_ref().and_then(|name| self.hours.get(name)) {
+            Some(hours) => hours.is_open(at, &self.site.time_zone),
+            None => true,
+        }
+    }
+
+    /// Address of the database: configured, or the file in `data_dir`.
+    pub fn database_url(&self) -> Secret {
+        match &self.database {
+            Some(database) => database.url.clone(),
+            None => {
+                let file = self.data_dir.join("ringdown.sqlite");
+                Secret::new(format!("sqlite:{}", file.display()))
+            }
+        }
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        self.data_dir = folder.join(&self.data_dir);
+        for path in [&mut self.media.prompts, &mut self.media.music]
+            .into_iter()
+            .flatten()
+        {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+/// The sample desk's configuration.
+pub const DEMO: &str = include_str!("../../fixtures/config/ringdown.toml");
+
+fn data_dir() -> PathBuf {
+    PathBuf::from("ringdown-data")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+use super::*;
+
+fn check(text: &str, variables: &[(&str, &str)], wanted: &[&str]) {
+    let variables: Vec<(String, String)> = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let faults = match Config::parse(Path::new("r.toml"), text, &variables) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    };
+    assert_eq!(faults, wanted);
+}
+
+const SITE: &str = "[site]\nregion = \"TW\"\n";
+
+#[test]
+fn the_sample_is_good_and_binds_to_loopback_only() {
+    let config = Config::demo();
+    for address in config.sip.listen_udp.iter().chain(&config.sip.listen_tcp) {
+        assert!(address.ip().is_loopback());
+    }
+    assert!(config.media.bind.is_loopback());
+    assert_eq!(config.number("100").unwrap().queue.as_str(), "helpdesk");
+}
+
+#[test]
+fn a_site_alone_is_a_configuration_on_loopback() {
+    let config = Config::parse(Path::new("/etc/r.toml"), SITE, &[]).unwrap();
+    assert!(config.web.listen.ip().is_loopback());
+    assert!(config.sip.listen_udp[0].ip().is_loopback());
+    assert!(config.redis.is_none());
+    assert_eq!(
+        config.database_url().expose(),
+        "sqlite:/etc/ringdown-data/ringdown.sqlite"
+    );
+}
+
+#[test]
+fn every_fault_is_told_at_once_in_the_order_of_the_file() {
+    check(
+        r#"
+[site]
+region = "XX"
+time_zone = "Asia/Taipeh"
+
+[sip]
+lisen_udp = ["127.0.0.1:5060"]
+t1_ms = "fast"
+
+[[number]]
+number = "100"
+queue = "helpdsk"
+
+[[queue]]
+id = "helpdesk"
+stratgy = "longest_idle"
+strategy = "longest_idel"
+
+[[queue]]
+id = "helpdesk"
+
+[[agent]]
+name = "nobody"
+"#,
+        &[],
+        &[
+            "r.toml:3:10: `XX` is not a region with a known numbering plan, such as `TW`",
+            "r.toml:4:13: `Asia/Taipeh` is not a time zone such as `Asia/Taipei` or `UTC`",
+            "r.toml:7:1: unknown key `lisen_udp`; did you mean `listen_udp`?",
+            "r.toml:8:9: invalid type: string \"fast\", expected u32",
+            "r.toml:12:9: there is no queue `helpdsk`; did you mean `helpdesk`?",
+            "r.toml:16:1: unknown key `stratgy`; did you mean `strategy`?",
+            "r.toml:17:12: unknown value `longest_idel`; did you mean `longest_idle`?",
+            "r.toml:20:6: there is another queue `helpdesk` above",
+            "r.toml:22:1: the key `id` is missing",
+        ],
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_its_place() {
+    let faults = Config::parse(Path::new("r.toml"), "[site]\nregion = \n", &[]).unwrap_err();
+    assert!(faults.to_string().starts_with("r.toml:2:1"), "{faults}");
+}
+
+#[test]
+fn variables_override_keys_and_are_named_when_wrong() {
+    let text = format!("{SITE}[[queue]]\nid = \"q\"\n");
+    let variables = [
+        ("RINGDOWN_SIP__DOMAIN".to_owned(), "desk.example".to_owned()),
+        ("RINGDOWN_SIP__T1_MS".to_owned(), "250".to_owned()),
+        (
+            "RINGDOWN_DATA_DIR".to_owned(),
+            "/var/lib/ringdown".to_owned(),
+        ),
+        ("RINGDOWN_LOG".to_owned(), "debug".to_owned()),
+    ];
+    let config = Config::parse(Path::new("r.toml"), &text, &variables).unwrap();
+    assert_eq!(config.sip.domain, "desk.example");
+    assert_eq!(config.sip.t1.as_millis(), 250);
+    assert_eq!(config.data_dir, Path::new("/var/lib/ringdown"));
+    check(
+        &text,
+        &[
+            ("RINGDOWN_SIP__DOMAN", "x"),
+            ("RINGDOWN_SIP__T1_MS", "\"x\""),
+            ("RINGDOWN_QUEUE__ID", "x"),
+        ],
+        &[
+            "RINGDOWN_QUEUE__ID: names a list or a single value of the file; only keys of sections \
+             can be overridden",
+            "RINGDOWN_SIP__DOMAN: unknown key `doman`; did you mean `domain`?",
+            "RINGDOWN_SIP__T1_MS: invalid type: string \"x\", expected u32",
+        ],
+    );
+}
+
+#[test]
+fn a_secret_comes_from_its_file_or_is_told_missing() {
+    let folder = std::env::temp_dir().join(format!("ringdown-secret-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("pw"), "hush\nsecond line\n").unwrap();
+    let text = format!("{SITE}[[agent]]\nid = \"a\"\nsip_password = {{ file = \"pw\" }}\n");
+    let config = Config::parse(&folder.join("r.toml"), &text, &[]).unwrap();
+    let password = config.agents[0].sip_password.as_ref().unwrap();
+    assert_eq!(password.expose(), "hush");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let faults = Config::parse(&folder.join("r.toml"), &text, &[]).unwrap_err();
+    assert!(
+        faults.to_string().contains(":5:16: the secret file"),
+        "{faults}"
+    );
+}
+
+#[test]
+fn listeners_that_clash_and_ports_out_of_range_are_told() {
+    check(
+        r#"
+[site]
+region = "TW"
+[sip]
+listen_udp = ["127.0.0.1:5060", "127.0.0.1:20002"]
+listen_tcp = ["127.0.0.1:8080"]
+[media]
+port_min = 20001
+port_max = 20002
+"#,
+        &[],
+        &[
+            "r.toml:1:1: tcp 127.0.0.1:8080 is taken by `sip.listen_tcp` already",
+            "r.toml:5:33: port 20002 lies in the RTP range of [media]",
+            "r.toml:8:12: must be even: RTP has the even port of a pair (RFC 3550 §11)",
+        ],
+    );
+}
+
+#[test]
+fn a_way_out_is_one_way_and_leads_somewhere() {
+    check(
+        r#"
+[site]
+region = "TW"
+[[queue]]
+id = "a"
+when_full = { queue = "a" }
+when_closed = { transfer = "+886212345678" }
+when_no_agents = { wait = true, say = "sorry" }
+when_waited = { queue = "b", transfer = "1" }
+"#,
+        &[],
+        &[
+            "r.toml:6:13: the way out leads back into the same queue",
+            "r.toml:7:15: no trunk has `outbound`, so +886212345678 cannot be reached",
+            "r.toml:8:18: `wait = true` leaves no room for a way out",
+            "r.toml:9:15: a way out is either `transfer` or `queue`, not both",
+        ],
+    );
+}
