@@ -1,7 +1,6 @@
 //! SIP: messages, transactions, dialogs, digest, registrar (RFC 3261 and what mends it).
 
 pub mod digest;
-pub mod endpoint;
 pub mod flow;
 pub mod header;
 pub mod message;
