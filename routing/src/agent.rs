@@ -92,4 +92,44 @@ pub struct Agent {
     /// Since when they are idle, for "longest idle"; an offer that came to nothing through no fault of
     /// theirs leaves it as it was.
     pub idle_since: Timestamp,
+    /// Until when they are asked for nothing, because their phone was busy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_until: Option<Timestamp>,
+}
+
+impl Agent {
+    /// Somebody new: logged off, idle, out of reach until a phone is seen.
+    pub fn new(profile: AgentProfile, at: Timestamp) -> Self {
+        Self {
+            profile,
+            status: Status::LoggedOff,
+            next_status: None,
+            state: State::Idle,
+            is_reachable: false,
+            idle_since: at,
+            rest_until: None,
+        }
+    }
+
+    /// Whether they could be offered a contact, rest apart.
+    pub fn is_free(&self) -> bool {
+        self.status == Status::Available && self.state == State::Idle && self.is_reachable
+    }
+
+    /// Whether they are left alone at `now` because their phone was busy.
+    pub fn is_resting(&self, now: Timestamp) -> bool {
+        self.rest_until.is_some_and(|until| until > now)
+    }
+}
+
+impl AgentProfile {
+    /// Whether they may take what stands in `queue`, came by `channel` and needs `skills`; says nothing
+    /// of whether they are free.
+    pub fn can_take(&self, queue: &QueueId, channel: Channel, skills: &Skills) -> bool {
+        self.queues.contains(queue)
+            && self.capacity.get(&channel).is_some_and(|most| *most > 0)
+            && skills
+                .iter()
+                .all(|(skill, least)| self.skills.get(skill).is_some_and(|level| level >= least))
+    }
 }

@@ -1,7 +1,7 @@
 //! A contact as the queue sees it: what it needs, and since when it waits.
 
 use crate::agent::Skills;
-use crate::ids::{AgentId, ContactId, NodeId, QueueId};
+use crate::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,87 @@ pub struct QueuedContact {
     pub enqueued_at: Timestamp,
     /// The node that holds its legs or messages.
     pub node: NodeId,
-    /// Agents who declined or let it ring, with the instant until which they are not asked again.
+    /// Agents who declined or let it ring, with the instant until which they are not asked again; kept
+    /// by the desk.
     #[serde(default)]
     pub avoid: std::collections::BTreeMap<AgentId, Timestamp>,
+}
+
+/// The place of a contact in its line: higher priority first, then first come first served, then by id
+/// so that the order is total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaceInLine {
+    priority: std::cmp::Reverse<Priority>,
+    enqueued_at: Timestamp,
+    id: ContactId,
+}
+
+impl PlaceInLine {
+    /// The contact that stands there.
+    pub fn contact(&self) -> ContactId {
+        self.id
+    }
+}
+
+impl QueuedContact {
+    /// Its place in the line; the same after every re-queue.
+    pub fn place_in_line(&self) -> PlaceInLine {
+        PlaceInLine {
+            priority: std::cmp::Reverse(self.priority),
+            enqueued_at: self.enqueued_at,
+            id: self.id,
+        }
+    }
+
+    /// Whether `agent` is to be left alone with this contact at `now`.
+    pub fn is_avoiding(&self, agent: &AgentId, now: Timestamp) -> bool {
+        self.avoid.get(agent).is_some_and(|until| *until > now)
+    }
+}
+
+/// Where a contact is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "place", rename_all = "snake_case")]
+pub enum Place {
+    /// In the line.
+    Waiting,
+    /// Reserved for an agent whose phone rings.
+    Offered {
+        /// Who.
+        agent: AgentId,
+        /// The offer.
+        token: OfferToken,
+        /// When the ring must have ended.
+        deadline: Timestamp,
+    },
+    /// An agent handles it.
+    Active {
+        /// Who.
+        agent: AgentId,
+        /// The offer that was accepted.
+        token: OfferToken,
+        /// When it was answered.
+        answered_at: Timestamp,
+    },
+}
+
+impl Place {
+    /// The agent and the token, when there is an offer or an answer.
+    pub fn held_by(&self) -> Option<(&AgentId, OfferToken)> {
+        match self {
+            Self::Waiting => None,
+            Self::Offered { agent, token, .. } | Self::Active { agent, token, .. } => {
+                Some((agent, *token))
+            }
+        }
+    }
+}
+
+/// A contact and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedContact {
+    /// The contact.
+    pub record: QueuedContact,
+    /// Where it is.
+    pub place: Place,
 }

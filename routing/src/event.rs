@@ -1,12 +1,12 @@
 //! What happened: one typed fact a line. Log lines, counters and statistics derive from these.
 
-use crate::agent::Status;
-use crate::contact::{Channel, Priority};
+use crate::agent::{AgentProfile, Skills, Status};
+use crate::contact::{Channel, Priority, QueuedContact};
 use crate::ids::{AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, QueueId, TicketId};
+use crate::queue::QueueRules;
 use crate::time::Timestamp;
-use crate::verb::RequeueReason;
+use crate::verb::{DeclineReason, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// One fact of the desk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,89 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// One fact before its number: what a part of the gateway hands to the desk to be put in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventDraft {
+    /// When it happened.
+    pub at: Timestamp,
+    /// The contact it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactId>,
+    /// The queue it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// The agent it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+impl EventDraft {
+    /// A fact about one contact.
+    pub fn of_contact(at: Timestamp, contact: ContactId, kind: EventKind) -> Self {
+        Self {
+            at,
+            contact: Some(contact),
+            queue: None,
+            agent: None,
+            kind,
+        }
+    }
+
+    /// A fact about one agent.
+    pub fn of_agent(at: Timestamp, agent: AgentId, kind: EventKind) -> Self {
+        Self {
+            at,
+            contact: None,
+            queue: None,
+            agent: Some(agent),
+            kind,
+        }
+    }
+
+    /// A fact about the desk itself.
+    pub fn of_desk(at: Timestamp, kind: EventKind) -> Self {
+        Self {
+            at,
+            contact: None,
+            queue: None,
+            agent: None,
+            kind,
+        }
+    }
+
+    /// The same fact with the queue it concerns.
+    pub fn in_queue(mut self, queue: QueueId) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// The same fact with the agent it concerns.
+    pub fn with_agent(mut self, agent: AgentId) -> Self {
+        self.agent = Some(agent);
+        self
+    }
+
+    /// The fact with its number.
+    pub fn numbered(self, id: EventId) -> Event {
+        Event {
+            id,
+            at: self.at,
+            contact: self.contact,
+            queue: self.queue,
+            agent: self.agent,
+            kind: self.kind,
+        }
+    }
+}
+
 /// What happened.
+///
+/// The events of the verbs carry all that a view needs to follow the desk without
+/// asking it. A verb's events come in the order written there: first the fact about the offer, then
+/// the contact's new place, then the agent's new status, then `Ready`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
@@ -72,6 +154,13 @@ pub enum EventKind {
         priority: Priority,
         /// How it came in.
         channel: Channel,
+        /// Skills an agent must have.
+        #[serde(default, skip_serializing_if = "Skills::is_empty")]
+        skills: Skills,
+        /// When it first entered a queue: its place among equals.
+        enqueued_at: Timestamp,
+        /// The node that holds it.
+        node: NodeId,
     },
     /// It was refused before the line: closed, full, without agents, limits.
     Blocked {
@@ -101,8 +190,8 @@ pub enum EventKind {
     Declined {
         /// The offer.
         token: OfferToken,
-        /// Why, in a word.
-        reason: String,
+        /// Why.
+        reason: DeclineReason,
     },
     /// The agent's phone rang for its whole time.
     RingTimeout {
@@ -114,10 +203,13 @@ pub enum EventKind {
         /// The offer.
         token: OfferToken,
     },
-    /// It stands in the line again, at its old place.
+    /// It stands in the line again, at its old place; `agent` of the event is who had it.
     Requeued {
         /// Why.
         reason: RequeueReason,
+        /// Until when that agent is not asked for it again; `None` when they may be asked at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
     },
     /// The agent answered.
     Answered {
@@ -154,14 +246,26 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wrap_up_until: Option<Timestamp>,
     },
-    /// The agent is free again: wrap-up is over, or an offer to them ended. The event names the contact
-    /// they are free of, so that the wrap-up is counted to it.
+    /// The agent holds no contact any more: wrap-up is over, a contact without wrap-up ended, or an
+    /// offer to them came to nothing. Whether they take another is their status's affair. The event
+    /// names the contact they are free of, so that the wrap-up is counted to it.
     Ready {
         /// Whether this ends wrap-up.
         after_wrap_up: bool,
+        /// Since when they count as idle; older than the event when an offer ended without their fault.
+        idle_since: Timestamp,
+        /// Until when they are asked for nothing at all, because their phone was busy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rest_until: Option<Timestamp>,
     },
-    /// The agent chose a status, and it is in force now.
+    /// The agent chose a status (or let it ring and was made not ready), and it is in force now.
     AgentStatus {
+        /// The status.
+        #[serde(flatten)]
+        status: Status,
+    },
+    /// The agent chose a status while they hold a contact; it comes into force when that is over.
+    NextStatus {
         /// The status.
         #[serde(flatten)]
         status: Status,
@@ -196,19 +300,38 @@ pub enum EventKind {
         /// How it ended.
         result: ContactResult,
     },
-    /// The rules of a queue changed.
+    /// The rules of a queue were set.
     QueueChanged {
-        /// Whether it takes new contacts.
-        is_open: bool,
+        /// The whole new rules.
+        rules: Box<QueueRules>,
     },
-    /// Who an agent is changed.
+    /// Who an agent is was set.
     AgentChanged {
-        /// The queues they serve from now on, so that a queue's occupancy can be told from the log.
-        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        queues: BTreeSet<QueueId>,
+        /// The whole new profile; its queues tell whose time counts to which queue from now on.
+        profile: Box<AgentProfile>,
     },
     /// An agent was taken away.
     AgentRemoved,
+    /// After the store came back, a node told it what it knows of a contact of its own. Not a new fact
+    /// about the contact: what happened to it meanwhile has its own events, so statistics pass over this.
+    Restored {
+        /// The contact.
+        record: Box<QueuedContact>,
+        /// Where it is.
+        place: RestoredPlace,
+    },
+    /// A node gave no sign of life for its whole lease; its calls are over.
+    NodeLost {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The queue store cannot be reached: this node keeps its own contacts and offers nothing new.
+    StoreLost {
+        /// Why, for the operator.
+        cause: String,
+    },
+    /// The queue store is back, and this node has told it what happened meanwhile.
+    StoreReturned,
 }
 
 /// What came of asking the CMS who somebody is.

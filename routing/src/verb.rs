@@ -6,8 +6,8 @@
 
 use crate::agent::{AgentProfile, Status};
 use crate::contact::QueuedContact;
-use crate::event::EndedBy;
-use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
+use crate::event::{EndedBy, Event};
+use crate::ids::{AgentId, ContactId, NodeId, OfferToken};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,17 +27,20 @@ pub enum Verb {
         /// The whole new profile.
         profile: AgentProfile,
     },
-    /// Takes an agent away; refused while they hold a contact.
+    /// Takes an agent away; refused (`AgentNotFree`) while they ring or talk. An agent who is not
+    /// there is away already: `Done`.
     RemoveAgent {
         /// Which agent.
         agent: AgentId,
     },
-    /// A contact enters a queue. The same contact again is answered `Done` and changes nothing.
+    /// A contact enters a queue. The same contact again is answered `Done` and changes nothing, or
+    /// `AlreadyEnded` when it has ended lately. What `avoid` it brings is not taken.
     Enqueue {
         /// The contact.
         contact: QueuedContact,
     },
-    /// An agent chose a status; during a contact it is kept for afterwards.
+    /// An agent chose a status; while they ring, talk or wrap up it is kept for afterwards. Becoming
+    /// available starts the idle time.
     AgentStatus {
         /// Which agent.
         agent: AgentId,
@@ -51,20 +54,24 @@ pub enum Verb {
         /// Whether it can be rung.
         is_reachable: bool,
     },
-    /// Reserves contact and agent for each other, if the one still waits and the other is still free.
+    /// Reserves contact and agent for each other, if the one still waits and the other is still free:
+    /// mints a token, sets the ring's deadline and, by [`LEASE_GRACE`] later, the end of the lease.
     Offer {
         /// The contact.
         contact: ContactId,
         /// The agent.
         agent: AgentId,
     },
-    /// The agent answered: commits the offer by its token.
+    /// The agent answered: commits the offer by its token. Again with the same token: `Done`.
     Accept {
         /// The offer.
         token: OfferToken,
     },
     /// The agent refused, was busy, or the phone could not be reached: the contact is re-queued in its
-    /// place and the agent is not asked for it again for the queue's back-off.
+    /// place and the agent is not asked for it again for the queue's back-off. Who refused starts a new
+    /// idle time; who was busy keeps theirs and is asked for nothing during the back-off (else every
+    /// waiting contact would try the busy phone in turn); who could not be reached keeps theirs and is
+    /// out of reach until `AgentReachable` says otherwise.
     Decline {
         /// The offer.
         token: OfferToken,
@@ -72,18 +79,21 @@ pub enum Verb {
         reason: DeclineReason,
     },
     /// The phone rang for its whole time (RONA): the contact is re-queued in its place and the agent
-    /// becomes not ready.
+    /// becomes not ready with the reason [`RING_ON_NO_ANSWER`], or what they chose while it rang.
     RingTimeout {
         /// The offer.
         token: OfferToken,
     },
-    /// The caller left before the answer. A ringing agent is freed with the idle time intact.
+    /// The caller left before the answer. A ringing agent is freed with the idle time intact. After an
+    /// `Accept` it is refused (`NotWaiting`): that contact ends by `Complete`.
     Abandon {
         /// The contact.
         contact: ContactId,
     },
     /// The contact goes back to the line at its old place although it had been answered or offered
-    /// (the bridge could not be built, its node lost the agent's leg).
+    /// (the bridge could not be built, its node lost the agent's leg). The agent keeps their idle time
+    /// and is not asked for it again for the back-off, except after `LeaseExpired`. A contact that waits
+    /// already: `Done`.
     Requeue {
         /// The contact.
         contact: ContactId,
@@ -97,7 +107,8 @@ pub enum Verb {
         /// Where to, in words or as a queue's name.
         to: String,
     },
-    /// The contact ended after an answer: the agent goes to wrap-up, or to idle without one.
+    /// The contact ended after an answer: the agent goes to wrap-up, or to idle without one. Again for
+    /// a contact that was completed: `Done`.
     Complete {
         /// The contact.
         contact: ContactId,
@@ -108,14 +119,87 @@ pub enum Verb {
         /// Time on hold.
         hold: Duration,
     },
-    /// The agent ends the wrap-up before its time.
+    /// The agent ends the wrap-up before its time; `Done` when there is none.
     EndWrapUp {
         /// Which agent.
         agent: AgentId,
     },
-    /// Reaps what is due: offers whose lease ran out (by a grace after their deadline) and wrap-ups
-    /// that are over. Run by every node.
+    /// A node lives; when it does not say so again in time, `Expire` ends its calls.
+    NodeAlive {
+        /// Which node.
+        node: NodeId,
+        /// How long it may stay silent from now; zero says good-bye.
+        lease: Duration,
+    },
+    /// After a lost store came back: what the asking node knows of a contact of its own. Its own word
+    /// is better than the store's, because only it rings and bridges the contact; but an offer made
+    /// since, an answer the store knows of, and an end the store knows of, stand.
+    Restore {
+        /// The contact.
+        contact: QueuedContact,
+        /// Where it is.
+        place: RestoredPlace,
+    },
+    /// Reaps what is due, at most [`REAPED_MAX`] of each kind: wrap-ups that are over, offers whose
+    /// lease ran out, one node that gave no sign of life. Run by every node.
     Expire,
+}
+
+/// How long after the end of the ring a reservation lives on, so that a late answer or the news of a
+/// refusal still finds it; only then is it taken for abandoned by its node.
+pub const LEASE_GRACE: Duration = Duration::from_secs(2);
+
+/// The reason of the not-ready status of an agent who let it ring.
+pub const RING_ON_NO_ANSWER: &str = "ring on no answer";
+
+/// Most wrap-ups and most offers one `Expire` reaps, so that no verb is long.
+pub const REAPED_MAX: usize = 256;
+
+/// How long an ended contact is remembered, so that a repeated verb is answered and not obeyed.
+pub const ENDED_KEPT: Duration = Duration::from_secs(600);
+
+/// Most ended contacts remembered; the oldest go first.
+pub const ENDED_KEPT_MAX: usize = 20_000;
+
+/// Where a node says a contact of its own is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "place", rename_all = "snake_case")]
+pub enum RestoredPlace {
+    /// It waits.
+    Waiting {
+        /// The last offer of it that the node knows to be over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer_over: Option<OfferToken>,
+    },
+    /// An agent handles it.
+    Active {
+        /// Who.
+        agent: AgentId,
+        /// The offer that was accepted.
+        token: OfferToken,
+        /// When.
+        answered_at: Timestamp,
+    },
+    /// It ended.
+    Ended {
+        /// How.
+        end: End,
+        /// The end of the wrap-up of the agent who had it; `None` when there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrap_up_until: Option<Timestamp>,
+    },
+}
+
+/// How a contact left the desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// After an answer.
+    Completed,
+    /// The caller left the line.
+    Abandoned,
+    /// It went elsewhere unanswered.
+    FlowedOut,
 }
 
 /// Why an offer came to nothing before its time.
@@ -190,9 +274,11 @@ pub enum Refusal {
     NotEligible,
     /// The token is not that of a standing offer.
     StaleOffer,
+    /// The contact has ended; it does not come back.
+    AlreadyEnded,
 }
 
-/// One change asked of a store: who asks, when, what.
+/// One change asked of a store: when (by the asking node's clock) and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The instant, by the asking node's clock.
@@ -201,5 +287,11 @@ pub struct Change {
     pub verb: Verb,
 }
 
-/// The queue a waiting or active contact is in, used by look-ups.
-pub type Placement = (QueueId, ContactId);
+/// What came of a change: the answer, and the events that happened in the same step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The answer.
+    pub answer: Answer,
+    /// What happened, in order; empty when nothing changed.
+    pub events: Vec<Event>,
+}
