@@ -4,4 +4,5 @@ pub mod digest;
 pub mod flow;
 pub mod header;
 pub mod message;
+pub mod registrar;
 pub mod uri;
