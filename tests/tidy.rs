@@ -260,7 +260,8 @@ fn every_fixture_is_used() {
                         && folder.matches('/').count() > 1)
                     && used_folders.insert(folder.to_owned())
         });
-        if !by_folder && !is_named(name) {
+        let stem = name.split('.').next().unwrap_or(name);
+        if !by_folder && !is_named(name) && !is_named(&format!("\"{stem}\"")) {
             let _ = writeln!(
                 faults,
                 "{path} is named by no source and no test: use it or drop it."

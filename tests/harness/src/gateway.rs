@@ -1,0 +1,59 @@
+//! The real gateway: the built `ringdown`, a configuration file in a folder of its own, free ports.
+
+use crate::PATIENCE;
+use crate::place::Folder;
+use crate::process::Process;
+use std::path::Path;
+use std::process::Command;
+
+/// A running `ringdown serve`.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The program and what it printed.
+    pub process: Process,
+}
+
+impl Gateway {
+    /// Starts `program serve -c` with the configuration of this path, and does not wait.
+    pub fn start(program: &Path, configuration: &Path) -> Self {
+        let folder = configuration
+            .parent()
+            .expect("a configuration lies in a folder");
+        let mut command = Command::new(program);
+        command
+            .current_dir(folder)
+            .arg("serve")
+            .arg("-c")
+            .arg(configuration);
+        Self {
+            process: Process::start("ringdown", &mut command),
+        }
+    }
+
+    /// Waits until it says that it is ready.
+    pub fn must_be_ready(&mut self) {
+        let line = self
+            .process
+            .find_line(PATIENCE, |line| line.contains("ready"));
+        assert!(
+            line.is_some(),
+            "ringdown did not become ready:\n{}",
+            self.process.transcript()
+        );
+    }
+}
+
+/// Runs `ringdown` with arguments to its end; gives exit status, standard output and standard error.
+pub fn run(program: &Path, folder: &Folder, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(program)
+        .current_dir(folder.path())
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|fault| panic!("{} cannot be started: {fault}", program.display()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
