@@ -5,4 +5,5 @@ pub mod flow;
 pub mod header;
 pub mod message;
 pub mod registrar;
+pub mod source_filter;
 pub mod uri;

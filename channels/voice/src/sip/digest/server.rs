@@ -53,6 +53,9 @@ pub enum Refusal {
     OtherRequest,
     /// Unknown user or wrong password; deliberately one case.
     WrongSecret,
+    /// The same with a nonce that we never gave, so the sender may never have seen an answer of ours
+    /// and the source address proves nothing.
+    WrongSecretAndNonce,
     /// Right, but the nonce has expired or is not ours.
     NonceExpired,
     /// Right, but nonce and count were used before.
@@ -61,10 +64,18 @@ pub enum Refusal {
 
 impl Refusal {
     /// Whether this counts against the source, as a guess at a password does.
+    ///
+    /// Only a sender that has received a nonce of ours is where it says it is; anything else could
+    /// be forged to silence somebody's phone.
     pub const fn is_suspicious(self) -> bool {
         match self {
-            Self::Unreadable(_) | Self::OtherRequest | Self::WrongSecret => true,
-            Self::NoCredentials | Self::NonceExpired | Self::Replayed => false,
+            Self::WrongSecret => true,
+            Self::NoCredentials
+            | Self::Unreadable(_)
+            | Self::OtherRequest
+            | Self::WrongSecretAndNonce
+            | Self::NonceExpired
+            | Self::Replayed => false,
         }
     }
 
@@ -72,9 +83,11 @@ impl Refusal {
     pub const fn stale(self) -> Stale {
         match self {
             Self::NonceExpired | Self::Replayed => Stale::Yes,
-            Self::NoCredentials | Self::Unreadable(_) | Self::OtherRequest | Self::WrongSecret => {
-                Stale::No
-            }
+            Self::NoCredentials
+            | Self::Unreadable(_)
+            | Self::OtherRequest
+            | Self::WrongSecretAndNonce
+            | Self::WrongSecret => Stale::No,
         }
     }
 }
@@ -192,7 +205,10 @@ impl Server {
             .ok()
             .filter(|_| is_right && secret.is_some())
         else {
-            return Verdict::Refused(Refusal::WrongSecret);
+            return Verdict::Refused(match self.read_nonce(&credentials.nonce) {
+                Some(_) => Refusal::WrongSecret,
+                None => Refusal::WrongSecretAndNonce,
+            });
         };
         match self.use_nonce(now, &credentials.nonce, count) {
             Ok(()) => Verdict::Accepted { username },
@@ -491,6 +507,11 @@ mod tests {
         let unknown = authorize(&mut phone)[0].replace("\"anna\"", "\"eve\"");
         assert_eq!(desk.judge(&[unknown]), refused);
         assert_eq!(Refusal::WrongSecret.stale(), Stale::No);
+        assert!(Refusal::WrongSecret.is_suspicious());
+        let forged = authorize(&mut phone)[0].replace("nonce=\"", "nonce=\"0");
+        let refused = desk.judge(&[forged]);
+        assert_eq!(refused, Verdict::Refused(Refusal::WrongSecretAndNonce));
+        assert!(!Refusal::WrongSecretAndNonce.is_suspicious());
     }
 
     #[test]
