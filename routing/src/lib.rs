@@ -10,6 +10,7 @@
 //! | [`contact`], [`agent`], [`queue`] | what waits, who takes it, and the rules of the line |
 //! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
 //! | [`event`] | what happened, one fact a line; statistics are a fold over these |
+//! | [`statistics`] | the fold that counts what happened, and its published formulas |
 //!
 //! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
 //!
@@ -21,5 +22,6 @@ pub mod contact;
 pub mod event;
 pub mod ids;
 pub mod queue;
+pub mod statistics;
 pub mod time;
 pub mod verb;

@@ -1,0 +1,393 @@
+//! One agent's time: what they did at every instant, split by the clock.
+
+use super::counts::{Activity, AgentTime};
+use super::journey::QueueKey;
+use super::seen::{OriginKey, Seen};
+use crate::agent::Status;
+use crate::event::{Event, EventKind};
+use crate::ids::{ContactId, OfferToken};
+use crate::time::Timestamp;
+use std::collections::BTreeSet;
+
+/// Longest stretch counted without any event of the agent; a real working life has no longer one, and
+/// a wrong clock must not make millions of intervals.
+const STRETCH_MS_MAX: i64 = 31 * 24 * 3_600 * 1_000;
+
+/// Most contacts followed at once for one agent.
+const HELD_MAX: usize = 256;
+
+/// One thing that changes what an agent does.
+#[derive(Clone, Debug)]
+pub(super) struct Turn {
+    at: Timestamp,
+    origin: OriginKey,
+    number: u64,
+    act: Act,
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Status(Presence),
+    Reachable(bool),
+    Offered {
+        contact: ContactId,
+        token: OfferToken,
+        until: Timestamp,
+    },
+    Answered {
+        contact: ContactId,
+        token: OfferToken,
+    },
+    Held(ContactId),
+    Resumed(ContactId),
+    Ended {
+        contact: ContactId,
+        wrap_up_until: Option<Timestamp>,
+    },
+    Released {
+        contact: Option<ContactId>,
+        why: Release,
+    },
+    Removed,
+}
+
+/// Why an agent is free of a contact, as far as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Release {
+    Declined,
+    RingTimeout,
+    WrapUpOver,
+    Other,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Presence {
+    Available,
+    NotReady,
+    #[default]
+    LoggedOff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Ringing { token: OfferToken, until: Timestamp },
+    Talking { token: OfferToken },
+    Held { token: OfferToken },
+    WrapUp { until: Timestamp },
+}
+
+/// Where an agent's time goes: the interval's start and what is added there.
+pub(super) trait TimeSheet {
+    /// Adds time spent.
+    fn spend(&mut self, from: Timestamp, to: Timestamp, activity: Activity);
+    /// The sums of the interval that holds `at`, to count an offer's end in.
+    fn sums(&mut self, at: Timestamp) -> &mut AgentTime;
+}
+
+/// What is known of one agent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AgentLine {
+    clock: Clock,
+    pending: Vec<Turn>,
+    is_shuffled: bool,
+    /// The queues they serve by the latest word on it: instant, origin's name and number, queues.
+    pub(super) serves: Option<(Timestamp, crate::ids::EventId, BTreeSet<QueueKey>)>,
+    /// Queues of which a contact was offered to them, for logs in which nothing else says so.
+    pub(super) was_offered: BTreeSet<QueueKey>,
+}
+
+impl AgentLine {
+    /// Takes an event of this agent; events that change nothing of their time are passed over.
+    pub(super) fn record(&mut self, event: &Event, origin: OriginKey) {
+        let Some(act) = Act::of(event) else {
+            return;
+        };
+        let turn = Turn {
+            at: event.at,
+            origin,
+            number: event.id.number,
+            act,
+        };
+        self.is_shuffled |= self.pending.last().is_some_and(|last| {
+            last.at > turn.at
+                || (last.at == turn.at && (last.origin != turn.origin || last.number > turn.number))
+        });
+        self.pending.push(turn);
+    }
+
+    /// Counts for good what happened up to `horizon`.
+    pub(super) fn settle(&mut self, seen: &Seen, horizon: Timestamp, sheet: &mut impl TimeSheet) {
+        if self.pending.is_empty() {
+            return;
+        }
+        self.straighten(seen);
+        let due = self.pending.partition_point(|turn| turn.at <= horizon);
+        for turn in self.pending.drain(..due) {
+            self.clock.take(&turn, sheet);
+        }
+    }
+
+    /// Counts everything known up to `as_of`, without changing what is kept.
+    pub(super) fn count(&self, seen: &Seen, as_of: Timestamp, sheet: &mut impl TimeSheet) {
+        let mut copy = self.clone();
+        copy.straighten(seen);
+        for turn in copy.pending.iter().filter(|turn| turn.at <= as_of) {
+            copy.clock.take(turn, sheet);
+        }
+        copy.clock.advance(as_of, sheet);
+    }
+
+    fn straighten(&mut self, seen: &Seen) {
+        if self.is_shuffled {
+            self.pending.sort_by(|a, b| {
+                (a.at, seen.name(a.origin), a.number).cmp(&(b.at, seen.name(b.origin), b.number))
+            });
+            self.is_shuffled = false;
+        }
+    }
+}
+
+impl Act {
+    fn of(event: &Event) -> Option<Self> {
+        let contact = event.contact;
+        Some(match &event.kind {
+            EventKind::AgentStatus { status } => Self::Status(match status {
+                Status::Available => Presence::Available,
+                Status::NotReady(_) => Presence::NotReady,
+                Status::LoggedOff => Presence::LoggedOff,
+            }),
+            EventKind::AgentReachable { is_reachable } => Self::Reachable(*is_reachable),
+            EventKind::AgentRemoved => Self::Removed,
+            EventKind::Offered {
+                token, deadline, ..
+            } => Self::Offered {
+                contact: contact?,
+                token: *token,
+                until: *deadline,
+            },
+            EventKind::Answered { token, .. } => Self::Answered {
+                contact: contact?,
+                token: *token,
+            },
+            EventKind::Held => Self::Held(contact?),
+            EventKind::Resumed => Self::Resumed(contact?),
+            EventKind::Ended { wrap_up_until, .. } => Self::Ended {
+                contact: contact?,
+                wrap_up_until: *wrap_up_until,
+            },
+            EventKind::Declined { .. } => Self::Released {
+                contact,
+                why: Release::Declined,
+            },
+            EventKind::RingTimeout { .. } => Self::Released {
+                contact,
+                why: Release::RingTimeout,
+            },
+            EventKind::OfferExpired { .. }
+            | EventKind::Requeued { .. }
+            | EventKind::Abandoned { .. }
+            | EventKind::Overflowed { .. }
+            | EventKind::Ready {
+                after_wrap_up: false,
+            } => Self::Released {
+                contact,
+                why: Release::Other,
+            },
+            EventKind::Ready {
+                after_wrap_up: true,
+            } => Self::Released {
+                contact,
+                why: Release::WrapUpOver,
+            },
+            EventKind::Arrived { .. }
+            | EventKind::Identified { .. }
+            | EventKind::TicketLinked { .. }
+            | EventKind::Enqueued { .. }
+            | EventKind::Blocked { .. }
+            | EventKind::Failed { .. }
+            | EventKind::Rang { .. }
+            | EventKind::KeyedIn { .. }
+            | EventKind::MediaReport { .. }
+            | EventKind::Closed { .. }
+            | EventKind::QueueChanged { .. }
+            | EventKind::AgentChanged { .. } => return None,
+        })
+    }
+}
+
+/// What an agent does now, and since when that is not yet counted.
+#[derive(Clone, Debug)]
+struct Clock {
+    since: Option<Timestamp>,
+    presence: Presence,
+    is_reachable: bool,
+    held: Vec<(ContactId, Phase)>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            since: None,
+            presence: Presence::LoggedOff,
+            is_reachable: true,
+            held: Vec::new(),
+        }
+    }
+}
+
+impl Clock {
+    fn activity(&self) -> Option<Activity> {
+        let mut most = None;
+        for (_, phase) in &self.held {
+            let activity = match phase {
+                Phase::Talking { .. } => Activity::Talk,
+                Phase::Held { .. } => Activity::Hold,
+                Phase::WrapUp { .. } => Activity::WrapUp,
+                Phase::Ringing { .. } => Activity::Ringing,
+            };
+            most = Some(most.map_or(activity, |other: Activity| other.min(activity)));
+        }
+        most.or(match (self.presence, self.is_reachable) {
+            (Presence::Available, true) => Some(Activity::Idle),
+            (Presence::Available, false) => Some(Activity::Unreachable),
+            (Presence::NotReady, _) => Some(Activity::NotReady),
+            (Presence::LoggedOff, _) => None,
+        })
+    }
+
+    /// Counts the time up to `to`; a ring or wrap-up ends by itself at its own bound.
+    fn advance(&mut self, to: Timestamp, sheet: &mut impl TimeSheet) {
+        let Some(mut from) = self.since else {
+            self.since = Some(to);
+            return;
+        };
+        while from < to {
+            let bound = self
+                .held
+                .iter()
+                .filter_map(|(_, phase)| phase.until())
+                .min()
+                .map_or(to, |until| until.max(from).min(to));
+            if let Some(activity) = self.activity() {
+                let counted = Timestamp::from_millis(
+                    bound
+                        .as_millis()
+                        .min(from.as_millis().saturating_add(STRETCH_MS_MAX)),
+                );
+                sheet.spend(from, counted, activity);
+            }
+            if bound < to || bound == from {
+                self.held
+                    .retain(|(_, phase)| phase.until().is_none_or(|until| until > bound));
+            }
+            from = bound;
+        }
+        self.since = Some(from);
+    }
+
+    fn take(&mut self, turn: &Turn, sheet: &mut impl TimeSheet) {
+        self.advance(turn.at, sheet);
+        match &turn.act {
+            Act::Status(presence) => self.presence = *presence,
+            Act::Reachable(is_reachable) => self.is_reachable = *is_reachable,
+            Act::Offered {
+                contact,
+                token,
+                until,
+            } => {
+                sheet.sums(turn.at).offers += 1;
+                if self
+                    .phase(*contact)
+                    .is_none_or(|phase| phase.token().is_none_or(|standing| standing < *token))
+                {
+                    self.set(
+                        *contact,
+                        Phase::Ringing {
+                            token: *token,
+                            until: *until,
+                        },
+                    );
+                }
+            }
+            Act::Answered { contact, token } => {
+                sheet.sums(turn.at).answers += 1;
+                self.set(*contact, Phase::Talking { token: *token });
+            }
+            Act::Held(contact) => {
+                if let Some(Phase::Talking { token }) = self.phase(*contact) {
+                    self.set(*contact, Phase::Held { token });
+                }
+            }
+            Act::Resumed(contact) => {
+                if let Some(Phase::Held { token }) = self.phase(*contact) {
+                    self.set(*contact, Phase::Talking { token });
+                }
+            }
+            Act::Ended {
+                contact,
+                wrap_up_until,
+            } => {
+                self.held.retain(|(held, _)| held != contact);
+                if let Some(until) = wrap_up_until {
+                    self.set(*contact, Phase::WrapUp { until: *until });
+                }
+            }
+            Act::Released { contact, why } => {
+                match why {
+                    Release::Declined => sheet.sums(turn.at).declines += 1,
+                    Release::RingTimeout => sheet.sums(turn.at).ring_timeouts += 1,
+                    Release::WrapUpOver | Release::Other => {}
+                }
+                self.release(*contact, *why);
+            }
+            Act::Removed => {
+                self.presence = Presence::LoggedOff;
+                self.held.clear();
+            }
+        }
+    }
+
+    fn release(&mut self, contact: Option<ContactId>, why: Release) {
+        match contact {
+            Some(contact) => self.held.retain(|(held, _)| *held != contact),
+            None => self.held.retain(|(_, phase)| match phase {
+                Phase::WrapUp { .. } => why != Release::WrapUpOver,
+                Phase::Ringing { .. } => why == Release::WrapUpOver,
+                Phase::Talking { .. } | Phase::Held { .. } => true,
+            }),
+        }
+    }
+
+    fn phase(&self, contact: ContactId) -> Option<Phase> {
+        self.held
+            .iter()
+            .find(|(held, _)| *held == contact)
+            .map(|(_, phase)| *phase)
+    }
+
+    fn set(&mut self, contact: ContactId, phase: Phase) {
+        if let Some((_, standing)) = self.held.iter_mut().find(|(held, _)| *held == contact) {
+            *standing = phase;
+        } else if self.held.len() < HELD_MAX {
+            self.held.push((contact, phase));
+        }
+    }
+}
+
+impl Phase {
+    fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Ringing { until, .. } | Self::WrapUp { until } => Some(until),
+            Self::Talking { .. } | Self::Held { .. } => None,
+        }
+    }
+
+    fn token(self) -> Option<OfferToken> {
+        match self {
+            Self::Ringing { token, .. } | Self::Talking { token } | Self::Held { token } => {
+                Some(token)
+            }
+            Self::WrapUp { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What is added up: contacts by interval of arrival, and agents' time by the clock.
+
+use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
+
+/// Contacts of one queue, channel and interval, and their times; adding two gives those of both.
+///
+/// A percentile sketch of the waits belongs here too, because it merges like the sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// O: entered the queue.
+    pub offered: u64,
+    /// A: an agent answered.
+    pub answered: u64,
+    /// B: the caller left before that.
+    pub abandoned: u64,
+    /// F: overflowed or transferred before the answer.
+    pub flowed_out: u64,
+    /// CB: turned into a call-back.
+    pub callbacks: u64,
+    /// Entered and stands there still.
+    pub waiting: u64,
+    /// Entered, and the log does not tell what became of it; 0 in a whole log.
+    pub unaccounted: u64,
+    /// S: abandoned with a wait strictly less than the queue's limit for short ones.
+    pub short_abandoned: u64,
+    /// A_T: answered with a wait up to the queue's threshold.
+    pub answered_within: u64,
+    /// B_T: abandoned with a wait up to the queue's threshold.
+    pub abandoned_within: u64,
+    /// Refused before the queue: all trunks or limits full, closed. Outside O.
+    pub blocked: u64,
+    /// Lost by signalling or media before any outcome. Outside O.
+    pub failed: u64,
+    /// Left before the queue (during the greeting or menu). Outside O.
+    pub left_before_queue: u64,
+    /// Of A, those whose conversation goes on.
+    pub in_progress: u64,
+    /// Sum over A of the wait, in milliseconds.
+    pub answer_wait_ms: u64,
+    /// Sum over B of the wait, in milliseconds.
+    pub abandon_wait_ms: u64,
+    /// Longest wait of those answered, abandoned and still waiting, in milliseconds.
+    pub longest_wait_ms: u64,
+    /// Time spoken, without hold, in milliseconds.
+    pub talk_ms: u64,
+    /// Time on hold, in milliseconds.
+    pub hold_ms: u64,
+    /// Work after the contact, in milliseconds.
+    pub wrap_up_ms: u64,
+}
+
+impl Counts {
+    /// O = A + B + F + CB + still waiting: nobody who entered the line is lost from the count.
+    pub fn every_contact_is_accounted_for(&self) -> bool {
+        self.unaccounted == 0
+            && self.offered
+                == self.answered + self.abandoned + self.flowed_out + self.callbacks + self.waiting
+    }
+
+    /// Time spent on contacts: talk, hold and wrap-up, in milliseconds.
+    pub fn handle_ms(&self) -> u64 {
+        self.talk_ms + self.hold_ms + self.wrap_up_ms
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, rhs: Self) {
+        self.offered += rhs.offered;
+        self.answered += rhs.answered;
+        self.abandoned += rhs.abandoned;
+        self.flowed_out += rhs.flowed_out;
+        self.callbacks += rhs.callbacks;
+        self.waiting += rhs.waiting;
+        self.unaccounted += rhs.unaccounted;
+        self.short_abandoned += rhs.short_abandoned;
+        self.answered_within += rhs.answered_within;
+        self.abandoned_within += rhs.abandoned_within;
+        self.blocked += rhs.blocked;
+        self.failed += rhs.failed;
+        self.left_before_queue += rhs.left_before_queue;
+        self.in_progress += rhs.in_progress;
+        self.answer_wait_ms = self.answer_wait_ms.saturating_add(rhs.answer_wait_ms);
+        self.abandon_wait_ms = self.abandon_wait_ms.saturating_add(rhs.abandon_wait_ms);
+        self.longest_wait_ms = self.longest_wait_ms.max(rhs.longest_wait_ms);
+        self.talk_ms = self.talk_ms.saturating_add(rhs.talk_ms);
+        self.hold_ms = self.hold_ms.saturating_add(rhs.hold_ms);
+        self.wrap_up_ms = self.wrap_up_ms.saturating_add(rhs.wrap_up_ms);
+    }
+}
+
+/// What an agent does at an instant, as far as it is counted; the first that fits wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activity {
+    /// Speaks with a caller.
+    Talk,
+    /// Has a caller on hold.
+    Hold,
+    /// Works after a contact.
+    WrapUp,
+    /// The phone rings.
+    Ringing,
+    /// Available, and the phone is out of reach.
+    Unreachable,
+    /// Available, and free.
+    Idle,
+    /// Logged in, takes no contacts.
+    NotReady,
+}
+
+/// One agent's (or several agents') time within an interval, split by the clock, and what was asked
+/// of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentTime {
+    /// Available and free, in milliseconds.
+    pub idle_ms: u64,
+    /// The phone rings, in milliseconds.
+    pub ringing_ms: u64,
+    /// Speaks, in milliseconds.
+    pub talk_ms: u64,
+    /// Has a caller on hold, in milliseconds.
+    pub hold_ms: u64,
+    /// Works after a contact, in milliseconds.
+    pub wrap_up_ms: u64,
+    /// Logged in and takes no contacts, in milliseconds.
+    pub not_ready_ms: u64,
+    /// Available with the phone out of reach, in milliseconds.
+    pub unreachable_ms: u64,
+    /// Offers made to them.
+    pub offers: u64,
+    /// Offers they answered.
+    pub answers: u64,
+    /// Offers they declined (or whose phone was busy or out of reach).
+    pub declines: u64,
+    /// Offers that rang for their whole time.
+    pub ring_timeouts: u64,
+}
+
+impl AgentTime {
+    /// Talk, hold and wrap-up, in milliseconds.
+    pub fn handle_ms(&self) -> u64 {
+        self.talk_ms + self.hold_ms + self.wrap_up_ms
+    }
+
+    /// All time logged in, in milliseconds.
+    pub fn logged_in_ms(&self) -> u64 {
+        self.handle_ms() + self.idle_ms + self.ringing_ms + self.not_ready_ms + self.unreachable_ms
+    }
+
+    pub(super) fn add(&mut self, activity: Activity, millis: u64) {
+        let sum = match activity {
+            Activity::Talk => &mut self.talk_ms,
+            Activity::Hold => &mut self.hold_ms,
+            Activity::WrapUp => &mut self.wrap_up_ms,
+            Activity::Ringing => &mut self.ringing_ms,
+            Activity::Unreachable => &mut self.unreachable_ms,
+            Activity::Idle => &mut self.idle_ms,
+            Activity::NotReady => &mut self.not_ready_ms,
+        };
+        *sum = sum.saturating_add(millis);
+    }
+}
+
+impl AddAssign for AgentTime {
+    fn add_assign(&mut self, rhs: Self) {
+        self.idle_ms += rhs.idle_ms;
+        self.ringing_ms += rhs.ringing_ms;
+        self.talk_ms += rhs.talk_ms;
+        self.hold_ms += rhs.hold_ms;
+        self.wrap_up_ms += rhs.wrap_up_ms;
+        self.not_ready_ms += rhs.not_ready_ms;
+        self.unreachable_ms += rhs.unreachable_ms;
+        self.offers += rhs.offers;
+        self.answers += rhs.answers;
+        self.declines += rhs.declines;
+        self.ring_timeouts += rhs.ring_timeouts;
+    }
+}

@@ -1,0 +1,298 @@
+//! The published formulas: from sums to the figures a manager staffs by.
+//!
+//! Ratios are sum over sum, never means of ratios; a denominator of zero gives `None` (null).
+
+use super::counts::{AgentTime, Counts};
+use serde::{Deserialize, Serialize};
+
+/// All figures of a queue (or desk) and period, with the counts they come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The base sets and sums.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Average speed of answer, in seconds.
+    pub asa_s: Option<f64>,
+    /// Average handle time, in seconds.
+    pub aht_s: Option<f64>,
+    /// Service level in its four variants.
+    pub service_level: ServiceLevel,
+    /// Share that left before the answer.
+    pub abandon_rate: Option<f64>,
+    /// The same without those who left at once.
+    pub abandon_rate_net: Option<f64>,
+    /// Longest wait, in seconds; null when nobody waited.
+    pub longest_wait_s: Option<f64>,
+    /// Mean wait of those who left, in seconds.
+    pub abandon_wait_s: Option<f64>,
+    /// Share of the agents' available time spent on contacts.
+    pub occupancy: Option<f64>,
+    /// Share of the agents' logged-in time spent on contacts.
+    pub utilisation: Option<f64>,
+    /// Share of all who tried that an agent answered.
+    pub handling_rate: Option<f64>,
+    /// Share of all who tried that the desk failed.
+    pub failure_rate: Option<f64>,
+    /// What the failure rate is made of.
+    pub failure_rate_parts: FailureParts,
+    /// The agents' time behind occupancy and utilisation.
+    pub agent_time: AgentTime,
+    /// All time logged in, in milliseconds.
+    pub logged_in_ms: u64,
+    /// Whether O = A + B + F + CB + still waiting holds.
+    pub is_conserved: bool,
+}
+
+/// Service level: the share served within the threshold, in its four published variants.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceLevel {
+    /// An early abandon counts against the desk.
+    pub negative: Option<f64>,
+    /// An early abandon counts for the desk.
+    pub positive: Option<f64>,
+    /// An early abandon does not count.
+    pub ignored: Option<f64>,
+    /// Only the answered count.
+    pub handled: Option<f64>,
+}
+
+/// The failure rate, part by part; they add up to it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureParts {
+    /// Refused before the queue.
+    pub blocked: Option<f64>,
+    /// Signalling or media failed.
+    pub failed: Option<f64>,
+    /// Left before the answer, without those who left at once.
+    pub abandoned: Option<f64>,
+}
+
+impl Figures {
+    /// Computes the figures of some counts and of the time of the agents who served them.
+    pub fn of(counts: Counts, agent_time: AgentTime) -> Self {
+        let c = &counts;
+        let tried = c.offered + c.blocked + c.failed;
+        let lost = c.abandoned.saturating_sub(c.short_abandoned);
+        let waited = c.answered + c.abandoned + c.waiting;
+        Self {
+            asa_s: seconds_each(c.answer_wait_ms, c.answered),
+            aht_s: seconds_each(c.handle_ms(), c.answered),
+            service_level: ServiceLevel {
+                negative: ratio(c.answered_within, c.offered),
+                positive: ratio(c.answered_within + c.abandoned_within, c.offered),
+                ignored: ratio(
+                    c.answered_within,
+                    c.offered.saturating_sub(c.abandoned_within),
+                ),
+                handled: ratio(c.answered_within, c.answered),
+            },
+            abandon_rate: ratio(c.abandoned, c.offered),
+            abandon_rate_net: ratio(lost, c.offered.saturating_sub(c.short_abandoned)),
+            longest_wait_s: (waited > 0).then(|| seconds(c.longest_wait_ms)),
+            abandon_wait_s: seconds_each(c.abandon_wait_ms, c.abandoned),
+            occupancy: ratio(
+                agent_time.handle_ms(),
+                agent_time.handle_ms() + agent_time.idle_ms,
+            ),
+            utilisation: ratio(agent_time.handle_ms(), agent_time.logged_in_ms()),
+            handling_rate: ratio(c.answered, tried),
+            failure_rate: ratio(c.blocked + c.failed + lost, tried),
+            failure_rate_parts: FailureParts {
+                blocked: ratio(c.blocked, tried),
+                failed: ratio(c.failed, tried),
+                abandoned: ratio(lost, tried),
+            },
+            agent_time,
+            logged_in_ms: agent_time.logged_in_ms(),
+            is_conserved: counts.every_contact_is_accounted_for(),
+            counts,
+        }
+    }
+}
+
+/// One figure's name and formula, printed beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Definition {
+    /// The field's name in every answer and report.
+    pub field: &'static str,
+    /// Its formula, in words.
+    pub formula: &'static str,
+}
+
+/// The formula of every figure, in the order they are printed.
+pub const DEFINITIONS: &[Definition] = &[
+    define(
+        "offered",
+        "O: entered the queue; a contact that overflows is offered again in the queue it goes to",
+    ),
+    define("answered", "A: a human agent answered"),
+    define(
+        "abandoned",
+        "B: the caller left the queue before the answer",
+    ),
+    define(
+        "flowed_out",
+        "F: overflowed or transferred before the answer",
+    ),
+    define("callbacks", "CB: turned into a call-back"),
+    define(
+        "waiting",
+        "still in the queue; always O = A + B + F + CB + waiting",
+    ),
+    define(
+        "short_abandoned",
+        "S: abandoned with wait < short_abandon_s (strictly less)",
+    ),
+    define(
+        "answered_within",
+        "A_T: answered with wait <= T (service_level_s of the queue)",
+    ),
+    define("abandoned_within", "B_T: abandoned with wait <= T"),
+    define(
+        "blocked",
+        "refused before the queue: trunks or limits full, closed; outside O",
+    ),
+    define(
+        "failed",
+        "signalling or media failed before any outcome; outside O",
+    ),
+    define(
+        "left_before_queue",
+        "left during greeting or menu; outside O",
+    ),
+    define("in_progress", "answered and not ended yet; part of A"),
+    define(
+        "asa_s",
+        "sum of (answer - first enqueue) / A, ring time and re-queues included",
+    ),
+    define("aht_s", "(talk + hold + wrap-up) / A; talk excludes hold"),
+    define("service_level.negative", "A_T / O"),
+    define("service_level.positive", "(A_T + B_T) / O"),
+    define("service_level.ignored", "A_T / (O - B_T)"),
+    define("service_level.handled", "A_T / A"),
+    define("abandon_rate", "B / O"),
+    define("abandon_rate_net", "(B - S) / (O - S)"),
+    define(
+        "longest_wait_s",
+        "longest wait of answered, abandoned and still waiting",
+    ),
+    define("abandon_wait_s", "mean wait of B"),
+    define(
+        "occupancy",
+        "(talk + hold + wrap-up) / (talk + hold + wrap-up + idle while available), agents of the queue, by the clock",
+    ),
+    define(
+        "utilisation",
+        "(talk + hold + wrap-up) / logged-in time, agents of the queue, by the clock",
+    ),
+    define("handling_rate", "A / (O + blocked + failed)"),
+    define(
+        "failure_rate",
+        "(blocked + failed + (B - S)) / (O + blocked + failed), each part shown apart",
+    ),
+];
+
+/// Where counts and times belong; printed under every report.
+pub const ATTRIBUTION: &str = "Contacts count in the interval in which they arrived, and a later end revises it; \
+     agents' time is split by the clock. A dash (null) means that nothing was there to divide by.";
+
+const fn define(field: &'static str, formula: &'static str) -> Definition {
+    Definition { field, formula }
+}
+
+/// Exact for every sum below 2^53 (285,000 years in milliseconds).
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn seconds_each(sum_ms: u64, count: u64) -> Option<f64> {
+    ratio(sum_ms, count.saturating_mul(1_000))
+}
+
+fn seconds(millis: u64) -> f64 {
+    ratio(millis, 1_000).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_formula_of_the_table_is_computed_as_published() {
+        let counts = Counts {
+            offered: 10,
+            answered: 6,
+            abandoned: 3,
+            flowed_out: 1,
+            short_abandoned: 1,
+            answered_within: 4,
+            abandoned_within: 2,
+            blocked: 2,
+            failed: 1,
+            answer_wait_ms: 90_000,
+            abandon_wait_ms: 33_000,
+            longest_wait_ms: 40_500,
+            talk_ms: 600_000,
+            hold_ms: 60_000,
+            wrap_up_ms: 120_000,
+            ..Counts::default()
+        };
+        let agents = AgentTime {
+            talk_ms: 600_000,
+            hold_ms: 60_000,
+            wrap_up_ms: 120_000,
+            idle_ms: 220_000,
+            not_ready_ms: 560_000,
+            ..AgentTime::default()
+        };
+        let figures = Figures::of(counts, agents);
+        assert_eq!(figures.asa_s, Some(15.0));
+        assert_eq!(figures.aht_s, Some(130.0));
+        assert_eq!(figures.service_level.negative, Some(0.4));
+        assert_eq!(figures.service_level.positive, Some(0.6));
+        assert_eq!(figures.service_level.ignored, Some(0.5));
+        assert_eq!(figures.service_level.handled, Some(4.0 / 6.0));
+        assert_eq!(figures.abandon_rate, Some(0.3));
+        assert_eq!(figures.abandon_rate_net, Some(2.0 / 9.0));
+        assert_eq!(figures.longest_wait_s, Some(40.5));
+        assert_eq!(figures.abandon_wait_s, Some(11.0));
+        assert_eq!(figures.occupancy, Some(0.78));
+        assert_eq!(figures.utilisation, Some(0.5));
+        assert_eq!(figures.handling_rate, Some(6.0 / 13.0));
+        assert_eq!(figures.failure_rate, Some(5.0 / 13.0));
+        assert_eq!(figures.failure_rate_parts.abandoned, Some(2.0 / 13.0));
+        assert!(figures.is_conserved);
+    }
+
+    #[test]
+    fn nothing_to_divide_by_is_null_and_never_zero() {
+        let figures = Figures::of(Counts::default(), AgentTime::default());
+        let json = serde_json::to_value(&figures).unwrap();
+        for field in [
+            "asa_s",
+            "aht_s",
+            "abandon_rate",
+            "abandon_rate_net",
+            "longest_wait_s",
+            "abandon_wait_s",
+            "occupancy",
+            "utilisation",
+            "handling_rate",
+            "failure_rate",
+        ] {
+            assert!(json[field].is_null(), "{field}");
+        }
+        assert!(json["service_level"]["ignored"].is_null());
+        assert_eq!(json["offered"], 0);
+    }
+
+    #[test]
+    fn every_defined_field_is_in_the_answer() {
+        let figures = Figures::of(Counts::default(), AgentTime::default());
+        let json = serde_json::to_value(&figures).unwrap();
+        for definition in DEFINITIONS {
+            let pointer = format!("/{}", definition.field.replace('.', "/"));
+            assert!(json.pointer(&pointer).is_some(), "{}", definition.field);
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! One contact's way through the queues, as far as the log has told it, and what it counts for.
+//!
+//! Facts are only collected; what they mean is worked out from all of them together. So the order in
+//! which they came does not matter, and a later end revises what was counted.
+
+use super::counts::Counts;
+use super::seen::{OriginKey, Seen};
+use super::{Rules, Thresholds};
+use crate::contact::Channel;
+use crate::event::ContactResult;
+use crate::ids::QueueId;
+use crate::time::Timestamp;
+
+/// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
+const STEPS_MAX: usize = 1_024;
+
+/// A queue by its place in the fold's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct QueueKey(pub(super) u32);
+
+/// Where a contact counts: interval of arrival, queue (none before the first), channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CellKey {
+    pub(super) start: i64,
+    pub(super) queue: Option<QueueKey>,
+    pub(super) channel: Channel,
+}
+
+/// One step, with what orders it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) origin: OriginKey,
+    pub(super) number: u64,
+    pub(super) at: Timestamp,
+    pub(super) act: Act,
+}
+
+/// What a step changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    Enqueued {
+        queue: QueueKey,
+    },
+    Answered {
+        wait_ms: u64,
+    },
+    Requeued,
+    Abandoned {
+        wait_ms: u64,
+    },
+    FlowedOut,
+    Ended {
+        talk_ms: u64,
+        hold_ms: u64,
+        wrap_up_until: Option<Timestamp>,
+    },
+    WrapUpOver,
+}
+
+/// All that is known of one contact.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Journey {
+    pub(super) arrived: Option<Timestamp>,
+    pub(super) channel: Option<Channel>,
+    /// The queue it was meant for, told before it stood in one.
+    pub(super) meant_for: Option<QueueKey>,
+    pub(super) blocked_in: Option<Option<QueueKey>>,
+    pub(super) has_failed: bool,
+    pub(super) closed: Option<(Timestamp, ContactResult)>,
+    steps: Vec<Step>,
+    is_shuffled: bool,
+}
+
+/// One stay in one queue.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    queue: QueueKey,
+    /// When the wait began: kept when it overflowed from another queue.
+    since: Timestamp,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Outcome {
+    Waits,
+    Answered { wait_ms: u64, work: Work },
+    Abandoned { wait_ms: u64 },
+    FlowedOut,
+}
+
+/// What followed an answer.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Talks,
+    Ended {
+        talk_ms: u64,
+        hold_ms: u64,
+        wrap_up: WrapUp,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct WrapUp {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl Journey {
+    pub(super) fn push(&mut self, step: Step) {
+        if self.steps.len() >= STEPS_MAX {
+            return;
+        }
+        self.is_shuffled |= self
+            .steps
+            .last()
+            .is_some_and(|last| last.origin != step.origin || last.number > step.number);
+        self.steps.push(step);
+    }
+
+    /// Puts the steps in the order in which they happened: by number within an origin (clocks of two
+    /// nodes may differ), origins by their first instant.
+    pub(super) fn straighten(&mut self, seen: &Seen) {
+        if !self.is_shuffled {
+            return;
+        }
+        self.is_shuffled = false;
+        let mut first: Vec<(OriginKey, Timestamp)> = Vec::new();
+        for step in &self.steps {
+            match first.iter_mut().find(|(origin, _)| *origin == step.origin) {
+                Some((_, at)) => *at = (*at).min(step.at),
+                None => first.push((step.origin, step.at)),
+            }
+        }
+        let rank = |step: &Step| {
+            first
+                .iter()
+                .find(|(origin, _)| *origin == step.origin)
+                .map(|(_, at)| *at)
+        };
+        self.steps.sort_by(|a, b| {
+            (rank(a), seen.name(a.origin), a.number).cmp(&(rank(b), seen.name(b.origin), b.number))
+        });
+    }
+
+    /// Whether the steps stand in the order in which they happened.
+    pub(super) fn is_straight(&self) -> bool {
+        !self.is_shuffled
+    }
+
+    /// Whether the log has told when it arrived or entered a queue.
+    pub(super) fn has_begun(&self) -> bool {
+        self.arrived.is_some()
+            || self
+                .steps
+                .iter()
+                .any(|step| matches!(step.act, Act::Enqueued { .. }))
+    }
+
+    /// Whether nothing is missing: it began, it is closed, and what its result implies was told.
+    pub(super) fn is_whole(&self) -> bool {
+        let Some((_, result)) = self.closed else {
+            return false;
+        };
+        let has = |wanted: fn(&Act) -> bool| self.steps.iter().any(|step| wanted(&step.act));
+        self.arrived.is_some()
+            && match result {
+                ContactResult::Answered => {
+                    has(|act| matches!(act, Act::Enqueued { .. }))
+                        && has(|act| matches!(act, Act::Answered { .. }))
+                        && self.is_worked_up()
+                }
+                ContactResult::Abandoned
+                | ContactResult::FlowedOut
+                | ContactResult::CallBack
+                | ContactResult::Blocked
+                | ContactResult::Failed => true,
+            }
+    }
+
+    /// Whether the end of an answered contact, and of its wrap-up, were told.
+    fn is_worked_up(&self) -> bool {
+        let mut wrap_up_is_open = None;
+        for step in &self.steps {
+            match step.act {
+                Act::Ended { wrap_up_until, .. } => wrap_up_is_open = Some(wrap_up_until.is_some()),
+                Act::WrapUpOver => wrap_up_is_open = Some(false),
+                Act::Enqueued { .. }
+                | Act::Answered { .. }
+                | Act::Requeued
+                | Act::Abandoned { .. }
+                | Act::FlowedOut => {}
+            }
+        }
+        wrap_up_is_open == Some(false)
+    }
+
+    /// Tells `into` what the contact counts for, as known at `as_of`. The steps must be straight.
+    pub(super) fn count(
+        &self,
+        rules: &Rules,
+        queues: &[QueueId],
+        as_of: Timestamp,
+        into: &mut impl FnMut(CellKey, Counts),
+    ) {
+        let Some(channel) = self.channel else {
+            return;
+        };
+        let first_enqueue = self.steps.iter().find_map(|step| match step.act {
+            Act::Enqueued { .. } => Some(step.at),
+            Act::Answered { .. }
+            | Act::Requeued
+            | Act::Abandoned { .. }
+            | Act::FlowedOut
+            | Act::Ended { .. }
+            | Act::WrapUpOver => None,
+        });
+        let Some(arrival) = self.arrived.or(first_enqueue) else {
+            return;
+        };
+        let start = rules.interval_of(arrival);
+        let mut has_visited = false;
+        let mut last: Option<Visit> = None;
+        self.visits(|visit| {
+            if let Some(before) = last.replace(visit) {
+                has_visited = true;
+                let thresholds = rules.thresholds(queues, before.queue);
+                into(
+                    CellKey {
+                        start,
+                        queue: Some(before.queue),
+                        channel,
+                    },
+                    before.counts(thresholds, as_of),
+                );
+            }
+        });
+        match last {
+            Some(visit) => {
+                let counts = self.last_counts(
+                    visit,
+                    has_visited,
+                    rules.thresholds(queues, visit.queue),
+                    as_of,
+                );
+                into(
+                    CellKey {
+                        start,
+                        queue: Some(visit.queue),
+                        channel,
+                    },
+                    counts,
+                );
+            }
+            None => {
+                let (queue, counts) = self.outside_counts();
+                into(
+                    CellKey {
+                        start,
+                        queue,
+                        channel,
+                    },
+                    counts,
+                );
+            }
+        }
+    }
+
+    /// Follows the steps and tells every stay in a queue, in order.
+    fn visits(&self, mut tell: impl FnMut(Visit)) {
+        let mut current: Option<Visit> = None;
+        for step in &self.steps {
+            match (step.act, &mut current) {
+                (Act::Enqueued { queue }, Some(visit))
+                    if visit.queue == queue && matches!(visit.outcome, Outcome::Waits) => {}
+                (Act::Enqueued { queue }, before) => {
+                    let mut since = step.at;
+                    if let Some(mut visit) = before.take() {
+                        if matches!(visit.outcome, Outcome::Waits) {
+                            visit.outcome = Outcome::FlowedOut;
+                        }
+                        if matches!(visit.outcome, Outcome::FlowedOut) {
+                            since = visit.since;
+                        }
+                        tell(visit);
+                    }
+                    current = Some(Visit {
+                        queue,
+                        since,
+                        outcome: Outcome::Waits,
+                    });
+                }
+                (act, Some(visit)) => visit.outcome = visit.outcome.after(act, step.at),
+                (_, None) => {}
+            }
+        }
+        if let Some(visit) = current {
+            tell(visit);
+        }
+    }
+
+    /// The counts of the last stay, for which the contact's own end may stand in for a missing outcome.
+    fn last_counts(
+        &self,
+        mut visit: Visit,
+        has_visited: bool,
+        thresholds: Thresholds,
+        as_of: Timestamp,
+    ) -> Counts {
+        let Some((closed_at, result)) = self.closed else {
+            return visit.counts(thresholds, as_of);
+        };
+        let wait_ms = millis(visit.since, closed_at);
+        match (visit.outcome, result) {
+            (Outcome::FlowedOut | Outcome::Waits, ContactResult::CallBack) => Counts {
+                offered: 1,
+                callbacks: 1,
+                ..Counts::default()
+            },
+            (Outcome::Waits, ContactResult::Abandoned) => {
+                visit.outcome = Outcome::Abandoned { wait_ms };
+                visit.counts(thresholds, as_of)
+            }
+            (Outcome::Waits, ContactResult::FlowedOut) => {
+                visit.outcome = Outcome::FlowedOut;
+                visit.counts(thresholds, as_of)
+            }
+            (Outcome::Waits, ContactResult::Blocked) if !has_visited => Counts {
+                blocked: 1,
+                ..Counts::default()
+            },
+            (Outcome::Waits, ContactResult::Failed) => Counts {
+                failed: 1,
+                ..Counts::default()
+            },
+            (Outcome::Waits, ContactResult::Answered | ContactResult::Blocked) => Counts {
+                offered: 1,
+                unaccounted: 1,
+                ..Counts::default()
+            },
+            (Outcome::Answered { .. } | Outcome::Abandoned { .. } | Outcome::FlowedOut, _) => {
+                visit.counts(thresholds, as_of)
+            }
+        }
+    }
+
+    /// What a contact counts for that never stood in a queue.
+    fn outside_counts(&self) -> (Option<QueueKey>, Counts) {
+        let result = self.closed.map(|(_, result)| result);
+        let none = Counts::default();
+        if let Some(queue) = self.blocked_in {
+            return (queue, Counts { blocked: 1, ..none });
+        }
+        let counts = match result {
+            Some(ContactResult::Blocked) => Counts { blocked: 1, ..none },
+            Some(ContactResult::Failed) => Counts { failed: 1, ..none },
+            Some(_) if self.has_failed => Counts { failed: 1, ..none },
+            Some(
+                ContactResult::Answered
+                | ContactResult::Abandoned
+                | ContactResult::FlowedOut
+                | ContactResult::CallBack,
+            ) => Counts {
+                left_before_queue: 1,
+                ..none
+            },
+            None => none,
+        };
+        (self.meant_for, counts)
+    }
+}
+
+impl Outcome {
+    fn after(self, act: Act, at: Timestamp) -> Self {
+        match (self, act) {
+            (Self::Waits, Act::Answered { wait_ms }) => Self::Answered {
+                wait_ms,
+                work: Work::Talks,
+            },
+            (Self::Waits, Act::Abandoned { wait_ms }) => Self::Abandoned { wait_ms },
+            (Self::Waits, Act::FlowedOut) => Self::FlowedOut,
+            (
+                Self::Answered {
+                    work: Work::Talks, ..
+                },
+                Act::Requeued,
+            ) => Self::Waits,
+            (
+                Self::Answered {
+                    wait_ms,
+                    work: Work::Talks,
+                },
+                Act::Ended {
+                    talk_ms,
+                    hold_ms,
+                    wrap_up_until,
+                },
+            ) => Self::Answered {
+                wait_ms,
+                work: Work::Ended {
+                    talk_ms,
+                    hold_ms,
+                    wrap_up: WrapUp {
+                        since: at,
+                        until: wrap_up_until.unwrap_or(at),
+                    },
+                },
+            },
+            (
+                Self::Answered {
+                    wait_ms,
+                    work:
+                        Work::Ended {
+                            talk_ms,
+                            hold_ms,
+                            wrap_up,
+                        },
+                },
+                Act::WrapUpOver,
+            ) => Self::Answered {
+                wait_ms,
+                work: Work::Ended {
+                    talk_ms,
+                    hold_ms,
+                    wrap_up: WrapUp {
+                        until: wrap_up.until.min(at),
+                        ..wrap_up
+                    },
+                },
+            },
+            (
+                same,
+                Act::Enqueued { .. }
+                | Act::Answered { .. }
+                | Act::Requeued
+                | Act::Abandoned { .. }
+                | Act::FlowedOut
+                | Act::Ended { .. }
+                | Act::WrapUpOver,
+            ) => same,
+        }
+    }
+}
+
+impl Visit {
+    fn counts(&self, thresholds: Thresholds, as_of: Timestamp) -> Counts {
+        let entered = Counts {
+            offered: 1,
+            ..Counts::default()
+        };
+        match self.outcome {
+            Outcome::Waits => Counts {
+                waiting: 1,
+                longest_wait_ms: millis(self.since, as_of),
+                ..entered
+            },
+            Outcome::Answered { wait_ms, work } => {
+                let answered = Counts {
+                    answered: 1,
+                    answered_within: u64::from(wait_ms <= thresholds.service_level_ms),
+                    answer_wait_ms: wait_ms,
+                    longest_wait_ms: wait_ms,
+                    ..entered
+                };
+                match work {
+                    Work::Talks => Counts {
+                        in_progress: 1,
+                        ..answered
+                    },
+                    Work::Ended {
+                        talk_ms,
+                        hold_ms,
+                        wrap_up,
+                    } => Counts {
+                        talk_ms,
+                        hold_ms,
+                        wrap_up_ms: millis(wrap_up.since, wrap_up.until.min(as_of)),
+                        ..answered
+                    },
+                }
+            }
+            Outcome::Abandoned { wait_ms } => Counts {
+                abandoned: 1,
+                abandoned_within: u64::from(wait_ms <= thresholds.service_level_ms),
+                short_abandoned: u64::from(wait_ms < thresholds.short_abandon_ms),
+                abandon_wait_ms: wait_ms,
+                longest_wait_ms: wait_ms,
+                ..entered
+            },
+            Outcome::FlowedOut => Counts {
+                flowed_out: 1,
+                ..entered
+            },
+        }
+    }
+}
+
+fn millis(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,445 @@
+//! Statistics: a fold over the event log that can be run again from zero and gives the same figures.
+//!
+//! [`Statistics::record`] takes events one by one, in any order and any number of times; what they
+//! mean is worked out when a [`Ledger`] is read. A contact counts in the interval in which it arrived,
+//! and a later end revises that interval; agents' time is split by the clock. The live view of
+//! the desk, which goes by event, is another thing and lives in [`live`].
+//!
+//! Memory is bounded by the contacts that are open or were closed within [`Rules::settle_after`], and
+//! by the number of intervals. An event that comes later than that for a closed contact is not
+//! counted any more, and is seen in [`Health::late`].
+//!
+//! The invariant: O = A + B + F + CB + still waiting, in every cell, after any events in any order.
+
+mod agent_time;
+mod counts;
+mod figures;
+mod journey;
+mod ledger;
+pub mod live;
+mod seen;
+
+pub use counts::{Activity, AgentTime, Counts};
+pub use figures::{ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, ServiceLevel};
+pub use ledger::{Ledger, Scope, Tally};
+
+use crate::event::{ContactResult, Event, EventKind};
+use crate::ids::{AgentId, ContactId, QueueId};
+use crate::queue::QueueRules;
+use crate::time::Timestamp;
+use agent_time::AgentLine;
+use journey::{Act, CellKey, Journey, QueueKey, Step};
+use ledger::Sheet;
+use seen::{OriginKey, Seen};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Most contacts held open; the oldest is counted as it stands when there are more.
+const OPEN_MAX: usize = 1_000_000;
+
+/// How long after its close a contact is kept whose log has a hole.
+const HOLE_GRACE: Duration = Duration::from_secs(3_600);
+
+/// How the fold counts.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Width of the cells that are kept, aligned to UTC; every interval asked for is a multiple of it.
+    /// 15 minutes fit the hours and days of every time zone.
+    pub interval: Duration,
+    /// How late an event may come and still be counted; the bound of what is kept of closed contacts.
+    pub settle_after: Duration,
+    /// Thresholds of queues that have none of their own.
+    pub thresholds: Thresholds,
+    /// Thresholds by queue.
+    pub queues: BTreeMap<QueueId, Thresholds>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(900),
+            settle_after: Duration::from_secs(300),
+            thresholds: Thresholds::default(),
+            queues: BTreeMap::new(),
+        }
+    }
+}
+
+/// What is "in time" and what is "at once" for a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// T, in milliseconds; default 20,000.
+    pub service_level_ms: u64,
+    /// Abandons strictly shorter than this are short, in milliseconds; default 5,000.
+    pub short_abandon_ms: u64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            service_level_ms: 20_000,
+            short_abandon_ms: 5_000,
+        }
+    }
+}
+
+impl From<&QueueRules> for Thresholds {
+    fn from(rules: &QueueRules) -> Self {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            service_level_ms: millis(rules.service_level),
+            short_abandon_ms: millis(rules.short_abandon),
+        }
+    }
+}
+
+impl Rules {
+    /// The start of the cell that holds an instant, in milliseconds of UTC.
+    fn interval_of(&self, at: Timestamp) -> i64 {
+        let width = self.interval_ms();
+        at.as_millis().div_euclid(width).saturating_mul(width)
+    }
+
+    fn hole_grace(&self) -> Duration {
+        self.settle_after.max(HOLE_GRACE)
+    }
+
+    fn interval_ms(&self) -> i64 {
+        i64::try_from(self.interval.as_millis())
+            .unwrap_or(i64::MAX)
+            .max(1)
+    }
+
+    fn thresholds(&self, queues: &[QueueId], key: QueueKey) -> Thresholds {
+        queues
+            .get(usize::try_from(key.0).unwrap_or(usize::MAX))
+            .and_then(|queue| self.queues.get(queue))
+            .copied()
+            .unwrap_or(self.thresholds)
+    }
+}
+
+/// What became of a recorded event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is counted, or told nothing that counts.
+    Taken,
+    /// It was recorded before; nothing changed.
+    Duplicate,
+}
+
+/// How sound the fold is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Health {
+    /// Events recorded.
+    pub events: u64,
+    /// Events that had been recorded before.
+    pub duplicates: u64,
+    /// Contacts of which only a late or orphaned part was told, and which are not counted.
+    pub late: u64,
+    /// Contacts counted as they stood, because their log has a hole or too many were open.
+    pub with_holes: u64,
+    /// Contacts kept because they are open or closed only just now.
+    pub kept: usize,
+}
+
+/// The fold.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    rules: Rules,
+    seen: Seen,
+    newest: Timestamp,
+    swept: Timestamp,
+    open: BTreeMap<ContactId, Journey>,
+    due: BTreeSet<(Timestamp, ContactId)>,
+    cells: BTreeMap<CellKey, Counts>,
+    queues: Vec<QueueId>,
+    queue_keys: BTreeMap<QueueId, QueueKey>,
+    agents: BTreeMap<AgentId, AgentLine>,
+    agent_cells: BTreeMap<(i64, AgentId), AgentTime>,
+    health: Health,
+}
+
+impl Statistics {
+    /// Starts from zero.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            seen: Seen::default(),
+            newest: Timestamp::from_millis(i64::MIN),
+            swept: Timestamp::from_millis(i64::MIN),
+            open: BTreeMap::new(),
+            due: BTreeSet::new(),
+            cells: BTreeMap::new(),
+            queues: Vec::new(),
+            queue_keys: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            agent_cells: BTreeMap::new(),
+            health: Health::default(),
+        }
+    }
+
+    /// Counts one event; the same event again changes nothing.
+    pub fn record(&mut self, event: &Event) -> Recorded {
+        let Some(origin) = self.seen.note(&event.id) else {
+            self.health.duplicates += 1;
+            return Recorded::Duplicate;
+        };
+        self.health.events += 1;
+        if let Some(contact) = event.contact {
+            self.record_contact(contact, event, origin);
+        }
+        if let Some(agent) = &event.agent {
+            self.record_agent(agent, event, origin);
+        }
+        if event.at > self.newest {
+            self.newest = event.at;
+            self.sweep();
+        }
+        Recorded::Taken
+    }
+
+    /// The instant of the newest event; `None` before the first.
+    pub fn newest(&self) -> Option<Timestamp> {
+        (self.health.events > 0).then_some(self.newest)
+    }
+
+    /// How sound the fold is.
+    pub fn health(&self) -> Health {
+        Health {
+            kept: self.open.len(),
+            ..self.health
+        }
+    }
+
+    /// Everything counted for intervals that start in `from..to`, as known at `as_of`.
+    pub fn ledger(&self, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
+        ledger::read(self, from, to, as_of)
+    }
+
+    /// Gives up the cells of intervals that start before `before`, which nobody will ask for again.
+    pub fn forget_before(&mut self, before: Timestamp) {
+        self.cells.retain(|key, _| key.start >= before.as_millis());
+        self.agent_cells
+            .retain(|(start, _), _| *start >= before.as_millis());
+    }
+
+    fn record_contact(&mut self, contact: ContactId, event: &Event, origin: OriginKey) {
+        let act = match &event.kind {
+            EventKind::Arrived { channel, .. } => {
+                let meant_for = event.queue.as_ref().map(|queue| self.queue_key(queue));
+                let journey = self.open.entry(contact).or_default();
+                journey.arrived = Some(journey.arrived.map_or(event.at, |at| at.min(event.at)));
+                journey.channel = Some(*channel);
+                journey.meant_for = journey.meant_for.or(meant_for);
+                return;
+            }
+            EventKind::Blocked { .. } => {
+                let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
+                self.touch(contact, event.at)
+                    .blocked_in
+                    .get_or_insert(queue);
+                return;
+            }
+            EventKind::Failed { .. } => {
+                self.touch(contact, event.at).has_failed = true;
+                return;
+            }
+            EventKind::Closed { result } => {
+                self.close(contact, event.at, *result);
+                return;
+            }
+            EventKind::Enqueued { channel, .. } => {
+                let Some(queue) = &event.queue else {
+                    return;
+                };
+                let queue = self.queue_key(queue);
+                let journey = self.open.entry(contact).or_default();
+                journey.channel.get_or_insert(*channel);
+                Act::Enqueued { queue }
+            }
+            EventKind::Answered { wait_ms, .. } => Act::Answered { wait_ms: *wait_ms },
+            EventKind::Requeued { .. } => Act::Requeued,
+            EventKind::Abandoned { wait_ms } => Act::Abandoned { wait_ms: *wait_ms },
+            EventKind::Overflowed { .. } => Act::FlowedOut,
+            EventKind::Ended {
+                talk_ms,
+                hold_ms,
+                wrap_up_until,
+                ..
+            } => Act::Ended {
+                talk_ms: *talk_ms,
+                hold_ms: *hold_ms,
+                wrap_up_until: *wrap_up_until,
+            },
+            EventKind::Ready {
+                after_wrap_up: true,
+            } => Act::WrapUpOver,
+            EventKind::Ready {
+                after_wrap_up: false,
+            }
+            | EventKind::Identified { .. }
+            | EventKind::TicketLinked { .. }
+            | EventKind::Offered { .. }
+            | EventKind::Rang { .. }
+            | EventKind::Declined { .. }
+            | EventKind::RingTimeout { .. }
+            | EventKind::OfferExpired { .. }
+            | EventKind::Held
+            | EventKind::Resumed
+            | EventKind::AgentStatus { .. }
+            | EventKind::AgentReachable { .. }
+            | EventKind::KeyedIn { .. }
+            | EventKind::MediaReport { .. }
+            | EventKind::QueueChanged { .. }
+            | EventKind::AgentChanged { .. }
+            | EventKind::AgentRemoved => return,
+        };
+        let step = Step {
+            origin,
+            number: event.id.number,
+            at: event.at,
+            act,
+        };
+        self.touch(contact, event.at).push(step);
+    }
+
+    /// The contact's journey; one that begins in its middle is looked at again after a grace.
+    fn touch(&mut self, contact: ContactId, at: Timestamp) -> &mut Journey {
+        let due = &mut self.due;
+        let hole_grace = self.rules.hole_grace();
+        self.open.entry(contact).or_insert_with(|| {
+            due.insert((at + hole_grace, contact));
+            Journey::default()
+        })
+    }
+
+    fn close(&mut self, contact: ContactId, at: Timestamp, result: ContactResult) {
+        let settle_at = at + self.rules.settle_after;
+        let journey = self.touch(contact, at);
+        // Closed twice can only be two nodes' word on one contact; the earlier one stands.
+        let closed = journey
+            .closed
+            .map_or((at, result), |before| earlier(before, (at, result)));
+        journey.closed = Some(closed);
+        self.due.insert((settle_at, contact));
+    }
+
+    fn record_agent(&mut self, agent: &AgentId, event: &Event, origin: OriginKey) {
+        let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
+        let named = if let EventKind::AgentChanged { queues } = &event.kind
+            && !queues.is_empty()
+        {
+            let keys = queues.iter().map(|queue| self.queue_key(queue));
+            Some(keys.collect::<BTreeSet<_>>())
+        } else {
+            None
+        };
+        if !self.agents.contains_key(agent) {
+            self.agents.insert(agent.clone(), AgentLine::default());
+        }
+        let Some(line) = self.agents.get_mut(agent) else {
+            return;
+        };
+        if let Some(queues) = named
+            && line
+                .serves
+                .as_ref()
+                .is_none_or(|(at, id, _)| (*at, id) < (event.at, &event.id))
+        {
+            line.serves = Some((event.at, event.id.clone(), queues));
+        }
+        if let (EventKind::Offered { .. }, Some(queue)) = (&event.kind, queue) {
+            line.was_offered.insert(queue);
+        }
+        line.record(event, origin);
+    }
+
+    /// Counts for good what no event is expected for any more.
+    fn sweep(&mut self) {
+        let horizon = self.newest - self.rules.settle_after;
+        if horizon < self.swept {
+            return;
+        }
+        // An eighth of the window later is soon enough, and keeps the work per event small.
+        self.swept = horizon + self.rules.settle_after / 8 + Duration::from_millis(1);
+        let width = self.rules.interval_ms();
+        for (agent, line) in &mut self.agents {
+            let mut sheet = Sheet::new(agent, width, &mut self.agent_cells);
+            line.settle(&self.seen, horizon, &mut sheet);
+        }
+        while let Some((at, contact)) = self.due.first().copied()
+            && at <= self.newest
+        {
+            self.due.pop_first();
+            self.settle(contact, at);
+        }
+        while self.open.len() > OPEN_MAX
+            && let Some((_, journey)) = self.open.pop_first()
+        {
+            self.health.with_holes += 1;
+            self.count_for_good(journey);
+        }
+    }
+
+    /// Settles a contact whose time has come; one with a hole waits for the grace after its close.
+    fn settle(&mut self, contact: ContactId, at: Timestamp) {
+        let Some(journey) = self.open.get(&contact) else {
+            return;
+        };
+        if journey.has_begun() && journey.closed.is_none() {
+            return;
+        }
+        let is_whole = journey.is_whole();
+        let give_up_at = journey
+            .closed
+            .map_or(at, |(closed_at, _)| closed_at + self.rules.hole_grace());
+        if !is_whole && at < give_up_at {
+            self.due.insert((give_up_at, contact));
+            return;
+        }
+        let Some(journey) = self.open.remove(&contact) else {
+            return;
+        };
+        if !journey.has_begun() {
+            self.health.late += 1;
+        } else if !is_whole {
+            self.health.with_holes += 1;
+        }
+        self.count_for_good(journey);
+    }
+
+    fn count_for_good(&mut self, mut journey: Journey) {
+        journey.straighten(&self.seen);
+        let cells = &mut self.cells;
+        journey.count(
+            &self.rules,
+            &self.queues,
+            self.newest,
+            &mut |key, counts| {
+                *cells.entry(key).or_default() += counts;
+            },
+        );
+    }
+
+    fn queue_key(&mut self, queue: &QueueId) -> QueueKey {
+        if let Some(key) = self.queue_keys.get(queue) {
+            return *key;
+        }
+        let key = QueueKey(u32::try_from(self.queues.len()).unwrap_or(u32::MAX));
+        self.queues.push(queue.clone());
+        self.queue_keys.insert(queue.clone(), key);
+        key
+    }
+}
+
+fn earlier(
+    a: (Timestamp, ContactResult),
+    b: (Timestamp, ContactResult),
+) -> (Timestamp, ContactResult) {
+    if (b.0, b.1 as u8) < (a.0, a.1 as u8) {
+        b
+    } else {
+        a
+    }
+}
