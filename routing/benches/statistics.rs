@@ -39,6 +39,16 @@ fn main() {
     );
 }
 
+fn enqueued(at_ms: i64) -> EventKind {
+    EventKind::Enqueued {
+        priority: Priority(0),
+        channel: Channel::Voice,
+        skills: Default::default(),
+        enqueued_at: Timestamp::from_millis(at_ms),
+        node: NodeId::from("gateway"),
+    }
+}
+
 /// A day of answered calls at 20 a second, eight events each, interleaved as they happen.
 fn day() -> Vec<Event> {
     let mut events = Vec::new();
@@ -66,14 +76,7 @@ fn day() -> Vec<Event> {
                     class: None,
                 },
             ),
-            (
-                10,
-                None,
-                EventKind::Enqueued {
-                    priority: Priority(0),
-                    channel: Channel::Voice,
-                },
-            ),
+            (10, None, enqueued(start)),
             (
                 1_000,
                 Some(&agent),
@@ -106,6 +109,8 @@ fn day() -> Vec<Event> {
                 Some(&agent),
                 EventKind::Ready {
                     after_wrap_up: false,
+                    idle_since: Timestamp::from_millis(start + 8_000),
+                    rest_until: None,
                 },
             ),
             (

@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "test helpers convert small numbers")]
 
 use proptest::prelude::*;
-use ringdown_routing::agent::Status;
+use ringdown_routing::agent::{AgentProfile, Skills, Status, one_call};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
-use ringdown_routing::statistics::{Figures, Ledger, Recorded, Rules, Scope, Statistics};
+use ringdown_routing::queue::QueueRules;
+use ringdown_routing::statistics::{
+    Figures, Ledger, Recorded, Rules, Scope, Statistics, Thresholds,
+};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeSet;
@@ -65,10 +68,7 @@ impl Log {
             via: "trunk".into(),
         };
         self.add(at_s * 1_000, Some(contact), None, kind);
-        let kind = EventKind::Enqueued {
-            priority: Priority(0),
-            channel: Channel::Voice,
-        };
+        let kind = enqueued(at_s);
         self.add(at_s * 1_000, Some(contact), None, kind);
         self
     }
@@ -108,7 +108,11 @@ impl Log {
             at_s * 1_000,
             Some(contact),
             Some(agent),
-            EventKind::Ready { after_wrap_up },
+            EventKind::Ready {
+                after_wrap_up,
+                idle_since: at(at_s),
+                rest_until: None,
+            },
         );
         self
     }
@@ -151,12 +155,18 @@ impl Log {
     }
 
     fn serves(mut self, at_s: i64, agent: &str, queue: &str) -> Self {
-        let queues = BTreeSet::from([QueueId::from(queue)]);
+        let profile = Box::new(AgentProfile {
+            id: AgentId::from(agent),
+            name: agent.into(),
+            queues: BTreeSet::from([QueueId::from(queue)]),
+            skills: Skills::new(),
+            capacity: one_call(),
+        });
         self.add(
             at_s * 1_000,
             None,
             Some(agent),
-            EventKind::AgentChanged { queues },
+            EventKind::AgentChanged { profile },
         );
         self
     }
@@ -174,6 +184,16 @@ impl Log {
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
+}
+
+fn enqueued(at_s: i64) -> EventKind {
+    EventKind::Enqueued {
+        priority: Priority(0),
+        channel: Channel::Voice,
+        skills: Skills::new(),
+        enqueued_at: at(at_s),
+        node: NodeId::from("gateway"),
+    }
 }
 
 fn in_queue(queue: &str) -> Scope {
@@ -251,6 +271,55 @@ fn an_abandon_of_exactly_the_limit_is_not_short() {
 }
 
 #[test]
+fn the_threshold_in_force_at_the_arrival_decides() {
+    let strict = QueueRules {
+        service_level: Duration::from_secs(10),
+        ..QueueRules::with_defaults(QueueId::from("Q"))
+    };
+    let mut log = Log::default();
+    log.add(
+        0,
+        None,
+        None,
+        EventKind::QueueChanged {
+            rules: Box::new(QueueRules::with_defaults(QueueId::from("Q"))),
+        },
+    );
+    let mut log = log
+        .arrive(100, 1)
+        .offer(101, 1, "ann", 1)
+        .answer(115, 1, "ann", 1, 15);
+    log.add(
+        150_000,
+        None,
+        None,
+        EventKind::QueueChanged {
+            rules: Box::new(strict),
+        },
+    );
+    let log = log
+        .arrive(200, 2)
+        .offer(201, 2, "bob", 2)
+        .answer(215, 2, "bob", 2, 15);
+    assert_eq!(log.figures(300).counts.answered_within, 1);
+    let rules = Rules {
+        queues: [(
+            QueueId::from("Q"),
+            Thresholds {
+                service_level_ms: 15_000,
+                short_abandon_ms: 0,
+            },
+        )]
+        .into(),
+        ..whole_log()
+    };
+    let tally = fold(&log.events, rules)
+        .ledger(at(0), at(300), at(300))
+        .tally(at(0), at(300), &in_queue("Q"));
+    assert_eq!(tally.counts.answered_within, 2);
+}
+
+#[test]
 fn an_answer_of_exactly_the_threshold_is_in_time() {
     let log = Log::default()
         .arrive(100, 1)
@@ -317,14 +386,7 @@ fn an_overflow_is_flowed_out_of_one_queue_and_offered_in_the_other() {
                 wait_ms: 60_000,
             },
         )
-        .kind(
-            160,
-            1,
-            EventKind::Enqueued {
-                priority: Priority(0),
-                channel: Channel::Voice,
-            },
-        )
+        .kind(160, 1, enqueued(100))
         .queue("R")
         .offer(165, 1, "bob", 1)
         .queue("R")
@@ -356,6 +418,7 @@ fn a_bridge_that_failed_takes_the_answer_back() {
             1,
             EventKind::Requeued {
                 reason: RequeueReason::BridgeFailed,
+                retry_at: None,
             },
         )
         .abandon(130, 1, 30);
@@ -505,6 +568,7 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
                         contact,
                         EventKind::Requeued {
                             reason: RequeueReason::RingTimeout,
+                            retry_at: None,
                         },
                     );
                 }

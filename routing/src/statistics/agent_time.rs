@@ -189,12 +189,14 @@ impl Act {
             | EventKind::Overflowed { .. }
             | EventKind::Ready {
                 after_wrap_up: false,
+                ..
             } => Self::Released {
                 contact,
                 why: Release::Other,
             },
             EventKind::Ready {
                 after_wrap_up: true,
+                ..
             } => Self::Released {
                 contact,
                 why: Release::WrapUpOver,
@@ -210,7 +212,12 @@ impl Act {
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }
-            | EventKind::AgentChanged { .. } => return None,
+            | EventKind::AgentChanged { .. }
+            | EventKind::NextStatus { .. }
+            | EventKind::Restored { .. }
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => return None,
         })
     }
 }

@@ -5,10 +5,9 @@
 
 use super::counts::Counts;
 use super::seen::{OriginKey, Seen};
-use super::{Rules, Thresholds};
+use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
 use crate::event::ContactResult;
-use crate::ids::QueueId;
 use crate::time::Timestamp;
 
 /// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
@@ -17,6 +16,13 @@ const STEPS_MAX: usize = 1_024;
 /// A queue by its place in the fold's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct QueueKey(pub(super) u32);
+
+impl QueueKey {
+    /// Its place in the table.
+    pub(super) fn place(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// Where a contact counts: interval of arrival, queue (none before the first), channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +46,7 @@ pub(super) struct Step {
 pub(super) enum Act {
     Enqueued {
         queue: QueueKey,
+        since: Timestamp,
     },
     Answered {
         wait_ms: u64,
@@ -198,7 +205,7 @@ impl Journey {
     pub(super) fn count(
         &self,
         rules: &Rules,
-        queues: &[QueueId],
+        queues: &[QueueLine],
         as_of: Timestamp,
         into: &mut impl FnMut(CellKey, Counts),
     ) {
@@ -218,12 +225,17 @@ impl Journey {
             return;
         };
         let start = rules.interval_of(arrival);
+        let thresholds_of = |queue: QueueKey| {
+            queues
+                .get(queue.place())
+                .map_or(rules.thresholds, |line| line.thresholds(rules, arrival))
+        };
         let mut has_visited = false;
         let mut last: Option<Visit> = None;
         self.visits(|visit| {
             if let Some(before) = last.replace(visit) {
                 has_visited = true;
-                let thresholds = rules.thresholds(queues, before.queue);
+                let thresholds = thresholds_of(before.queue);
                 into(
                     CellKey {
                         start,
@@ -236,12 +248,8 @@ impl Journey {
         });
         match last {
             Some(visit) => {
-                let counts = self.last_counts(
-                    visit,
-                    has_visited,
-                    rules.thresholds(queues, visit.queue),
-                    as_of,
-                );
+                let counts =
+                    self.last_counts(visit, has_visited, thresholds_of(visit.queue), as_of);
                 into(
                     CellKey {
                         start,
@@ -270,16 +278,12 @@ impl Journey {
         let mut current: Option<Visit> = None;
         for step in &self.steps {
             match (step.act, &mut current) {
-                (Act::Enqueued { queue }, Some(visit))
+                (Act::Enqueued { queue, .. }, Some(visit))
                     if visit.queue == queue && matches!(visit.outcome, Outcome::Waits) => {}
-                (Act::Enqueued { queue }, before) => {
-                    let mut since = step.at;
+                (Act::Enqueued { queue, since }, before) => {
                     if let Some(mut visit) = before.take() {
                         if matches!(visit.outcome, Outcome::Waits) {
                             visit.outcome = Outcome::FlowedOut;
-                        }
-                        if matches!(visit.outcome, Outcome::FlowedOut) {
-                            since = visit.since;
                         }
                         tell(visit);
                     }

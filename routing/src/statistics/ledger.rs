@@ -133,11 +133,7 @@ fn span(
 /// Reads a ledger out of the fold: what is settled, and what is still kept open.
 pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
     let wanted = from.as_millis()..to.as_millis();
-    let name = |key: QueueKey| {
-        fold.queues
-            .get(usize::try_from(key.0).unwrap_or(usize::MAX))
-            .cloned()
-    };
+    let name = |key: QueueKey| fold.queues.get(key.place()).map(|line| line.id.clone());
     let mut ledger = Ledger {
         as_of,
         contacts: BTreeMap::new(),

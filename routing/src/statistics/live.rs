@@ -171,7 +171,12 @@ impl Live {
             | EventKind::MediaReport { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
-            | EventKind::AgentRemoved => return,
+            | EventKind::AgentRemoved
+            | EventKind::NextStatus { .. }
+            | EventKind::Restored { .. }
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => return,
         };
         if let Some(standing) = self.contacts.get_mut(&contact) {
             standing.place = place;
@@ -228,7 +233,12 @@ impl Live {
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
-            | EventKind::AgentRemoved => return,
+            | EventKind::AgentRemoved
+            | EventKind::NextStatus { .. }
+            | EventKind::Restored { .. }
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => return,
         };
         now.doing = doing;
         now.since = event.at;

@@ -24,7 +24,7 @@ pub use figures::{ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, S
 pub use ledger::{Ledger, Scope, Tally};
 
 use crate::event::{ContactResult, Event, EventKind};
-use crate::ids::{AgentId, ContactId, QueueId};
+use crate::ids::{AgentId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use agent_time::AgentLine;
@@ -40,6 +40,9 @@ const OPEN_MAX: usize = 1_000_000;
 /// How long after its close a contact is kept whose log has a hole.
 const HOLE_GRACE: Duration = Duration::from_secs(3_600);
 
+/// Most changes of one queue's rules kept; older ones are forgotten.
+const RULES_MAX: usize = 1_024;
+
 /// How the fold counts.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -48,9 +51,9 @@ pub struct Rules {
     pub interval: Duration,
     /// How late an event may come and still be counted; the bound of what is kept of closed contacts.
     pub settle_after: Duration,
-    /// Thresholds of queues that have none of their own.
+    /// Thresholds of queues of which neither the log nor `queues` tells any.
     pub thresholds: Thresholds,
-    /// Thresholds by queue.
+    /// Thresholds by queue, in place of those in force by the log when a contact arrived.
     pub queues: BTreeMap<QueueId, Thresholds>,
 }
 
@@ -109,14 +112,6 @@ impl Rules {
             .unwrap_or(i64::MAX)
             .max(1)
     }
-
-    fn thresholds(&self, queues: &[QueueId], key: QueueKey) -> Thresholds {
-        queues
-            .get(usize::try_from(key.0).unwrap_or(usize::MAX))
-            .and_then(|queue| self.queues.get(queue))
-            .copied()
-            .unwrap_or(self.thresholds)
-    }
 }
 
 /// What became of a recorded event.
@@ -143,6 +138,29 @@ pub struct Health {
     pub kept: usize,
 }
 
+/// A queue as the log tells of it.
+#[derive(Clone, Debug)]
+struct QueueLine {
+    id: QueueId,
+    /// Thresholds by the instant from which they were in force.
+    thresholds: BTreeMap<(Timestamp, EventId), Thresholds>,
+}
+
+impl QueueLine {
+    /// The thresholds that were in force at an instant; before the first word on it, the first.
+    fn thresholds(&self, rules: &Rules, at: Timestamp) -> Thresholds {
+        if let Some(thresholds) = rules.queues.get(&self.id) {
+            return *thresholds;
+        }
+        self.thresholds
+            .iter()
+            .take_while(|((since, _), _)| *since <= at)
+            .last()
+            .or_else(|| self.thresholds.iter().next())
+            .map_or(rules.thresholds, |(_, thresholds)| *thresholds)
+    }
+}
+
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Statistics {
@@ -153,7 +171,7 @@ pub struct Statistics {
     open: BTreeMap<ContactId, Journey>,
     due: BTreeSet<(Timestamp, ContactId)>,
     cells: BTreeMap<CellKey, Counts>,
-    queues: Vec<QueueId>,
+    queues: Vec<QueueLine>,
     queue_keys: BTreeMap<QueueId, QueueKey>,
     agents: BTreeMap<AgentId, AgentLine>,
     agent_cells: BTreeMap<(i64, AgentId), AgentTime>,
@@ -191,6 +209,9 @@ impl Statistics {
         }
         if let Some(agent) = &event.agent {
             self.record_agent(agent, event, origin);
+        }
+        if let EventKind::QueueChanged { rules } = &event.kind {
+            self.record_rules(event, rules);
         }
         if event.at > self.newest {
             self.newest = event.at;
@@ -249,14 +270,21 @@ impl Statistics {
                 self.close(contact, event.at, *result);
                 return;
             }
-            EventKind::Enqueued { channel, .. } => {
+            EventKind::Enqueued {
+                channel,
+                enqueued_at,
+                ..
+            } => {
                 let Some(queue) = &event.queue else {
                     return;
                 };
                 let queue = self.queue_key(queue);
                 let journey = self.open.entry(contact).or_default();
                 journey.channel.get_or_insert(*channel);
-                Act::Enqueued { queue }
+                Act::Enqueued {
+                    queue,
+                    since: *enqueued_at,
+                }
             }
             EventKind::Answered { wait_ms, .. } => Act::Answered { wait_ms: *wait_ms },
             EventKind::Requeued { .. } => Act::Requeued,
@@ -274,9 +302,11 @@ impl Statistics {
             },
             EventKind::Ready {
                 after_wrap_up: true,
+                ..
             } => Act::WrapUpOver,
             EventKind::Ready {
                 after_wrap_up: false,
+                ..
             }
             | EventKind::Identified { .. }
             | EventKind::TicketLinked { .. }
@@ -293,7 +323,12 @@ impl Statistics {
             | EventKind::MediaReport { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
-            | EventKind::AgentRemoved => return,
+            | EventKind::AgentRemoved
+            | EventKind::NextStatus { .. }
+            | EventKind::Restored { .. }
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => return,
         };
         let step = Step {
             origin,
@@ -327,10 +362,8 @@ impl Statistics {
 
     fn record_agent(&mut self, agent: &AgentId, event: &Event, origin: OriginKey) {
         let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
-        let named = if let EventKind::AgentChanged { queues } = &event.kind
-            && !queues.is_empty()
-        {
-            let keys = queues.iter().map(|queue| self.queue_key(queue));
+        let named = if let EventKind::AgentChanged { profile } = &event.kind {
+            let keys = profile.queues.iter().map(|queue| self.queue_key(queue));
             Some(keys.collect::<BTreeSet<_>>())
         } else {
             None
@@ -353,6 +386,19 @@ impl Statistics {
             line.was_offered.insert(queue);
         }
         line.record(event, origin);
+    }
+
+    fn record_rules(&mut self, event: &Event, rules: &QueueRules) {
+        let key = self.queue_key(&rules.id);
+        let Some(queue) = self.queues.get_mut(key.place()) else {
+            return;
+        };
+        queue
+            .thresholds
+            .insert((event.at, event.id.clone()), Thresholds::from(rules));
+        if queue.thresholds.len() > RULES_MAX {
+            queue.thresholds.pop_first();
+        }
     }
 
     /// Counts for good what no event is expected for any more.
@@ -427,7 +473,10 @@ impl Statistics {
             return *key;
         }
         let key = QueueKey(u32::try_from(self.queues.len()).unwrap_or(u32::MAX));
-        self.queues.push(queue.clone());
+        self.queues.push(QueueLine {
+            id: queue.clone(),
+            thresholds: BTreeMap::new(),
+        });
         self.queue_keys.insert(queue.clone(), key);
         key
     }
