@@ -54,6 +54,18 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The contact that rings, is talked to, or is being wrapped up.
+    pub fn contact(&self) -> Option<ContactId> {
+        match self {
+            Self::Idle => None,
+            Self::Ringing { contact, .. }
+            | Self::Talking { contact, .. }
+            | Self::WrapUp { contact, .. } => Some(*contact),
+        }
+    }
+}
+
 /// What does not change while an agent works: set by configuration or the `agent` command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentProfile {

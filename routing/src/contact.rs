@@ -29,6 +29,15 @@ impl Channel {
             Self::Chat => "chat",
         }
     }
+
+    /// Whether such a contact is over when the process that holds it is gone: a call is, a message is
+    /// in the database.
+    pub fn ends_with_its_node(self) -> bool {
+        match self {
+            Self::Voice => true,
+            Self::Email | Self::Fax | Self::Chat => false,
+        }
+    }
 }
 
 /// How urgent a contact is: a higher number goes first; 0 is usual.

@@ -11,6 +11,10 @@
 //! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
 //! | [`event`] | what happened, one fact a line; statistics are a fold over these |
 //! | [`statistics`] | the fold that counts what happened, and its published formulas |
+//! | [`desk`] | what each verb does: the store in memory, and the model of the store in Redis |
+//! | [`view`] | the state of the desk as its events tell it, indexed |
+//! | [`policy`] | which contact next, and to whom |
+//! | [`invariants`] | what holds always, as checks for tests, replays and simulations |
 //!
 //! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
 //!
@@ -19,9 +23,13 @@
 
 pub mod agent;
 pub mod contact;
+pub mod desk;
 pub mod event;
 pub mod ids;
+pub mod invariants;
+pub mod policy;
 pub mod queue;
 pub mod statistics;
 pub mod time;
 pub mod verb;
+pub mod view;

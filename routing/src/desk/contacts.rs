@@ -1,0 +1,152 @@
+//! The verbs of a contact's way through the line, offers apart.
+
+use super::{Decided, Desk, Rest, about, about_pair, millis};
+use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::event::{EndedBy, EventDraft, EventKind};
+use crate::ids::ContactId;
+use crate::time::Timestamp;
+use crate::verb::{Answer, End, Refusal, RequeueReason};
+use std::time::Duration;
+
+impl Desk {
+    pub(super) fn enqueue(&mut self, at: Timestamp, contact: QueuedContact) -> Decided {
+        if self.view.contact(contact.id).is_some() {
+            return Ok(Answer::Done);
+        }
+        if self.ended.how(contact.id).is_some() {
+            return Err(Refusal::AlreadyEnded);
+        }
+        let rules = self
+            .view
+            .queue(&contact.queue)
+            .ok_or(Refusal::UnknownQueue)?;
+        if !rules.is_open {
+            return Err(Refusal::QueueClosed);
+        }
+        let unanswered = self.view.unanswered(&contact.queue);
+        if rules
+            .waiting_max
+            .is_some_and(|most| unanswered >= usize::try_from(most).unwrap_or(usize::MAX))
+        {
+            return Err(Refusal::QueueFull);
+        }
+        let kind = EventKind::Enqueued {
+            priority: contact.priority,
+            channel: contact.channel,
+            skills: contact.skills,
+            enqueued_at: contact.enqueued_at,
+            node: contact.node,
+        };
+        self.emit(EventDraft::of_contact(at, contact.id, kind).in_queue(contact.queue));
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn abandon(&mut self, at: Timestamp, contact: ContactId) -> Decided {
+        if self.ended.how(contact) == Some(End::Abandoned) {
+            return Ok(Answer::Done);
+        }
+        let placed = self.find(contact, Refusal::NotWaiting)?;
+        self.leave_unanswered(at, &placed, End::Abandoned, |wait_ms| {
+            EventKind::Abandoned { wait_ms }
+        })
+    }
+
+    pub(super) fn flow_out(&mut self, at: Timestamp, contact: ContactId, to: String) -> Decided {
+        if self.ended.how(contact) == Some(End::FlowedOut) {
+            return Ok(Answer::Done);
+        }
+        let placed = self.find(contact, Refusal::NotWaiting)?;
+        self.leave_unanswered(at, &placed, End::FlowedOut, |wait_ms| {
+            EventKind::Overflowed { to, wait_ms }
+        })
+    }
+
+    /// Ends a contact that was not answered; who rings for it is freed.
+    pub(super) fn leave_unanswered(
+        &mut self,
+        at: Timestamp,
+        placed: &PlacedContact,
+        end: End,
+        kind: impl FnOnce(u64) -> EventKind,
+    ) -> Decided {
+        if let Place::Active { .. } = placed.place {
+            return Err(Refusal::NotWaiting);
+        }
+        let wait_ms = millis(at.since(placed.record.enqueued_at));
+        self.emit(about_pair(at, placed, kind(wait_ms)));
+        self.ended.remember(at, placed.record.id, end);
+        if let Some((agent, _)) = placed.place.held_by() {
+            self.free_agent(at, agent, placed, Rest::default());
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn requeue(
+        &mut self,
+        at: Timestamp,
+        contact: ContactId,
+        reason: RequeueReason,
+    ) -> Decided {
+        let placed = self.find(contact, Refusal::NotActive)?;
+        if let Some((agent, _)) = placed.place.held_by() {
+            let retry_at = match reason {
+                RequeueReason::LeaseExpired => None,
+                RequeueReason::Declined
+                | RequeueReason::Unreachable
+                | RequeueReason::RingTimeout
+                | RequeueReason::BridgeFailed => Some(self.back_off_end(at, &placed)),
+            };
+            let kind = EventKind::Requeued { reason, retry_at };
+            self.emit(about_pair(at, &placed, kind));
+            self.free_agent(at, agent, &placed, Rest::default());
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn complete(
+        &mut self,
+        at: Timestamp,
+        contact: ContactId,
+        by: EndedBy,
+        talk: Duration,
+        hold: Duration,
+    ) -> Decided {
+        if self.ended.how(contact) == Some(End::Completed) {
+            return Ok(Answer::Done);
+        }
+        let placed = self.find(contact, Refusal::NotActive)?;
+        let Place::Active { agent, .. } = &placed.place else {
+            return Err(Refusal::NotActive);
+        };
+        let wrap_up_until = self
+            .view
+            .queue(&placed.record.queue)
+            .filter(|rules| rules.wrap_up > Duration::ZERO)
+            .map(|rules| at + rules.wrap_up);
+        let kind = EventKind::Ended {
+            by,
+            talk_ms: millis(talk),
+            hold_ms: millis(hold),
+            wrap_up_until,
+        };
+        self.emit(about(at, &placed, kind).with_agent(agent.clone()));
+        self.ended.remember(at, contact, End::Completed);
+        if wrap_up_until.is_none() {
+            let rest = Rest {
+                idle_since: Some(at),
+                ..Rest::default()
+            };
+            self.free_agent(at, agent, &placed, rest);
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Until when an agent who had the contact is not asked for it again.
+    pub(super) fn back_off_end(&self, at: Timestamp, placed: &PlacedContact) -> Timestamp {
+        let back_off = self
+            .view
+            .queue(&placed.record.queue)
+            .map_or(Duration::ZERO, |rules| rules.decline_back_off);
+        at + back_off
+    }
+}

@@ -1,0 +1,217 @@
+//! The verbs that mend: what is due, nodes that stopped, and a store that came back.
+
+use super::{Decided, Desk, Rest, about, about_pair};
+use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::event::{ContactResult, EndedBy, EventDraft, EventKind};
+use crate::ids::{AgentId, NodeId};
+use crate::time::Timestamp;
+use crate::verb::{Answer, End, REAPED_MAX, Refusal, RequeueReason, RestoredPlace};
+use std::time::Duration;
+
+impl Desk {
+    pub(super) fn node_alive(&mut self, at: Timestamp, node: NodeId, lease: Duration) -> Decided {
+        self.nodes.insert(node, at + lease);
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn expire(&mut self, at: Timestamp) -> Decided {
+        let over: Vec<_> = self
+            .view
+            .wrap_ups_over(at)
+            .take(REAPED_MAX)
+            .cloned()
+            .collect();
+        for (until, agent) in over {
+            self.free_from_wrap_up(at, &agent, until);
+        }
+        let lapsed: Vec<_> = self
+            .view
+            .leases_over(at)
+            .take(REAPED_MAX)
+            .filter_map(|id| self.view.contact(id).cloned())
+            .collect();
+        for placed in lapsed {
+            self.reap_offer(at, &placed);
+        }
+        let silent = self
+            .nodes
+            .iter()
+            .filter(|(_, until)| **until <= at)
+            .min_by(|a, b| (a.1, a.0).cmp(&(b.1, b.0)))
+            .map(|(node, _)| node.clone());
+        if let Some(node) = silent {
+            self.lose_node(at, node);
+        }
+        self.ended.forget_old(at);
+        Ok(Answer::Done)
+    }
+
+    fn reap_offer(&mut self, at: Timestamp, placed: &PlacedContact) {
+        let Some((agent, token)) = placed.place.held_by() else {
+            return;
+        };
+        self.emit(about_pair(at, placed, EventKind::OfferExpired { token }));
+        let kind = EventKind::Requeued {
+            reason: RequeueReason::LeaseExpired,
+            retry_at: None,
+        };
+        self.emit(about_pair(at, placed, kind));
+        self.free_agent(at, agent, placed, Rest::default());
+    }
+
+    fn lose_node(&mut self, at: Timestamp, node: NodeId) {
+        self.nodes.remove(&node);
+        let orphans: Vec<PlacedContact> = self
+            .view
+            .contacts()
+            .filter(|placed| {
+                placed.record.node == node && placed.record.channel.ends_with_its_node()
+            })
+            .cloned()
+            .collect();
+        self.emit(EventDraft::of_desk(at, EventKind::NodeLost { node }));
+        for placed in orphans {
+            self.end_orphan(at, &placed);
+        }
+    }
+
+    fn end_orphan(&mut self, at: Timestamp, placed: &PlacedContact) {
+        let id = placed.record.id;
+        // Both verbs are refused only in the place that the other one is for.
+        let (done, result) = match &placed.place {
+            Place::Waiting | Place::Offered { .. } => (
+                self.leave_unanswered(at, placed, End::Abandoned, |wait_ms| EventKind::Abandoned {
+                    wait_ms,
+                }),
+                ContactResult::Abandoned,
+            ),
+            Place::Active { answered_at, .. } => (
+                self.complete(
+                    at,
+                    id,
+                    EndedBy::Failure,
+                    at.since(*answered_at),
+                    Duration::ZERO,
+                ),
+                ContactResult::Answered,
+            ),
+        };
+        if done.is_ok() {
+            self.emit(about(at, placed, EventKind::Closed { result }));
+        }
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        at: Timestamp,
+        record: QueuedContact,
+        place: RestoredPlace,
+    ) -> Decided {
+        if self.ended.how(record.id).is_some() {
+            return match place {
+                RestoredPlace::Ended { .. } => Ok(Answer::Done),
+                RestoredPlace::Waiting { .. } | RestoredPlace::Active { .. } => {
+                    Err(Refusal::AlreadyEnded)
+                }
+            };
+        }
+        if self.view.queue(&record.queue).is_none() {
+            return Err(Refusal::UnknownQueue);
+        }
+        let known = self.view.contact(record.id).cloned();
+        match place {
+            RestoredPlace::Waiting { offer_over } => {
+                let held = known.as_ref().and_then(|known| known.place.held_by());
+                let is_over = held.is_some_and(|(_, token)| offer_over == Some(token));
+                if known.is_none() || is_over {
+                    self.emit_restored(at, &record, &RestoredPlace::Waiting { offer_over }, None);
+                    self.free_holder(at, known.as_ref(), Rest::default());
+                }
+            }
+            RestoredPlace::Active {
+                agent,
+                token,
+                answered_at,
+            } => {
+                let place = RestoredPlace::Active {
+                    agent: agent.clone(),
+                    token,
+                    answered_at,
+                };
+                self.restore_active(at, &record, known.as_ref(), &agent, &place);
+            }
+            RestoredPlace::Ended { end, wrap_up_until } => {
+                self.ended.remember(at, record.id, end);
+                if let Some(known) = &known {
+                    let place = RestoredPlace::Ended { end, wrap_up_until };
+                    let holder = known.place.held_by().map(|(agent, _)| agent.clone());
+                    self.emit_restored(at, &record, &place, holder);
+                    if wrap_up_until.is_none() {
+                        let rest = Rest {
+                            idle_since: (end == End::Completed).then_some(at),
+                            ..Rest::default()
+                        };
+                        self.free_holder(at, Some(known), rest);
+                    }
+                }
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    /// The node talks; the store thought it waits or rings, or had not heard of it.
+    fn restore_active(
+        &mut self,
+        at: Timestamp,
+        record: &QueuedContact,
+        known: Option<&PlacedContact>,
+        agent: &AgentId,
+        place: &RestoredPlace,
+    ) {
+        let mut displaced = None;
+        if let Some(known) = known {
+            match &known.place {
+                Place::Active { .. } => return,
+                Place::Waiting => {}
+                Place::Offered {
+                    agent: rung, token, ..
+                } => {
+                    if rung != agent {
+                        let token = *token;
+                        self.emit(about_pair(at, known, EventKind::OfferExpired { token }));
+                        displaced = Some(known);
+                    }
+                }
+            }
+        }
+        if let RestoredPlace::Active { token, .. } = place {
+            self.last_token = self.last_token.max(token.as_u64());
+        }
+        self.emit_restored(at, record, place, Some(agent.clone()));
+        self.free_holder(at, displaced, Rest::default());
+    }
+
+    fn emit_restored(
+        &mut self,
+        at: Timestamp,
+        record: &QueuedContact,
+        place: &RestoredPlace,
+        agent: Option<AgentId>,
+    ) {
+        let kind = EventKind::Restored {
+            record: Box::new(record.clone()),
+            place: place.clone(),
+        };
+        let mut draft = EventDraft::of_contact(at, record.id, kind).in_queue(record.queue.clone());
+        draft.agent = agent;
+        self.emit(draft);
+    }
+
+    fn free_holder(&mut self, at: Timestamp, known: Option<&PlacedContact>, rest: Rest) {
+        if let Some(known) = known
+            && let Some((agent, _)) = known.place.held_by()
+        {
+            self.free_agent(at, agent, known, rest);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What holds always, as functions with sentences for names.
+//!
+//! Tests, replays and simulations call them after every step. Those of the state look at a [`View`];
+//! those of history are kept by a [`Witness`] that sees every event once.
+
+use crate::agent::State;
+use crate::contact::{Place, PlaceInLine};
+use crate::event::{Event, EventKind};
+use crate::ids::{AgentId, ContactId, OfferToken};
+use crate::time::Timestamp;
+use crate::verb::RestoredPlace;
+use crate::view::{Counts, View};
+use std::collections::BTreeMap;
+
+/// What was broken, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The name of the invariant.
+    pub invariant: &'static str,
+    /// Who broke it.
+    pub detail: String,
+}
+
+type Checked = Result<(), Broken>;
+
+fn check(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Checked {
+    if holds {
+        return Ok(());
+    }
+    Err(Broken {
+        invariant,
+        detail: detail(),
+    })
+}
+
+/// All invariants of a state.
+pub fn state_is_sound(view: &View) -> Checked {
+    arrived_is_waiting_offered_active_and_ended(view)?;
+    every_offer_has_its_ringing_agent(view)?;
+    no_agent_holds_a_contact_that_is_elsewhere(view)?;
+    positions_follow_the_order_of_the_line(view)
+}
+
+/// At any instant arrived = waiting + offered + active + ended.
+pub fn arrived_is_waiting_offered_active_and_ended(view: &View) -> Checked {
+    let mut counted = Counts {
+        ended: view.counts().ended,
+        ..Counts::default()
+    };
+    for contact in view.contacts() {
+        match contact.place {
+            Place::Waiting => counted.waiting += 1,
+            Place::Offered { .. } => counted.offered += 1,
+            Place::Active { .. } => counted.active += 1,
+        }
+    }
+    counted.entered = counted.waiting + counted.offered + counted.active + counted.ended;
+    check(
+        counted == view.counts(),
+        "arrived_is_waiting_offered_active_and_ended",
+        || format!("kept {:?}, counted {counted:?}", view.counts()),
+    )
+}
+
+/// A contact that is offered has exactly the agent who rings for it.
+pub fn every_offer_has_its_ringing_agent(view: &View) -> Checked {
+    for contact in view.contacts() {
+        if let Place::Offered { agent, token, .. } = &contact.place {
+            let rings = view.agent(agent).map(|agent| &agent.state);
+            let fits = matches!(rings, Some(State::Ringing { contact: id, token: rung, .. })
+                if *id == contact.record.id && rung == token);
+            check(fits, "every_offer_has_its_ringing_agent", || {
+                format!("{contact:?} but {rings:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Nobody is stuck: who rings or talks does so with a contact that is theirs.
+pub fn no_agent_holds_a_contact_that_is_elsewhere(view: &View) -> Checked {
+    for agent in view.agents() {
+        let held = match &agent.state {
+            State::Idle | State::WrapUp { .. } => continue,
+            State::Ringing { contact, .. } | State::Talking { contact, .. } => *contact,
+        };
+        let place = view.contact(held).map(|contact| &contact.place);
+        let by = place.and_then(Place::held_by).map(|(by, _)| by);
+        check(
+            by == Some(&agent.profile.id),
+            "no_agent_holds_a_contact_that_is_elsewhere",
+            || format!("{agent:?} but {place:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// The position told to a caller counts those who come before.
+pub fn positions_follow_the_order_of_the_line(view: &View) -> Checked {
+    for rules in view.queues() {
+        let mut last: Option<PlaceInLine> = None;
+        for (before, contact) in view.line_of(&rules.id).enumerate() {
+            let place = contact.record.place_in_line();
+            let fits = last.is_none_or(|last| last < place)
+                && view.position(contact.record.id) == Some(before + 1);
+            check(fits, "positions_follow_the_order_of_the_line", || {
+                format!("{:?} in {}", contact.record.id, rules.id)
+            })?;
+            last = Some(place);
+        }
+    }
+    Ok(())
+}
+
+/// Once the matcher is quiet, no free agent and no waiting contact whom they may take stay apart.
+pub fn no_idle_eligible_agent_and_waiting_eligible_contact_stay_apart(
+    view: &View,
+    now: Timestamp,
+) -> Checked {
+    for contact in view.contacts() {
+        if contact.place != Place::Waiting {
+            continue;
+        }
+        for agent in view.agents() {
+            check(
+                !may_meet(view, contact.record.id, &agent.profile.id, now),
+                "no_idle_eligible_agent_and_waiting_eligible_contact_stay_apart",
+                || format!("{contact:?} and {agent:?}"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a waiting contact may be offered to an agent at `now`: eligibility in one sentence.
+pub fn may_meet(view: &View, contact: ContactId, agent: &AgentId, now: Timestamp) -> bool {
+    let (Some(contact), Some(agent)) = (view.contact(contact), view.agent(agent)) else {
+        return false;
+    };
+    let record = &contact.record;
+    contact.place == Place::Waiting
+        && agent.is_free()
+        && !agent.is_resting(now)
+        && agent
+            .profile
+            .can_take(&record.queue, record.channel, &record.skills)
+        && !record.is_avoiding(&agent.profile.id, now)
+}
+
+/// Sees every event once, in order, and remembers enough to say when history is impossible.
+#[derive(Clone, Debug, Default)]
+pub struct Witness {
+    contacts: BTreeMap<ContactId, Seen>,
+    holds: BTreeMap<AgentId, ContactId>,
+    last_token: Option<OfferToken>,
+    last_number: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Waiting,
+    Offered(AgentId, OfferToken),
+    Active(AgentId, OfferToken),
+    Ended,
+}
+
+impl Witness {
+    /// Takes the next event; fails on the first that cannot follow what was seen.
+    pub fn see(&mut self, event: &Event) -> Checked {
+        check(
+            event.id.number == self.last_number + 1,
+            "events_are_numbered_without_gaps",
+            || format!("{} after {}", event.id.number, self.last_number),
+        )?;
+        self.last_number = event.id.number;
+        if let EventKind::Ready { .. } = &event.kind
+            && let Some(agent) = &event.agent
+        {
+            self.holds.remove(agent);
+        }
+        match event.contact {
+            Some(contact) => self.see_contact(contact, event),
+            None => Ok(()),
+        }
+    }
+
+    /// How many contacts have ended; each ended exactly once, or `see` would have said so.
+    pub fn ended(&self) -> usize {
+        self.contacts
+            .values()
+            .filter(|seen| **seen == Seen::Ended)
+            .count()
+    }
+
+    fn see_contact(&mut self, contact: ContactId, event: &Event) -> Checked {
+        let before = self.contacts.get(&contact).cloned();
+        let say = || format!("{event:?} after {before:?}");
+        let agent = event.agent.clone().unwrap_or_else(|| AgentId::from(""));
+        let after = match &event.kind {
+            EventKind::Enqueued { .. } => {
+                check(before.is_none(), "a_contact_enters_once", say)?;
+                Seen::Waiting
+            }
+            EventKind::Offered { token, .. } => {
+                check(
+                    before != Some(Seen::Ended),
+                    "an_abandoned_contact_never_rings",
+                    say,
+                )?;
+                check(
+                    before == Some(Seen::Waiting),
+                    "no_contact_is_offered_to_two_agents",
+                    say,
+                )?;
+                check(
+                    !self.holds.contains_key(&agent),
+                    "no_agent_holds_two_contacts",
+                    say,
+                )?;
+                check(self.last_token < Some(*token), "tokens_grow", say)?;
+                self.last_token = Some(*token);
+                self.holds.insert(agent.clone(), contact);
+                Seen::Offered(agent, *token)
+            }
+            EventKind::Answered { token, .. } => {
+                check(
+                    before == Some(Seen::Offered(agent.clone(), *token)),
+                    "an_answer_is_that_of_the_standing_offer",
+                    say,
+                )?;
+                Seen::Active(agent, *token)
+            }
+            EventKind::Requeued { .. } => {
+                check(
+                    matches!(before, Some(Seen::Offered(..) | Seen::Active(..))),
+                    "only_who_left_the_line_returns_to_it",
+                    say,
+                )?;
+                Seen::Waiting
+            }
+            EventKind::Abandoned { .. } | EventKind::Overflowed { .. } => {
+                check(
+                    matches!(before, Some(Seen::Waiting | Seen::Offered(..))),
+                    "every_arrival_ends_exactly_once",
+                    say,
+                )?;
+                Seen::Ended
+            }
+            EventKind::Ended { .. } => {
+                check(
+                    matches!(before, Some(Seen::Active(..))),
+                    "every_arrival_ends_exactly_once",
+                    say,
+                )?;
+                Seen::Ended
+            }
+            EventKind::Restored { place, .. } => match place {
+                RestoredPlace::Waiting { .. } => Seen::Waiting,
+                RestoredPlace::Active { agent, token, .. } => {
+                    self.holds.insert(agent.clone(), contact);
+                    Seen::Active(agent.clone(), *token)
+                }
+                RestoredPlace::Ended { .. } => Seen::Ended,
+            },
+            EventKind::Arrived { .. }
+            | EventKind::Identified { .. }
+            | EventKind::TicketLinked { .. }
+            | EventKind::Blocked { .. }
+            | EventKind::Failed { .. }
+            | EventKind::Rang { .. }
+            | EventKind::Declined { .. }
+            | EventKind::RingTimeout { .. }
+            | EventKind::OfferExpired { .. }
+            | EventKind::Held
+            | EventKind::Resumed
+            | EventKind::Ready { .. }
+            | EventKind::AgentStatus { .. }
+            | EventKind::NextStatus { .. }
+            | EventKind::AgentReachable { .. }
+            | EventKind::KeyedIn { .. }
+            | EventKind::MediaReport { .. }
+            | EventKind::Closed { .. }
+            | EventKind::QueueChanged { .. }
+            | EventKind::AgentChanged { .. }
+            | EventKind::AgentRemoved
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => return Ok(()),
+        };
+        self.contacts.insert(contact, after);
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The desk and the policy against random days, with every invariant checked after every step.
+
+mod acts;
+
+use acts::{Act, Claims, Players};
+use proptest::prelude::*;
+use ringdown_routing::contact::Place;
+use ringdown_routing::desk::Desk;
+use ringdown_routing::ids::{AgentId, NodeId};
+use ringdown_routing::invariants::{self, Witness};
+use ringdown_routing::policy::{self, Proposal};
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, Change, Verb};
+use ringdown_routing::view::View;
+use std::collections::BTreeSet;
+
+fn act() -> impl Strategy<Value = Act> {
+    any::<[u8; 5]>().prop_map(|[later, verb, who, with, how]| Act {
+        later,
+        verb,
+        who,
+        with,
+        how,
+    })
+}
+
+/// A day with one who watches: applies changes and checks what holds always.
+struct Day {
+    desk: Desk,
+    /// Fed by events alone.
+    follower: View,
+    witness: Witness,
+    players: Players,
+}
+
+impl Day {
+    fn new(claims: Claims) -> Self {
+        let mut day = Self {
+            desk: Desk::new(NodeId::from("desk"), 0),
+            follower: View::default(),
+            witness: Witness::default(),
+            players: Players::new(claims),
+        };
+        for change in day.players.opening() {
+            assert_eq!(day.apply(change), Answer::Done);
+        }
+        day
+    }
+
+    fn apply(&mut self, change: Change) -> Answer {
+        let before = self.desk.snapshot();
+        let outcome = self.desk.apply(change.clone());
+        for event in &outcome.events {
+            self.follower.apply(event);
+            assert_eq!(self.witness.see(event), Ok(()));
+        }
+        if let Answer::Refused { .. } = outcome.answer {
+            assert!(outcome.events.is_empty(), "refused, yet {outcome:?}");
+            assert_eq!(before, self.desk.snapshot());
+        }
+        assert_eq!(invariants::state_is_sound(self.desk.view()), Ok(()));
+        self.order_is_kept(&before);
+        self.players.hear(&outcome.answer);
+        outcome.answer
+    }
+
+    /// A contact keeps its place whatever happens to it.
+    fn order_is_kept(&self, before: &ringdown_routing::view::Snapshot) {
+        for old in &before.contacts {
+            if let Some(new) = self.desk.view().contact(old.record.id) {
+                assert_eq!(old.record.place_in_line(), new.record.place_in_line());
+            }
+        }
+    }
+}
+
+/// What the policy promises, said the slow way: the first contact in order that anybody may take goes to
+/// the longest idle of those, and so on with the rest.
+fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
+    let mut contacts: Vec<_> = view
+        .contacts()
+        .filter(|contact| contact.place == Place::Waiting)
+        .map(|contact| contact.record.place_in_line())
+        .collect();
+    contacts.sort();
+    let mut taken: BTreeSet<AgentId> = BTreeSet::new();
+    let mut proposals = Vec::new();
+    for place in contacts {
+        let contact = place.contact();
+        let mut able: Vec<_> = view
+            .agents()
+            .filter(|agent| {
+                !taken.contains(&agent.profile.id)
+                    && invariants::may_meet(view, contact, &agent.profile.id, now)
+            })
+            .map(|agent| (agent.idle_since, agent.profile.id.clone()))
+            .collect();
+        able.sort();
+        if let Some((_, agent)) = able.into_iter().next() {
+            taken.insert(agent.clone());
+            proposals.push(Proposal { contact, agent });
+        }
+    }
+    proposals
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_invariant_holds_after_every_step(acts in prop::collection::vec(act(), 0..150)) {
+        let mut day = Day::new(Claims::None);
+        for act in acts {
+            let change = day.players.play(act);
+            day.apply(change);
+        }
+        prop_assert_eq!(day.follower.snapshot(), day.desk.snapshot());
+    }
+
+    #[test]
+    fn a_view_fed_by_events_equals_the_desk(acts in prop::collection::vec(act(), 0..150)) {
+        let mut players = Players::new(Claims::Random);
+        let mut desk = Desk::new(NodeId::from("desk"), 0);
+        let mut follower = View::default();
+        let opening = players.opening();
+        for change in opening.into_iter().map(Ok).chain(acts.into_iter().map(Err)) {
+            let change = change.unwrap_or_else(|act| players.play(act));
+            let outcome = desk.apply(change);
+            for event in &outcome.events {
+                let text = serde_json::to_string(event).expect("events are JSON");
+                let read = serde_json::from_str(&text).expect("what was written is read");
+                prop_assert_eq!(event, &read);
+                follower.apply(&read);
+            }
+            players.hear(&outcome.answer);
+            let view = desk.view();
+            prop_assert_eq!(invariants::arrived_is_waiting_offered_active_and_ended(view), Ok(()));
+        }
+        prop_assert_eq!(follower.snapshot(), desk.snapshot());
+    }
+
+    #[test]
+    fn the_policy_equals_its_slow_reading(acts in prop::collection::vec(act(), 0..150)) {
+        let mut day = Day::new(Claims::None);
+        for act in acts {
+            let change = day.players.play(act);
+            day.apply(change);
+            let now = day.players.now;
+            let view = day.desk.view();
+            let decided = policy::decide(view, now);
+            prop_assert_eq!(&decided, &decide_slowly(view, now));
+            let first = policy::decide_one(view, now);
+            prop_assert_eq!(first.as_ref(), decided.first());
+            let rebuilt = View::from_snapshot(view.snapshot());
+            prop_assert_eq!(&decided, &policy::decide(&rebuilt, now));
+        }
+    }
+
+    #[test]
+    fn no_idle_eligible_agent_and_waiting_eligible_contact_stay_apart(
+        acts in prop::collection::vec(act(), 0..150)
+    ) {
+        let mut day = Day::new(Claims::None);
+        for act in acts {
+            let change = day.players.play(act);
+            day.apply(change);
+            let at = day.players.now;
+            while let Some(Proposal { contact, agent }) = policy::decide_one(day.desk.view(), at) {
+                let answer = day.apply(Change { at, verb: Verb::Offer { contact, agent } });
+                let is_reserved = matches!(answer, Answer::Reserved { .. });
+                prop_assert!(is_reserved, "the policy proposed what the desk refuses: {:?}", answer);
+            }
+            let apart = invariants::no_idle_eligible_agent_and_waiting_eligible_contact_stay_apart(
+                day.desk.view(),
+                at,
+            );
+            prop_assert_eq!(apart, Ok(()));
+            if let Some(wake) = policy::next_timeout(day.desk.view(), at) {
+                prop_assert!(wake > at);
+            }
+        }
+    }
+}
