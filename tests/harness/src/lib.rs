@@ -11,6 +11,8 @@ pub mod baresip;
 pub mod digest;
 pub mod gateway;
 pub mod http;
+pub mod load;
+pub mod measure;
 pub mod phone;
 pub mod place;
 pub mod postgres;
