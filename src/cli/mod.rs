@@ -4,6 +4,7 @@
 //! is no). An error is exit 1 as well, told on stderr; wrong usage is exit 2 (clap's own).
 
 pub mod check;
+pub mod replay;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -22,6 +23,8 @@ pub struct Cli {
 enum Command {
     /// Validate a configuration: every fault as file:line:column and a sentence.
     Check(check::Args),
+    /// Recompute the statistics from an event log.
+    Replay(replay::Args),
 }
 
 /// What a subcommand that ran has to say to the shell.
@@ -37,6 +40,7 @@ pub enum Outcome {
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
+        Command::Replay(args) => replay::run(&args),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 //! [`Statistics::record`] takes events one by one, in any order and any number of times; what they
 //! mean is worked out when a [`Ledger`] is read. A contact counts in the interval in which it arrived,
 //! and a later end revises that interval; agents' time is split by the clock. The live view of
-//! the desk, which goes by event, is another thing and lives in [`live`].
+//! the desk, which goes by event, is another thing: see [`crate::event`].
 //!
 //! Memory is bounded by the contacts that are open or were closed within [`Rules::settle_after`], and
 //! by the number of intervals. An event that comes later than that for a closed contact is not
@@ -16,7 +16,6 @@ mod counts;
 mod figures;
 mod journey;
 mod ledger;
-pub mod live;
 mod seen;
 
 pub use counts::{Activity, AgentTime, Counts};

@@ -1,0 +1,140 @@
+//! `ringdown replay`: recompute the statistics from an event log.
+
+use super::Outcome;
+use crate::config::Language;
+use crate::report::progress::Progress;
+use crate::report::{Format, Interval, Period, Report, Words, period};
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use ringdown_routing::event::Event;
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::{Rules, Scope, Statistics};
+use ringdown_routing::time::Timestamp;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How late an event may stand in the file and still be counted.
+const DISORDER_MAX: Duration = Duration::from_secs(3_600);
+
+/// Most lines told one by one that are not events.
+const FAULTS_TOLD_MAX: u64 = 10;
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The event log: one event as JSON a line; `-` reads stdin.
+    #[arg(value_name = "EVENTS.jsonl")]
+    events: PathBuf,
+    /// First instant; the first event's when not given.
+    #[arg(long)]
+    from: Option<String>,
+    /// First instant after the period; the last event's when not given.
+    #[arg(long)]
+    to: Option<String>,
+    /// Width of the rows: 15m, 30m, 1h, 1d.
+    #[arg(long, default_value = "30m")]
+    interval: Interval,
+    /// Only this queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Language of the headings: en, zh-TW.
+    #[arg(long, default_value = "en")]
+    language: Language,
+    /// Time zone whose wall clock cuts the rows.
+    #[arg(long, default_value = "UTC", value_parser = time_zone)]
+    time_zone: TimeZone,
+}
+
+/// Reads the file, prints the report on stdout; the answer is no when a line was not an event.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let mut fold = Statistics::new(Rules {
+        interval: args.interval.cell(),
+        settle_after: DISORDER_MAX,
+        ..Rules::default()
+    });
+    let read = read(args, &mut fold)?;
+    let (Some(first), Some(last)) = (read.first, fold.newest()) else {
+        anyhow::bail!("{}: no events", args.events.display());
+    };
+    let instant = |text: &Option<String>, otherwise: Timestamp| match text {
+        Some(text) => period::instant(text, last, &args.time_zone),
+        None => Ok(otherwise),
+    };
+    let from = instant(&args.from, first)?;
+    let to = instant(&args.to, last + Duration::from_millis(1))?;
+    let period = Period::new(from, to, args.interval, args.time_zone.clone())?;
+    let scope = Scope {
+        queue: args.queue.as_deref().map(QueueId::from),
+        channel: None,
+    };
+    let report = Report::of(&fold, period, scope, last);
+    let mut stdout = std::io::stdout().lock();
+    report.print(args.format, Words::of(&args.language), &mut stdout)?;
+    Ok(if read.faults == 0 {
+        Outcome::Good
+    } else {
+        Outcome::No
+    })
+}
+
+struct Read {
+    first: Option<Timestamp>,
+    faults: u64,
+}
+
+fn read(args: &Args, fold: &mut Statistics) -> anyhow::Result<Read> {
+    let name = args.events.display();
+    let lines: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(&args.events).with_context(|| format!("{name}: cannot be read"))?;
+        Box::new(BufReader::new(file))
+    };
+    let mut progress = Progress::begin("events");
+    let mut read = Read {
+        first: None,
+        faults: 0,
+    };
+    for (number, line) in (1..).zip(lines.lines()) {
+        let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match serde_json::from_str::<Event>(&line) {
+            Ok(event) => {
+                let first = read
+                    .first
+                    .map_or(event.at, |first: Timestamp| first.min(event.at));
+                read.first = Some(first);
+                fold.record(&event);
+            }
+            Err(error) => {
+                read.faults += 1;
+                if read.faults <= FAULTS_TOLD_MAX {
+                    writeln!(std::io::stderr(), "{name}:{number}: not an event: {error}")?;
+                }
+            }
+        }
+        progress.step();
+    }
+    progress.end();
+    if read.faults > 0 {
+        writeln!(
+            std::io::stderr(),
+            "{name}: {} lines are not events and are not counted",
+            read.faults
+        )?;
+    }
+    Ok(read)
+}
+
+/// Reads a time zone's IANA name.
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("`{name}` is not a time zone such as `Asia/Taipei` or `UTC`"))
+}

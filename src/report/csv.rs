@@ -1,0 +1,74 @@
+//! The report as CSV (RFC 4180): one line per queue and interval, every field by its published name.
+
+use super::Report;
+use ringdown_routing::statistics::DEFINITIONS;
+use serde_json::Value;
+use std::io::{self, Write};
+
+/// Prints it; a figure with nothing to divide by is an empty field.
+pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let fields = DEFINITIONS.iter().map(|definition| definition.field);
+    let head: Vec<&str> = ["start", "end", "queue"]
+        .into_iter()
+        .chain(fields)
+        .collect();
+    write!(out, "{}\r\n", head.join(","))?;
+    for row in &report.rows {
+        let (start, end) = (
+            report.period.local(row.span.from),
+            report.period.local(row.span.to),
+        );
+        write!(out, "{start},{end},{}", quoted(row.queue.as_str()))?;
+        let figures = serde_json::to_value(row.tally.figures())?;
+        for definition in DEFINITIONS {
+            write!(out, ",{}", field(&figures, definition.field))?;
+        }
+        write!(out, "\r\n")?;
+    }
+    Ok(())
+}
+
+/// One figure as text.
+fn field(figures: &Value, name: &str) -> String {
+    match figures.pointer(&format!("/{}", name.replace('.', "/"))) {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => value.to_string(),
+    }
+}
+
+/// RFC 4180 section 2.6: fields with commas, quotes or line breaks are quoted, and quotes doubled. A
+/// field that a spreadsheet would take for a formula is quoted with an apostrophe in front.
+fn quoted(text: &str) -> String {
+    let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if guarded.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
+    } else {
+        guarded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringdown_routing::statistics::{AgentTime, Counts, Figures};
+
+    #[test]
+    fn names_of_queues_break_neither_line_nor_spreadsheet() {
+        assert_eq!(quoted("help"), "help");
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(quoted("=SUM(A1)"), "'=SUM(A1)");
+    }
+
+    #[test]
+    fn a_figure_without_a_denominator_is_empty() {
+        let figures =
+            serde_json::to_value(Figures::of(Counts::default(), AgentTime::default())).unwrap();
+        assert_eq!(field(&figures, "asa_s"), "");
+        assert_eq!(field(&figures, "service_level.ignored"), "");
+        assert_eq!(field(&figures, "offered"), "0");
+    }
+}

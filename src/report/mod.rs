@@ -1,0 +1,151 @@
+//! Reports: the statistics of a period, cut by the desk's wall clock, as table, CSV or JSON.
+//!
+//! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
+//! printed beside the figures, always.
+
+mod csv;
+mod json;
+pub mod period;
+pub mod progress;
+mod table;
+pub mod words;
+
+pub use json::JsonReport;
+pub use period::{Interval, Period, PeriodFault, Span};
+pub use words::Words;
+
+use ringdown_routing::ids::{AgentId, QueueId};
+use ringdown_routing::statistics::{AgentTime, Health, Ledger, Scope, Statistics, Tally};
+use ringdown_routing::time::Timestamp;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// The statistics of one period.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The period and its intervals.
+    pub period: Period,
+    /// The instant up to which it is known.
+    pub as_of: Timestamp,
+    /// What part of the desk was asked for.
+    pub scope: Scope,
+    /// Each queue over the whole period.
+    pub queues: BTreeMap<QueueId, Tally>,
+    /// All of the scope over the whole period.
+    pub total: Tally,
+    /// Each queue in each interval, intervals first.
+    pub rows: Vec<Row>,
+    /// Each agent over the whole period.
+    pub agents: BTreeMap<AgentId, AgentTime>,
+    /// How sound the log was.
+    pub health: Health,
+}
+
+/// One queue in one interval.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The interval.
+    pub span: Span,
+    /// The queue.
+    pub queue: QueueId,
+    /// Its sums.
+    pub tally: Tally,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One line per queue and interval, every field.
+    Csv,
+    /// One document.
+    Json,
+}
+
+impl Report {
+    /// Reads a report out of the fold.
+    pub fn of(statistics: &Statistics, period: Period, scope: Scope, as_of: Timestamp) -> Self {
+        let whole = period.whole();
+        let ledger = statistics.ledger(whole.from, whole.to, as_of);
+        Self::of_ledger(&ledger, period, scope, statistics.health())
+    }
+
+    fn of_ledger(ledger: &Ledger, period: Period, scope: Scope, health: Health) -> Self {
+        let whole = period.whole();
+        let wanted: Vec<QueueId> = match &scope.queue {
+            Some(queue) => vec![queue.clone()],
+            None => ledger.queues().into_iter().collect(),
+        };
+        let in_queue = |queue: &QueueId| Scope {
+            queue: Some(queue.clone()),
+            channel: scope.channel,
+        };
+        let queues = wanted
+            .iter()
+            .map(|queue| {
+                let tally = ledger.tally(whole.from, whole.to, &in_queue(queue));
+                (queue.clone(), tally)
+            })
+            .collect();
+        let mut rows = Vec::with_capacity(period.spans.len() * wanted.len());
+        for span in &period.spans {
+            for queue in &wanted {
+                rows.push(Row {
+                    span: *span,
+                    queue: queue.clone(),
+                    tally: ledger.tally(span.from, span.to, &in_queue(queue)),
+                });
+            }
+        }
+        let agents = ledger
+            .agents()
+            .into_iter()
+            .map(|agent| {
+                let time = ledger.agent_time(whole.from, whole.to, &agent);
+                (agent, time)
+            })
+            .collect();
+        Self {
+            as_of: ledger.as_of,
+            total: ledger.tally(whole.from, whole.to, &scope),
+            queues,
+            rows,
+            agents,
+            health,
+            period,
+            scope,
+        }
+    }
+
+    /// Whether O = A + B + F + CB + still waiting holds in the total and in every row.
+    pub fn is_conserved(&self) -> bool {
+        self.rows
+            .iter()
+            .map(|row| &row.tally)
+            .chain([&self.total])
+            .all(|tally| tally.counts.every_contact_is_accounted_for())
+    }
+
+    /// Prints it; a reader who has seen enough (`| head`) is no fault.
+    pub fn print(&self, format: Format, words: &Words, out: &mut impl Write) -> io::Result<()> {
+        let printed = match format {
+            Format::Table => table::print(self, words, out),
+            Format::Csv => csv::print(self, out),
+            Format::Json => self.print_json(out),
+        };
+        match printed.and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, &JsonReport::of(self))?;
+        writeln!(out)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! The report as columns for people; wide characters keep their columns straight.
+
+use super::{Report, Row, Words};
+use crate::report::words::Column;
+use ringdown_routing::statistics::{AgentTime, DEFINITIONS, Figures, Tally};
+use ringdown_routing::time::Timestamp;
+use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
+
+/// What stands where nothing was there to divide by.
+const NOTHING: &str = "–";
+
+/// Prints intervals, totals, agents and definitions.
+pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let whole = report.period.whole();
+    writeln!(
+        out,
+        "{}  {} – {}  ({}, {})",
+        words.title,
+        minute(report, whole.from),
+        minute(report, whole.to),
+        report.period.interval,
+        super::period::name(&report.period.zone),
+    )?;
+    writeln!(out)?;
+    print_contacts(report, words, out)?;
+    if !report.agents.is_empty() && report.scope.queue.is_none() {
+        writeln!(out)?;
+        print_agents(report, words, out)?;
+    }
+    writeln!(out)?;
+    print_soundness(report, words, out)?;
+    print_definitions(words, out)
+}
+
+fn print_contacts(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = vec![
+        [words.interval, words.queue]
+            .into_iter()
+            .chain(COLUMNS.iter().map(|column| words.column(*column)))
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    ];
+    for row in report.rows.iter().filter(|row| has_happened(row)) {
+        lines.push(line(
+            minute(report, row.span.from),
+            row.queue.as_str(),
+            &row.tally,
+        ));
+    }
+    for (queue, tally) in &report.queues {
+        lines.push(line(words.total.to_owned(), queue.as_str(), tally));
+    }
+    if report.queues.len() != 1 {
+        lines.push(line(words.total.to_owned(), words.all, &report.total));
+    }
+    write_columns(&lines, 2, out)
+}
+
+fn print_agents(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = vec![
+        words
+            .agent_columns
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>(),
+    ];
+    for (agent, time) in &report.agents {
+        lines.push(agent_line(agent.as_str(), time));
+    }
+    write_columns(&lines, 1, out)
+}
+
+fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let sentence = if report.is_conserved() {
+        words.conserved
+    } else {
+        words.not_conserved
+    };
+    writeln!(out, "{sentence}")?;
+    let holes = report.health.late + report.health.with_holes;
+    if holes > 0 {
+        writeln!(out, "{} {holes}", words.holes)?;
+    }
+    Ok(())
+}
+
+fn print_definitions(words: &Words, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}", words.definitions)?;
+    let width = DEFINITIONS
+        .iter()
+        .map(|definition| definition.field.width())
+        .max()
+        .unwrap_or(0);
+    for definition in DEFINITIONS {
+        let formula = words.formula(definition);
+        writeln!(out, "  {:width$}  {formula}", definition.field)?;
+    }
+    writeln!(out, "{}", words.attribution)
+}
+
+/// Rows in which nobody came would only hide the others.
+fn has_happened(row: &Row) -> bool {
+    let counts = row.tally.counts;
+    counts.offered + counts.blocked + counts.failed + counts.left_before_queue > 0
+}
+
+const COLUMNS: [Column; 14] = [
+    Column::Offered,
+    Column::Answered,
+    Column::Abandoned,
+    Column::Short,
+    Column::FlowedOut,
+    Column::Callbacks,
+    Column::Waiting,
+    Column::Blocked,
+    Column::Failed,
+    Column::Asa,
+    Column::Aht,
+    Column::ServiceLevel,
+    Column::LongestWait,
+    Column::Occupancy,
+];
+
+fn line(interval: String, queue: &str, tally: &Tally) -> Vec<String> {
+    let figures = tally.figures();
+    let cells = COLUMNS.iter().map(|column| cell(*column, &figures));
+    [interval, queue.to_owned()]
+        .into_iter()
+        .chain(cells)
+        .collect()
+}
+
+fn cell(column: Column, figures: &Figures) -> String {
+    let counts = &figures.counts;
+    match column {
+        Column::Offered => counts.offered.to_string(),
+        Column::Answered => counts.answered.to_string(),
+        Column::Abandoned => counts.abandoned.to_string(),
+        Column::Short => counts.short_abandoned.to_string(),
+        Column::FlowedOut => counts.flowed_out.to_string(),
+        Column::Callbacks => counts.callbacks.to_string(),
+        Column::Waiting => counts.waiting.to_string(),
+        Column::Blocked => counts.blocked.to_string(),
+        Column::Failed => counts.failed.to_string(),
+        Column::Asa => seconds(figures.asa_s),
+        Column::Aht => seconds(figures.aht_s),
+        Column::ServiceLevel => percent(figures.service_level.negative),
+        Column::LongestWait => seconds(figures.longest_wait_s),
+        Column::Occupancy => percent(figures.occupancy),
+    }
+}
+
+fn agent_line(agent: &str, time: &AgentTime) -> Vec<String> {
+    let spans = [
+        time.logged_in_ms(),
+        time.idle_ms,
+        time.ringing_ms,
+        time.talk_ms,
+        time.hold_ms,
+        time.wrap_up_ms,
+        time.not_ready_ms,
+        time.unreachable_ms,
+    ];
+    let counts = [time.offers, time.answers, time.ring_timeouts, time.declines];
+    std::iter::once(agent.to_owned())
+        .chain(spans.iter().map(|millis| clock(*millis)))
+        .chain(counts.iter().map(u64::to_string))
+        .collect()
+}
+
+/// Hours, minutes and seconds: `1:02:03`.
+fn clock(millis: u64) -> String {
+    let seconds = millis / 1_000;
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+fn seconds(figure: Option<f64>) -> String {
+    figure.map_or_else(|| NOTHING.to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
+fn percent(figure: Option<f64>) -> String {
+    figure.map_or_else(
+        || NOTHING.to_owned(),
+        |share| format!("{:.1} %", share * 100.0),
+    )
+}
+
+/// The wall clock to the minute, `2026-11-23 09:00`; the offset stands once at the top.
+fn minute(report: &Report, at: Timestamp) -> String {
+    report
+        .period
+        .local(at)
+        .replace('T', " ")
+        .chars()
+        .take(16)
+        .collect()
+}
+
+/// Writes lines as columns: the first `words` to the left, figures to the right.
+fn write_columns(lines: &[Vec<String>], words: usize, out: &mut impl Write) -> io::Result<()> {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            lines
+                .iter()
+                .filter_map(|line| line.get(column))
+                .map(|cell| cell.width())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    for line in lines {
+        let mut text = String::new();
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let gap = " ".repeat(width.saturating_sub(cell.width()));
+            if column > 0 {
+                text.push_str("  ");
+            }
+            if column < words {
+                text.push_str(cell);
+                text.push_str(&gap);
+            } else {
+                text.push_str(&gap);
+                text.push_str(cell);
+            }
+        }
+        writeln!(out, "{}", text.trim_end())?;
+    }
+    Ok(())
+}

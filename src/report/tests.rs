@@ -1,0 +1,121 @@
+use super::*;
+use crate::config::Language;
+use jiff::tz::TimeZone;
+use ringdown_routing::event::Event;
+use ringdown_routing::statistics::Rules;
+use std::time::Duration;
+
+/// Half an hour of a desk in Taipei: one answer, one early abandon, one caller who waits.
+const LOG: &str = include_str!("../../fixtures/events/half_hour.jsonl");
+
+fn report() -> Report {
+    let mut fold = Statistics::new(Rules {
+        settle_after: Duration::MAX,
+        ..Rules::default()
+    });
+    for line in LOG.lines() {
+        let event: Event = serde_json::from_str(line).unwrap();
+        fold.record(&event);
+    }
+    let zone = TimeZone::get("Asia/Taipei").unwrap();
+    let last = fold.newest().unwrap();
+    let from = period::instant("2026-11-23T09:00", last, &zone).unwrap();
+    let to = period::instant("2026-11-23T10:00", last, &zone).unwrap();
+    let period = Period::new(from, to, Interval::HALF_HOUR, zone).unwrap();
+    Report::of(&fold, period, Scope::default(), last)
+}
+
+fn printed(format: Format, language: &str) -> String {
+    let language: Language = language.parse().unwrap();
+    let mut out = Vec::new();
+    report()
+        .print(format, Words::of(&language), &mut out)
+        .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_table_says_what_happened_and_how_it_is_defined() {
+    let text = printed(Format::Table, "en");
+    let row = text
+        .lines()
+        .find(|line| line.starts_with("2026-11-23 09:00"))
+        .unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(
+        cells,
+        [
+            "2026-11-23",
+            "09:00",
+            "helpdesk",
+            "3",
+            "1",
+            "1",
+            "1",
+            "0",
+            "0",
+            "1",
+            "0",
+            "0",
+            "12.0",
+            "100.0",
+            "33.3",
+            "%",
+            "580.0",
+            "8.4",
+            "%"
+        ]
+    );
+    assert!(text.contains("Everybody is accounted for"));
+    assert!(text.contains("service_level.ignored   A_T / (O - B_T)"));
+    assert!(
+        !text.contains("2026-11-23 09:30"),
+        "an empty row hides the others"
+    );
+}
+
+#[test]
+fn wide_headings_keep_the_columns_straight() {
+    use unicode_width::UnicodeWidthStr;
+    let text = printed(Format::Table, "zh-TW");
+    let place = |needle: &str, line: &str| {
+        line.find(needle)
+            .map(|at| line[..at + needle.len()].width())
+    };
+    let head = text.lines().find(|line| line.starts_with("時段")).unwrap();
+    let row = text
+        .lines()
+        .find(|line| line.starts_with("2026-11-23 09:00"))
+        .unwrap();
+    assert_eq!(place("佔用率", head), place("8.4 %", row));
+}
+
+#[test]
+fn csv_has_every_field_of_every_interval() {
+    let text = printed(Format::Csv, "en");
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    let head: Vec<&str> = lines[0].split(',').collect();
+    let row: Vec<&str> = lines[1].split(',').collect();
+    let field = |name: &str| row[head.iter().position(|field| *field == name).unwrap()];
+    assert_eq!(field("start"), "2026-11-23T09:00:00+08:00");
+    assert_eq!(field("asa_s"), "12.0");
+    assert_eq!(field("service_level.ignored"), "0.5");
+    assert_eq!(
+        lines[2]
+            .split(',')
+            .nth(head.iter().position(|field| *field == "asa_s").unwrap()),
+        Some("")
+    );
+}
+
+#[test]
+fn json_carries_figures_and_definitions() {
+    let json: serde_json::Value = serde_json::from_str(&printed(Format::Json, "en")).unwrap();
+    assert_eq!(json["statistics"]["helpdesk"]["offered"], 3);
+    assert_eq!(json["intervals"][0]["start"], "2026-11-23T09:00:00+08:00");
+    assert_eq!(json["intervals"][1]["asa_s"], serde_json::Value::Null);
+    assert_eq!(json["definitions"]["abandon_rate"], "B / O");
+    assert_eq!(json["time_zone"], "Asia/Taipei");
+    assert_eq!(json["is_conserved"], true);
+}

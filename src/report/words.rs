@@ -1,0 +1,192 @@
+//! What reports say, in the languages of the desk: English and traditional Chinese.
+
+use crate::config::Language;
+use ringdown_routing::statistics::{ATTRIBUTION, Definition};
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// O.
+    Offered,
+    /// A.
+    Answered,
+    /// B.
+    Abandoned,
+    /// S.
+    Short,
+    /// F.
+    FlowedOut,
+    /// CB.
+    Callbacks,
+    /// Still waiting.
+    Waiting,
+    /// Refused before the queue.
+    Blocked,
+    /// Lost by signalling or media.
+    Failed,
+    /// Average speed of answer.
+    Asa,
+    /// Average handle time.
+    Aht,
+    /// Service level, with its variant in the heading.
+    ServiceLevel,
+    /// Longest wait.
+    LongestWait,
+    /// Occupancy.
+    Occupancy,
+}
+
+/// The words of one language.
+#[derive(Debug)]
+pub struct Words {
+    pub(super) title: &'static str,
+    pub(super) interval: &'static str,
+    pub(super) queue: &'static str,
+    pub(super) total: &'static str,
+    pub(super) all: &'static str,
+    pub(super) agent_columns: [&'static str; 13],
+    pub(super) conserved: &'static str,
+    pub(super) not_conserved: &'static str,
+    pub(super) holes: &'static str,
+    pub(super) definitions: &'static str,
+    pub(super) attribution: &'static str,
+    columns: fn(Column) -> &'static str,
+    formulas: fn(&str) -> Option<&'static str>,
+}
+
+impl Words {
+    /// The words of a language; English when there are none in it.
+    pub fn of(language: &Language) -> &'static Self {
+        match language.primary() {
+            "zh" => &CHINESE,
+            _ => &ENGLISH,
+        }
+    }
+
+    pub(super) fn column(&self, column: Column) -> &'static str {
+        (self.columns)(column)
+    }
+
+    pub(super) fn formula(&self, definition: &Definition) -> &'static str {
+        (self.formulas)(definition.field).unwrap_or(definition.formula)
+    }
+}
+
+static ENGLISH: Words = Words {
+    title: "Contacts by interval of arrival",
+    interval: "interval",
+    queue: "queue",
+    total: "total",
+    all: "(all)",
+    agent_columns: [
+        "agent",
+        "logged in",
+        "idle",
+        "ringing",
+        "talk",
+        "hold",
+        "wrap-up",
+        "not ready",
+        "unreachable",
+        "offers",
+        "answers",
+        "ring time-outs",
+        "declines",
+    ],
+    conserved: "Everybody is accounted for: O = A + B + F + CB + waiting in every interval.",
+    not_conserved: "NOT everybody is accounted for: the event log has holes (O differs from A + B + F + CB + waiting).",
+    holes: "Contacts whose log has holes:",
+    definitions: "Definitions",
+    attribution: ATTRIBUTION,
+    columns: |column| match column {
+        Column::Offered => "offered",
+        Column::Answered => "answered",
+        Column::Abandoned => "abandoned",
+        Column::Short => "of these short",
+        Column::FlowedOut => "flowed out",
+        Column::Callbacks => "call-backs",
+        Column::Waiting => "waiting",
+        Column::Blocked => "blocked",
+        Column::Failed => "failed",
+        Column::Asa => "ASA s",
+        Column::Aht => "AHT s",
+        Column::ServiceLevel => "SL A_T/O",
+        Column::LongestWait => "longest s",
+        Column::Occupancy => "occupancy",
+    },
+    formulas: |_| None,
+};
+
+static CHINESE: Words = Words {
+    title: "來話統計（依到達時段）",
+    interval: "時段",
+    queue: "佇列",
+    total: "合計",
+    all: "（全部）",
+    agent_columns: [
+        "專員",
+        "登入",
+        "待命",
+        "響鈴",
+        "通話",
+        "保留",
+        "後續處理",
+        "未就緒",
+        "失聯",
+        "派送",
+        "應答",
+        "未接",
+        "拒接",
+    ],
+    conserved: "人數相符：每一時段皆為 O = A + B + F + CB + 等候中。",
+    not_conserved: "人數不符：事件紀錄有缺漏（O 不等於 A + B + F + CB + 等候中）。",
+    holes: "紀錄有缺漏的來話：",
+    definitions: "定義",
+    attribution: "來話計入其到達的時段，其後的結束會修正該時段；專員時間依時鐘切分。橫線（null）表示分母為零。",
+    columns: |column| match column {
+        Column::Offered => "進線",
+        Column::Answered => "接聽",
+        Column::Abandoned => "放棄",
+        Column::Short => "其中短暫",
+        Column::FlowedOut => "溢出",
+        Column::Callbacks => "回撥",
+        Column::Waiting => "等候中",
+        Column::Blocked => "阻擋",
+        Column::Failed => "失敗",
+        Column::Asa => "平均應答 秒",
+        Column::Aht => "平均處理 秒",
+        Column::ServiceLevel => "服務水準 A_T/O",
+        Column::LongestWait => "最長等候 秒",
+        Column::Occupancy => "佔用率",
+    },
+    formulas: chinese_formula,
+};
+
+fn chinese_formula(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "offered" => "O：進入佇列；溢出到另一佇列者，在該佇列再計一次",
+        "answered" => "A：由專員接聽",
+        "abandoned" => "B：接聽前離開佇列",
+        "flowed_out" => "F：接聽前溢出或轉出",
+        "callbacks" => "CB：改為回撥",
+        "waiting" => "仍在佇列；恆有 O = A + B + F + CB + 等候中",
+        "short_abandoned" => "S：放棄且等候 < short_abandon_s（嚴格小於）",
+        "answered_within" => "A_T：接聽且等候 <= T（佇列的 service_level_s）",
+        "abandoned_within" => "B_T：放棄且等候 <= T",
+        "blocked" => "進入佇列前被拒：線路或上限已滿、未開放；不計入 O",
+        "failed" => "信令或媒體失敗而無結果；不計入 O",
+        "left_before_queue" => "在問候語或選單中離開；不計入 O",
+        "in_progress" => "已接聽而未結束；計入 A",
+        "asa_s" => "（接聽 - 首次入列）總和 / A，含響鈴與重新入列",
+        "aht_s" => "（通話 + 保留 + 後續處理）/ A；通話不含保留",
+        "abandon_wait_s" => "B 的平均等候",
+        "longest_wait_s" => "接聽、放棄與等候中的最長等候",
+        "occupancy" => {
+            "（通話 + 保留 + 後續處理）/（通話 + 保留 + 後續處理 + 待命），該佇列的專員，依時鐘"
+        }
+        "utilisation" => "（通話 + 保留 + 後續處理）/ 登入時間，該佇列的專員，依時鐘",
+        "handling_rate" => "A /（O + 阻擋 + 失敗）",
+        "failure_rate" => "（阻擋 + 失敗 +（B - S））/（O + 阻擋 + 失敗），各部分另列",
+        _ => return None,
+    })
+}
