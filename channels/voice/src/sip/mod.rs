@@ -5,5 +5,6 @@ pub mod flow;
 pub mod header;
 pub mod message;
 pub mod registrar;
+pub mod shell;
 pub mod source_filter;
 pub mod uri;
