@@ -217,6 +217,16 @@ impl AudioEnd {
         );
     }
 
+    /// Waits until these digits were heard as RFC 4733 events, each once; fails after `patience`.
+    pub fn must_hear_digits(&self, digits: &str, patience: Duration) {
+        let heard = self.wait(patience, |state| (state.digits == digits).then_some(()));
+        assert!(
+            heard.is_some(),
+            "the digits {digits} were not heard in {patience:?}, but {:?}",
+            self.state().digits
+        );
+    }
+
     /// Forgets what was heard.
     pub fn forget(&self) {
         let mut state = self.state();
@@ -238,11 +248,6 @@ impl AudioEnd {
     /// Packets heard so far.
     pub fn packets_heard(&self) -> u64 {
         self.state().packets_heard
-    }
-
-    /// Digits heard so far by RFC 4733 events, each counted once.
-    pub fn digits(&self) -> String {
-        self.state().digits.clone()
     }
 
     /// How many synchronisation sources (SSRC) were heard.

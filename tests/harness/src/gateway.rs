@@ -1,10 +1,12 @@
 //! The real gateway: the built `ringdown`, a configuration file in a folder of its own, free ports.
 
 use crate::PATIENCE;
+use crate::http::Client;
 use crate::place::Folder;
 use crate::process::Process;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A running `ringdown serve`.
 #[derive(Debug)]
@@ -30,18 +32,28 @@ impl Gateway {
         }
     }
 
-    /// Waits until it says that it is ready.
-    pub fn must_be_ready(&mut self) {
-        let line = self
-            .process
-            .find_line(PATIENCE, |line| line.contains("ready"));
-        assert!(
-            line.is_some(),
-            "ringdown did not become ready:\n{}",
-            self.process.transcript()
-        );
+    /// Waits until its `/readyz` says 200.
+    pub fn must_be_ready(&mut self, operations: &Client) {
+        let deadline = Instant::now() + PATIENCE;
+        while !operations
+            .try_send("GET", "/readyz", "", "")
+            .is_ok_and(|answer| answer.status == 200)
+        {
+            let lives = self.process.is_running() && Instant::now() < deadline;
+            assert!(
+                lives,
+                "ringdown did not become ready:\n{}",
+                self.process.transcript()
+            );
+            // Any new line, or a moment, and ask again.
+            let lines = self.process.transcript().lines().count();
+            self.process.wait_for_more(lines, ASK_PAUSE);
+        }
     }
 }
+
+/// Longest time between two questions whether it is ready.
+const ASK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs `ringdown` with arguments to its end; gives exit status, standard output and standard error.
 pub fn run(program: &Path, folder: &Folder, arguments: &[&str]) -> (i32, String, String) {

@@ -89,6 +89,18 @@ impl Process {
         }
     }
 
+    /// Waits until it has said more than so many lines, or the time is over.
+    pub fn wait_for_more(&self, lines: usize, patience: Duration) {
+        let said = self
+            .output
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if said.lines.len() <= lines {
+            drop(self.output.changed.wait_timeout(said, patience));
+        }
+    }
+
     /// The first line that satisfies `is_wanted`, as soon as it is there; `None` when the program fell
     /// silent for good or the time is over.
     pub fn find_line(

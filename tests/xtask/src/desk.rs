@@ -2,6 +2,7 @@
 
 use crate::run::{Order, Verdict};
 use ringdown_harness::gateway::Gateway;
+use ringdown_harness::http::Client;
 use ringdown_harness::place::{Folder, repository};
 use ringdown_harness::redis::Redis;
 use std::fmt::Write as _;
@@ -15,6 +16,9 @@ pub(crate) const AGENT_PORT: u16 = 15_080;
 
 /// Where the configuration listens for SIP.
 const GATEWAY: &str = "127.0.0.1:15060";
+
+/// Where the configuration has its operations pages.
+const OPERATIONS: &str = "127.0.0.1:15063";
 
 /// A gateway to drive.
 pub(crate) struct Desk {
@@ -51,7 +55,13 @@ impl Desk {
             let _ = write!(text, "\n[redis]\nurl = \"{}\"\n", redis.url());
         }
         let mut process = Gateway::start(&program, &folder.write("rig.toml", text));
-        process.must_be_ready();
+        let operations = OPERATIONS
+            .parse()
+            .map_err(|fault| format!("{OPERATIONS}: {fault}"))?;
+        process.must_be_ready(&Client {
+            address: operations,
+            token: String::new(),
+        });
         let gateway = GATEWAY
             .parse()
             .map_err(|fault| format!("{GATEWAY}: {fault}"))?;
