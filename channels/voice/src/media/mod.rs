@@ -1,1 +1,34 @@
 //! Media: RTP relay, players, DTMF and quality.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | [`core`] | all ports of one thread, sans-IO: packets, commands and time in; packets and events out |
+//! | [`rtp`], [`rtcp`], [`telephone_event`], [`g711`] | the formats on the wire |
+//! | [`latch`], [`reception`], [`outgoing`] | a leg's peer, the stream from it, the one stream to it |
+//! | [`clip`] | what is played, encoded once and shared |
+//! | [`terms`] | what a port is told, and what it tells |
+//!
+//! The invariant: towards each leg there is one RTP stream for its whole life - one SSRC, one
+//! sequence, one clock - whoever feeds it.
+//!
+//! What deliberately does not live here: who hears whom, and which prompt is played when.
+
+pub mod clip;
+pub mod core;
+pub mod g711;
+pub mod latch;
+pub mod outgoing;
+mod port;
+pub mod reception;
+mod reports;
+pub mod rtcp;
+pub mod rtp;
+pub mod telephone_event;
+pub mod terms;
+mod wheel;
+
+pub use clip::{Clip, Clips, Repeat, Start};
+pub use terms::{
+    Flow, History, MediaEvent, MediaEventKind, Owner, Play, PlayId, PortCommand, PortId, Report,
+    Shard,
+};
