@@ -57,7 +57,7 @@ const WORLD: [&str; 9] = [
 
 /// Shells beside the cores in `channels/*/src`: they own sockets, clocks and files, and decide nothing.
 /// A path ends in `/` when the whole folder is meant.
-const SHELLS: [&str; 0] = [];
+const SHELLS: [&str; 1] = ["channels/voice/src/sip/shell/"];
 
 /// Words that are not ideas (STYLE: names), as the last part of a type's name.
 const EMPTY_WORDS: [&str; 9] = [
@@ -138,7 +138,8 @@ fn pure_rooms_do_not_touch_the_world() {
         let is_shell = SHELLS.iter().any(|shell| {
             file.path == *shell || (shell.ends_with('/') && file.path.starts_with(shell))
         });
-        if !(is_routing || is_core && !is_shell) {
+        let is_test = file.path.ends_with("tests.rs") || file.path.contains("/tests/");
+        if is_test || !(is_routing || is_core && !is_shell) {
             continue;
         }
         for (number, line) in file.code_lines() {

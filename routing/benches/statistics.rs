@@ -1,4 +1,5 @@
 //! How many events the statistics fold takes in a second on one core: `cargo bench -p ringdown-routing`.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
