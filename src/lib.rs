@@ -2,6 +2,9 @@
 
 pub mod cli;
 pub mod config;
+pub mod database;
+pub mod event_log;
 pub mod metrics;
 pub mod report;
+pub mod tickets;
 pub mod trace;

@@ -147,6 +147,14 @@ name_id!(
     CallerId
 );
 name_id!(
+    /// An organisation in the CMS, by the CMS's own key.
+    OrganisationId
+);
+name_id!(
+    /// A configuration item (asset or service) in the CMS, by the CMS's own key.
+    CiId
+);
+name_id!(
     /// One running gateway; minted at start, so a restarted process is another node.
     NodeId
 );

@@ -1,0 +1,215 @@
+//! What must last: SQLite in one file, or PostgreSQL when several gateways share one desk.
+//!
+//! Reading goes through a small pool. Writing goes through one task that puts many small writes into
+//! one transaction ([`writer`]); a full disk or a lost server never stops a call: what cannot be written
+//! is kept up to a bound, tried again, and counted when it had to be let go.
+//!
+//! The two engines understand the same SQL but for two fragments: `{serial}` in the schema, and
+//! `{rows}`, a JSON array read as rows, which is how a batch is written with one statement.
+
+mod fault;
+mod writer;
+
+pub use fault::DatabaseFault;
+pub use writer::{Health, Statement, Value};
+
+use crate::config::Config;
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
+use writer::Writer;
+
+/// The database of the desk; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Database {
+    engine: Engine,
+    reads: AnyPool,
+    writer: Writer,
+}
+
+/// What keeps the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one writer.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl Engine {
+    /// The SQL as this engine wants it.
+    pub(crate) fn sql(self, template: &str) -> AssertSqlSafe<String> {
+        let (serial, rows) = match self {
+            Self::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "json_each($1) AS r"),
+            Self::Postgres => (
+                "BIGSERIAL PRIMARY KEY",
+                "json_array_elements($1::json) AS r(value)",
+            ),
+        };
+        AssertSqlSafe(template.replace("{serial}", serial).replace("{rows}", rows))
+    }
+}
+
+impl Database {
+    /// Opens the configured database, making its file, folder and tables where they are missing.
+    pub async fn open(config: &Config) -> Result<Self, DatabaseFault> {
+        let url = config.database_url();
+        let connections = config.database.as_ref().map_or(4, |it| it.connections_max);
+        if config.database.is_none() {
+            std::fs::create_dir_all(&config.data_dir)
+                .map_err(|error| DatabaseFault::from(sqlx::Error::Io(error)))?;
+        }
+        Self::connect(url.expose(), connections, config.limits.unwritten_max).await
+    }
+
+    /// Opens the database at this address (`sqlite:path` or `postgres://...`).
+    pub async fn connect(
+        url: &str,
+        connections_max: u32,
+        unwritten_max: u32,
+    ) -> Result<Self, DatabaseFault> {
+        sqlx::any::install_default_drivers();
+        let engine = if url.starts_with("sqlite:") {
+            Engine::Sqlite
+        } else {
+            Engine::Postgres
+        };
+        let options =
+            AnyConnectOptions::from_str(&address(engine, url))?.disable_statement_logging();
+        let mut connection = open_connection(engine, &options).await?;
+        migrate(engine, &mut connection).await?;
+        let reads = AnyPoolOptions::new()
+            .max_connections(connections_max)
+            .acquire_timeout(ACQUIRE_WAIT_MAX)
+            .after_connect(move |connection, _| {
+                Box::pin(async move { prepare_connection(engine, connection).await })
+            })
+            .connect_lazy_with(options.clone());
+        let writer = Writer::start(engine, options, connection, unwritten_max);
+        Ok(Self {
+            engine,
+            reads,
+            writer,
+        })
+    }
+
+    /// What keeps the data.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Whether it can be written, and what waits.
+    pub fn health(&self) -> Health {
+        self.writer.health()
+    }
+
+    /// Waits until everything given to be written before this call is committed.
+    pub async fn flush(&self) -> Result<(), DatabaseFault> {
+        self.writer.flush().await
+    }
+
+    /// Writes what waits, and takes no more.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reads.close().await;
+    }
+
+    /// Runs statements in one transaction, committed when this returns.
+    pub async fn write(&self, statements: Vec<Statement>) -> Result<(), DatabaseFault> {
+        self.writer.write(statements).await
+    }
+
+    /// How often this part was changed (`cms`, `agents`, `tokens`); 0 when never.
+    pub async fn revision(&self, part: &str) -> Result<i64, DatabaseFault> {
+        let revision: Option<(i64,)> =
+            sqlx::query_as("SELECT revision FROM revisions WHERE part = $1")
+                .bind(part.to_owned())
+                .fetch_optional(&self.reads)
+                .await?;
+        Ok(revision.map_or(0, |(revision,)| revision))
+    }
+
+    pub(crate) fn reads(&self) -> &AnyPool {
+        &self.reads
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+}
+
+/// The statement that counts up a part's revision; goes into the transaction that changes it.
+pub fn bump(part: &'static str) -> Statement {
+    Statement::new(
+        "INSERT INTO revisions (part, revision) VALUES ($1, 1) \
+         ON CONFLICT (part) DO UPDATE SET revision = revisions.revision + 1",
+        vec![part.into()],
+    )
+}
+
+/// A SQLite path goes into a URL, and the file is made when it is missing.
+fn address(engine: Engine, url: &str) -> Cow<'_, str> {
+    match engine {
+        Engine::Sqlite if !url.contains('?') => Cow::Owned(format!("{url}?mode=rwc")),
+        Engine::Sqlite | Engine::Postgres => Cow::Borrowed(url),
+    }
+}
+
+async fn open_connection(
+    engine: Engine,
+    options: &AnyConnectOptions,
+) -> Result<AnyConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    prepare_connection(engine, &mut connection).await?;
+    Ok(connection)
+}
+
+async fn prepare_connection(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<(), sqlx::Error> {
+    match engine {
+        Engine::Sqlite => {
+            sqlx::raw_sql(SQLITE_PRAGMAS).execute(connection).await?;
+        }
+        Engine::Postgres => {}
+    }
+    Ok(())
+}
+
+async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), DatabaseFault> {
+    let migrations = MIGRATIONS
+        .iter()
+        .zip(1..)
+        .map(|((name, template), version)| {
+            Migration::new(
+                version,
+                Cow::Borrowed(*name),
+                MigrationType::Simple,
+                engine.sql(template).into_sql_str(),
+                false,
+            )
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+        .run(connection)
+        .await
+        .map_err(|error| DatabaseFault::from(sqlx::Error::from(error)))
+}
+
+/// Changes of the schema, in their order; one that was released is never edited.
+const MIGRATIONS: [(&str, &str); 1] = [("desk", include_str!("migrations/0001_desk.sql"))];
+
+/// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,
+/// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous).
+const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+     PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;";
+
+/// Longest wait for a connection of the pool.
+const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,452 @@
+//! The one task that writes: many small writes, one transaction.
+//!
+//! Writers hand over and go on (events), or wait for their answer (tickets, admin statements). The
+//! task takes what is there, at most every [`BATCH_PAUSE`], writes it with a handful of statements
+//! and commits. When the database cannot be written, the batch is kept and tried again, ever more
+//! slowly; what comes meanwhile waits in a bounded channel, and beyond that is counted as lost.
+//! A statement the database refuses outright is found by halving the batch, told, and dropped, so
+//! that one bad row never holds up the rest.
+
+use super::{DatabaseFault, Engine, open_connection};
+use crate::event_log;
+use crate::tickets::{self, Linked, OpenTicket};
+use ringdown_routing::event::Event;
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// The handle of the writing task.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    items: mpsc::Sender<Item>,
+    counts: Arc<Counts>,
+}
+
+/// How writing goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why the database cannot be written now, for the operator; `None` while it can.
+    pub trouble: Option<String>,
+    /// Writes that wait in memory.
+    pub waiting: u64,
+    /// Writes that were let go since the start: the channel was full, or the database refused them.
+    pub lost: u64,
+    /// Transactions committed since the start.
+    pub commits: u64,
+}
+
+/// A statement with its values, for writes that are not on a call's path.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    sql: Cow<'static, str>,
+    values: Vec<Value>,
+}
+
+impl Statement {
+    /// Pairs the SQL (with `$1`, `$2`, ...) and its values.
+    pub fn new(sql: impl Into<Cow<'static, str>>, values: Vec<Value>) -> Self {
+        Self {
+            sql: sql.into(),
+            values,
+        }
+    }
+}
+
+/// A value of a [`Statement`].
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Text, or NULL.
+    Text(Option<String>),
+    /// A whole number, or NULL.
+    Number(Option<i64>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+type Answer<T> = oneshot::Sender<Result<T, DatabaseFault>>;
+
+#[derive(Debug)]
+enum Item {
+    Event(Box<Event>),
+    Link(Box<OpenTicket>, Answer<Linked>),
+    Statements(Vec<Statement>, Answer<()>),
+    Flush(oneshot::Sender<()>),
+    Close(oneshot::Sender<()>),
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    waiting: AtomicU64,
+    lost: AtomicU64,
+    commits: AtomicU64,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Writer {
+    pub(super) fn start(
+        engine: Engine,
+        options: AnyConnectOptions,
+        connection: AnyConnection,
+        unwritten_max: u32,
+    ) -> Self {
+        let (items, inbox) = mpsc::channel(usize::try_from(unwritten_max).unwrap_or(1).max(1));
+        let counts = Arc::new(Counts::default());
+        let task = Task {
+            engine,
+            options,
+            connection: Some(connection),
+            counts: Arc::clone(&counts),
+        };
+        tokio::spawn(task.run(inbox));
+        Self { items, counts }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let trouble = self.counts.trouble.lock();
+        Health {
+            trouble: trouble.unwrap_or_else(PoisonError::into_inner).clone(),
+            waiting: self.counts.waiting.load(Ordering::Relaxed),
+            lost: self.counts.lost.load(Ordering::Relaxed),
+            commits: self.counts.commits.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Hands an event over; false when it had to be let go.
+    pub(crate) fn append(&self, event: Event) -> bool {
+        self.hand_over(Item::Event(Box::new(event)))
+    }
+
+    /// Hands a wish for a ticket over. The answer comes when it is committed; a caller who stops
+    /// waiting still gets the ticket.
+    pub(crate) fn link(
+        &self,
+        wish: OpenTicket,
+    ) -> oneshot::Receiver<Result<Linked, DatabaseFault>> {
+        let (answer, receiver) = oneshot::channel();
+        // A refused item drops its sender, which the receiver sees.
+        self.hand_over(Item::Link(Box::new(wish), answer));
+        receiver
+    }
+
+    pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<(), DatabaseFault> {
+        let (answer, receiver) = oneshot::channel();
+        self.hand_over(Item::Statements(statements, answer));
+        receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
+    }
+
+    pub(super) async fn flush(&self) -> Result<(), DatabaseFault> {
+        let (answer, receiver) = oneshot::channel();
+        let sent = self.items.send(Item::Flush(answer)).await;
+        sent.map_err(|_| DatabaseFault::Backlog)?;
+        receiver.await.map_err(|_| DatabaseFault::Backlog)
+    }
+
+    pub(super) async fn close(&self) {
+        let (answer, receiver) = oneshot::channel();
+        if self.items.send(Item::Close(answer)).await.is_ok() {
+            // An error means that the task has ended already.
+            let _ = receiver.await;
+        }
+    }
+
+    fn hand_over(&self, item: Item) -> bool {
+        self.counts.waiting.fetch_add(1, Ordering::Relaxed);
+        let is_taken = self.items.try_send(item).is_ok();
+        if !is_taken {
+            self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+            let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            if lost.is_multiple_of(LOSSES_PER_LINE) {
+                tracing::error!(
+                    lost = lost + 1,
+                    "event log: too much waits, events are lost"
+                );
+            }
+        }
+        is_taken
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    events: Vec<Event>,
+    links: Vec<(OpenTicket, Answer<Linked>)>,
+    statements: Vec<(Vec<Statement>, Answer<()>)>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.events.len() + self.links.len() + self.statements.len()
+    }
+
+    /// Takes the second half out.
+    fn split(&mut self) -> Self {
+        let half = |len: usize| len / 2 + len % 2;
+        // With one of each kind left, the kinds part.
+        if self.events.len() <= 1 && self.links.len() <= 1 && self.statements.len() <= 1 {
+            let mut other = Self::default();
+            if self.events.is_empty() {
+                other.links = std::mem::take(&mut self.links);
+            } else {
+                other.links = std::mem::take(&mut self.links);
+                other.statements = std::mem::take(&mut self.statements);
+            }
+            return other;
+        }
+        Self {
+            events: self.events.split_off(half(self.events.len())),
+            links: self.links.split_off(half(self.links.len())),
+            statements: self.statements.split_off(half(self.statements.len())),
+        }
+    }
+}
+
+struct Task {
+    engine: Engine,
+    options: AnyConnectOptions,
+    connection: Option<AnyConnection>,
+    counts: Arc<Counts>,
+}
+
+impl Task {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Item>) {
+        let mut items = Vec::with_capacity(BATCH_MAX);
+        loop {
+            if inbox.recv_many(&mut items, BATCH_MAX).await == 0 {
+                return;
+            }
+            let started = Instant::now();
+            let mut batch = Batch::default();
+            let mut flushes = Vec::new();
+            let mut closing = None;
+            for item in items.drain(..) {
+                match item {
+                    Item::Event(event) => batch.events.push(*event),
+                    Item::Link(wish, answer) => batch.links.push((*wish, answer)),
+                    Item::Statements(statements, answer) => {
+                        batch.statements.push((statements, answer));
+                    }
+                    Item::Flush(answer) => flushes.push(answer),
+                    Item::Close(answer) => closing = Some(answer),
+                }
+            }
+            let patience = match closing {
+                Some(_) => Patience::Once,
+                None => Patience::UntilDone,
+            };
+            self.write(batch, patience).await;
+            for flush in flushes
+                .into_iter()
+                .chain(closing.take_if(|_| inbox.is_empty()))
+            {
+                // Whoever asked may have gone.
+                let _ = flush.send(());
+            }
+            if matches!(patience, Patience::Once) && inbox.is_empty() {
+                return;
+            }
+            tokio::time::sleep_until(started + BATCH_PAUSE).await;
+        }
+    }
+
+    /// Writes the batch; returns when it is written or let go.
+    async fn write(&mut self, batch: Batch, patience: Patience) {
+        let mut pending = vec![batch];
+        let mut pause = RETRY_PAUSE_MIN;
+        while let Some(mut batch) = pending.pop() {
+            if batch.len() == 0 {
+                continue;
+            }
+            match self.try_write(&batch).await {
+                Ok(linked) => {
+                    pause = RETRY_PAUSE_MIN;
+                    self.set_trouble(None);
+                    self.settle(batch, linked);
+                }
+                Err(fault) if !fault.is_transient() && batch.len() > 1 => {
+                    let rest = batch.split();
+                    pending.push(rest);
+                    pending.push(batch);
+                }
+                Err(fault) if !fault.is_transient() => self.let_go(batch, &fault),
+                Err(fault) => {
+                    self.set_trouble(Some(&fault));
+                    for (_, answer) in batch.statements.drain(..) {
+                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+                        // Whoever asked may have gone.
+                        let _ = answer.send(Err(fault.clone()));
+                    }
+                    match patience {
+                        Patience::Once => self.let_go(batch, &fault),
+                        Patience::UntilDone => {
+                            tokio::time::sleep(pause).await;
+                            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                            pending.push(batch);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn try_write(&mut self, batch: &Batch) -> Result<Vec<Linked>, DatabaseFault> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open_connection(self.engine, &self.options).await?,
+        };
+        let result = write_batch(self.engine, &mut connection, batch).await;
+        match &result {
+            // A connection in an unknown state is given up; the file or server rolls back.
+            Err(DatabaseFault::Unreachable(_)) => drop(connection),
+            Ok(_) | Err(_) => self.connection = Some(connection),
+        }
+        result
+    }
+
+    fn settle(&self, batch: Batch, linked: Vec<Linked>) {
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.forget(batch.len());
+        for ((_, answer), linked) in batch.links.into_iter().zip(linked) {
+            // Whoever asked may have gone.
+            let _ = answer.send(Ok(linked));
+        }
+        for (_, answer) in batch.statements {
+            let _ = answer.send(Ok(()));
+        }
+    }
+
+    fn let_go(&self, batch: Batch, fault: &DatabaseFault) {
+        let count = batch.len();
+        self.forget(count);
+        self.counts
+            .lost
+            .fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        tracing::error!(%fault, count, "event log: writes are lost");
+        for (_, answer) in batch.links {
+            // Whoever asked may have gone.
+            let _ = answer.send(Err(fault.clone()));
+        }
+        for (_, answer) in batch.statements {
+            let _ = answer.send(Err(fault.clone()));
+        }
+    }
+
+    fn forget(&self, count: usize) {
+        let count = u64::try_from(count).unwrap_or(0);
+        self.counts.waiting.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    fn set_trouble(&self, fault: Option<&DatabaseFault>) {
+        let mut trouble = self
+            .counts
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let new = fault.map(ToString::to_string);
+        if *trouble != new {
+            match &new {
+                Some(sentence) => tracing::warn!("{sentence}; events wait in memory"),
+                None => tracing::info!("the database can be written again"),
+            }
+            *trouble = new;
+        }
+    }
+}
+
+/// How long a batch is tried.
+#[derive(Clone, Copy, Debug)]
+enum Patience {
+    /// The gateway stops: one try.
+    Once,
+    /// Until it is written.
+    UntilDone,
+}
+
+async fn write_batch(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    batch: &Batch,
+) -> Result<Vec<Linked>, DatabaseFault> {
+    let mut transaction = connection.begin().await?;
+    if !batch.events.is_empty() {
+        event_log::store(engine, &mut transaction, &batch.events).await?;
+    }
+    let linked = if batch.links.is_empty() {
+        Vec::new()
+    } else {
+        let wishes: BTreeMap<_, _> = batch
+            .links
+            .iter()
+            .map(|(wish, _)| (wish.contact, wish))
+            .collect();
+        let linked = tickets::link(engine, &mut transaction, &wishes).await?;
+        let of = |wish: &OpenTicket| {
+            linked.get(&wish.contact).cloned().ok_or_else(|| {
+                DatabaseFault::Unreadable(format!("no ticket for contact {}", wish.contact))
+            })
+        };
+        let answers: Result<_, _> = batch.links.iter().map(|(wish, _)| of(wish)).collect();
+        answers?
+    };
+    for statement in batch.statements.iter().flat_map(|(all, _)| all) {
+        let mut query = sqlx::query(engine.sql(&statement.sql));
+        for value in &statement.values {
+            query = match value {
+                Value::Text(text) => query.bind(text.clone()),
+                Value::Number(number) => query.bind(*number),
+            };
+        }
+        query.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(linked)
+}
+
+/// Most writes in one transaction.
+const BATCH_MAX: usize = 4_096;
+
+/// Least time between the starts of two transactions: under load, what comes within it shares one.
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
+
+/// First pause before a write is tried again; it doubles.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
+
+/// Longest pause before a write is tried again.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// One line in the log for so many losses.
+const LOSSES_PER_LINE: u64 = 1_000;

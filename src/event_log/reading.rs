@@ -1,0 +1,176 @@
+//! Reading the log back: pages in the order of time, so that any length fits in memory.
+
+use super::EventLog;
+use crate::database::DatabaseFault;
+use ringdown_routing::event::Event;
+use ringdown_routing::ids::ContactId;
+use ringdown_routing::time::Timestamp;
+use std::io::Write;
+
+/// Which events to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsQuery {
+    /// Those of one contact.
+    OfContact(ContactId),
+    /// Those that happened from (inclusive) to (exclusive).
+    Between {
+        /// First instant.
+        from: Timestamp,
+        /// First instant after.
+        to: Timestamp,
+    },
+}
+
+/// A place in the log, in the order of time and then of storing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    at: i64,
+    seq: i64,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.at, self.seq)
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = ringdown_routing::ids::IdFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (at, seq) = text.split_once('.')?;
+            Some(Self {
+                at: at.parse().ok()?,
+                seq: seq.parse().ok()?,
+            })
+        };
+        parse().ok_or(ringdown_routing::ids::IdFault { wanted: "cursor" })
+    }
+}
+
+/// Some events, and where to go on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The events, in the order of time and then of storing.
+    pub events: Vec<Event>,
+    /// Where the next page begins; `None` when this is the last.
+    pub next: Option<Cursor>,
+}
+
+impl EventLog {
+    /// Reads at most `limit` events after the cursor; the first page has none.
+    pub async fn page(
+        &self,
+        query: EventsQuery,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, DatabaseFault> {
+        let limit = limit.clamp(1, PAGE_MAX);
+        let cursor = after.unwrap_or(Cursor {
+            at: i64::MIN,
+            seq: i64::MIN,
+        });
+        let rows: Vec<(i64, i64, String)> = match query {
+            EventsQuery::OfContact(contact) => {
+                sqlx::query_as(
+                    "SELECT at, seq, body FROM events \
+                     WHERE contact = $1 AND (at, seq) > ($2, $3) ORDER BY at, seq LIMIT $4",
+                )
+                .bind(contact.to_string())
+                .bind(cursor.at)
+                .bind(cursor.seq)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(self.database.reads())
+                .await?
+            }
+            EventsQuery::Between { from, to } => {
+                sqlx::query_as(
+                    "SELECT at, seq, body FROM events \
+                     WHERE at >= $1 AND at < $2 AND (at, seq) > ($3, $4) \
+                     ORDER BY at, seq LIMIT $5",
+                )
+                .bind(from.as_millis())
+                .bind(to.as_millis())
+                .bind(cursor.at)
+                .bind(cursor.seq)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(self.database.reads())
+                .await?
+            }
+        };
+        let next = rows
+            .last()
+            .filter(|_| rows.len() == limit)
+            .map(|(at, seq, _)| Cursor { at: *at, seq: *seq });
+        let events = rows.iter().map(|(_, _, body)| parse(body));
+        Ok(Page {
+            events: events.collect::<Result<_, _>>()?,
+            next,
+        })
+    }
+
+    /// Hands every event of the query to `take`, in order, holding one page at a time.
+    pub async fn for_each(
+        &self,
+        query: EventsQuery,
+        mut take: impl FnMut(Event),
+    ) -> Result<(), DatabaseFault> {
+        let mut after = None;
+        loop {
+            let page = self.page(query, after, PAGE_MAX).await?;
+            page.events.into_iter().for_each(&mut take);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Every event of one contact, in order.
+    pub async fn events_of(&self, contact: ContactId) -> Result<Vec<Event>, DatabaseFault> {
+        let mut events = Vec::new();
+        self.for_each(EventsQuery::OfContact(contact), |event| events.push(event))
+            .await?;
+        Ok(events)
+    }
+
+    /// Writes the events of the query as JSON Lines, which `ringdown replay` reads.
+    pub async fn export(
+        &self,
+        query: EventsQuery,
+        out: &mut (dyn Write + Send),
+    ) -> Result<u64, ExportFault> {
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let page = self.page(query, after, PAGE_MAX).await?;
+            for event in &page.events {
+                serde_json::to_writer(&mut *out, event).map_err(std::io::Error::from)?;
+                out.write_all(b"\n")?;
+                count += 1;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(count),
+            }
+        }
+    }
+}
+
+/// Why an export ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportFault {
+    /// The log could not be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseFault),
+    /// The file could not be written.
+    #[error("the export cannot be written: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+fn parse(body: &str) -> Result<Event, DatabaseFault> {
+    serde_json::from_str(body).map_err(|error| DatabaseFault::Unreadable(format!("event: {error}")))
+}
+
+/// Most events of one page.
+pub const PAGE_MAX: usize = 5_000;

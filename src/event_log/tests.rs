@@ -1,0 +1,193 @@
+use super::*;
+use crate::database::tests::{arrived, at, contact, event, on_both_engines};
+use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
+use ringdown_routing::ids::{AgentId, CallerId, NodeId, OfferToken, QueueId, TicketId};
+use ringdown_routing::time::Timestamp;
+
+fn call() -> Vec<Event> {
+    let id = contact(7);
+    let token = OfferToken::new(3);
+    let in_line = |number, second, kind| {
+        let mut event = event(number, second, id, kind);
+        event.queue = Some(QueueId::new("helpdesk"));
+        event
+    };
+    let with_agent = |number, second, kind| {
+        let mut event = in_line(number, second, kind);
+        event.agent = Some(AgentId::new("meiling"));
+        event
+    };
+    let identified = EventKind::Identified {
+        outcome: IdentifiedAs::Known,
+        caller: Some(CallerId::new("p1")),
+        class: Some(1),
+    };
+    let linked = EventKind::TicketLinked {
+        ticket: TicketId::new(5),
+        number: "RD-20261123-0005".to_owned(),
+        is_new: true,
+        rule: "new".to_owned(),
+    };
+    let enqueued = EventKind::Enqueued {
+        priority: Priority(20),
+        channel: Channel::Voice,
+        skills: std::collections::BTreeMap::new(),
+        enqueued_at: at(1),
+        node: NodeId::new("node-a"),
+    };
+    let offered = EventKind::Offered {
+        token,
+        deadline: at(20),
+        node: NodeId::new("node-a"),
+    };
+    let answered = EventKind::Answered {
+        token,
+        wait_ms: 8_000,
+    };
+    let ended = EventKind::Ended {
+        by: EndedBy::Caller,
+        talk_ms: 60_000,
+        hold_ms: 0,
+        wrap_up_until: None,
+    };
+    vec![
+        event(1, 0, id, arrived("王小明 \"<\u{0}\\u0000")),
+        event(2, 0, id, identified),
+        event(3, 0, id, linked),
+        in_line(4, 1, enqueued),
+        with_agent(5, 2, offered),
+        with_agent(6, 9, answered),
+        with_agent(7, 69, ended),
+        in_line(
+            8,
+            69,
+            EventKind::Closed {
+                result: ContactResult::Answered,
+            },
+        ),
+    ]
+}
+
+#[test]
+fn a_call_is_stored_once_and_its_record_tells_the_whole_story() {
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        for event in call() {
+            assert!(log.append(event));
+        }
+        log.flush().await.unwrap();
+        let record = log.contact(contact(7)).await.unwrap().unwrap();
+        // Stored again, in another order and batch: nothing changes.
+        for event in call().into_iter().rev() {
+            assert!(log.append(event));
+            log.flush().await.unwrap();
+        }
+        assert_eq!(log.contact(contact(7)).await.unwrap().unwrap(), record);
+        let wanted = ContactRecord {
+            id: contact(7),
+            channel: Some(Channel::Voice),
+            from: Some("王小明 \"<\u{fffd}\\u0000".to_owned()),
+            to: Some("100".to_owned()),
+            via: Some("loopback".to_owned()),
+            queue: Some(QueueId::new("helpdesk")),
+            agent: Some(AgentId::new("meiling")),
+            caller: Some(CallerId::new("p1")),
+            class: Some(1),
+            identified: Some(IdentifiedAs::Known),
+            ticket: Some(TicketId::new(5)),
+            state: Some(ContactState::Ended),
+            arrived_at: Some(at(0)),
+            enqueued_at: Some(at(1)),
+            answered_at: Some(at(9)),
+            ended_at: Some(at(69)),
+            wait_ms: Some(8_000),
+            talk_ms: Some(60_000),
+            hold_ms: Some(0),
+            ended_by: Some(EndedBy::Caller),
+            result: Some(ContactResult::Answered),
+            reason: None,
+        };
+        assert_eq!(record, wanted);
+        let events = log.events_of(contact(7)).await.unwrap();
+        assert_eq!(events.len(), 8);
+        assert_eq!(events[1..], call()[1..]);
+    });
+}
+
+#[test]
+fn pages_meet_without_gap_or_overlap() {
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        for number in 1..=25 {
+            let second = i64::try_from(number / 10).unwrap();
+            let id = contact(u128::from(number % 3));
+            assert!(log.append(event(number, second, id, arrived("1"))));
+        }
+        log.flush().await.unwrap();
+        let query = EventsQuery::Between {
+            from: at(0),
+            to: at(2),
+        };
+        let (mut after, mut numbers): (Option<Cursor>, Vec<u64>) = (None, Vec::new());
+        loop {
+            let page = log.page(query, after, 4).await.unwrap();
+            numbers.extend(page.events.iter().map(|event| event.id.number));
+            match page.next {
+                Some(next) => after = Some(next.to_string().parse().unwrap()),
+                None => break,
+            }
+        }
+        assert_eq!(numbers, (1..20).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn an_export_is_read_back_as_it_was() {
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        for event in call() {
+            assert!(log.append(event));
+        }
+        log.flush().await.unwrap();
+        let mut out = Vec::new();
+        let all = EventsQuery::Between {
+            from: Timestamp::from_millis(0),
+            to: Timestamp::from_millis(i64::MAX),
+        };
+        assert_eq!(log.export(all, &mut out).await.unwrap(), 8);
+        let lines = String::from_utf8(out).unwrap();
+        let read: Vec<Event> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(read[1..], call()[1..]);
+    });
+}
+
+#[test]
+fn contacts_are_listed_newest_first_and_by_what_they_have() {
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        for number in 1..=5 {
+            let mut event = event(number, 0, contact(u128::from(number)), arrived("1"));
+            event.queue = Some(QueueId::new(if number == 2 { "b" } else { "a" }));
+            assert!(log.append(event));
+        }
+        log.flush().await.unwrap();
+        let list = async |query: ContactsQuery, limit| -> Vec<u128> {
+            let contacts = log.contacts(&query, limit).await.unwrap();
+            contacts.iter().map(|it| it.id.as_u128() & 0xff).collect()
+        };
+        let of_a = ContactsQuery {
+            queue: Some(QueueId::new("a")),
+            ..ContactsQuery::default()
+        };
+        assert_eq!(list(of_a.clone(), 2).await, [5, 4]);
+        let before = ContactsQuery {
+            before: Some(contact(4)),
+            ..of_a
+        };
+        assert_eq!(list(before, 10).await, [3, 1]);
+    });
+}

@@ -1,0 +1,265 @@
+//! Tickets: every contact has one, exactly one, and people find there what the contact was.
+//!
+//! [`Tickets::open`] asks for a contact's ticket. The rules ([`Rule`]) attach it to one that is there
+//! or open a new one, in the transaction that stores the contact's record; asked again for the same
+//! contact, the answer is the same ticket. What a call was (wait, talk, agent, result) is never copied:
+//! its article is read from the contact's record, so an abandoned or failed call is a trace as well.
+
+mod link;
+mod reading;
+
+pub(crate) use link::link;
+pub use link::{Linked, OpenTicket, Opened, Rule};
+pub use reading::{Article, CallFacts, Direction, Ticket, TicketSummary, TicketsQuery};
+
+use crate::config::{Config, Zone};
+use crate::database::{Database, DatabaseFault, Statement};
+use ringdown_routing::contact::Channel;
+use ringdown_routing::ids::{CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId};
+use ringdown_routing::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+
+/// The ticket store of the desk; clones share it.
+#[derive(Clone, Debug)]
+pub struct Tickets {
+    database: Database,
+    rules: crate::config::Tickets,
+    zone: Zone,
+}
+
+/// What kind of work a ticket is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Something does not work.
+    #[default]
+    Incident,
+    /// Somebody wants something.
+    ServiceRequest,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Incident => "incident",
+            Self::ServiceRequest => "service_request",
+        }
+    }
+}
+
+/// How far a ticket has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketStatus {
+    /// Nobody works on it yet.
+    #[default]
+    Open,
+    /// Somebody works on it.
+    InProgress,
+    /// Solved; the caller may still object.
+    Solved,
+    /// Over; nothing is attached to it any more.
+    Closed,
+}
+
+impl TicketStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::InProgress => "in_progress",
+            Self::Solved => "solved",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A grade of impact or urgency: 1 high, 2 middle, 3 low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Grade(u8);
+
+impl TryFrom<u8> for Grade {
+    type Error = &'static str;
+
+    fn try_from(grade: u8) -> Result<Self, Self::Error> {
+        match grade {
+            1..=3 => Ok(Self(grade)),
+            _ => Err("a grade is 1 (high), 2 or 3 (low)"),
+        }
+    }
+}
+
+impl From<Grade> for u8 {
+    fn from(grade: Grade) -> Self {
+        grade.0
+    }
+}
+
+/// What is known of a contact when its ticket is asked for.
+#[derive(Clone, Debug)]
+pub struct TicketWish {
+    /// The contact; the key that makes asking twice harmless.
+    pub contact: ContactId,
+    /// When.
+    pub at: Timestamp,
+    /// How it came in.
+    pub channel: Channel,
+    /// Who, exactly as the contact's `Arrived` event says it; empty when withheld.
+    pub from: String,
+    /// The line.
+    pub queue: Option<QueueId>,
+    /// The person, when one is known.
+    pub caller: Option<CallerId>,
+    /// The person's organisation.
+    pub organisation: Option<OrganisationId>,
+    /// The person's class 1 to 3.
+    pub class: Option<u8>,
+    /// CIs the contact is about; usually the one the caller has, if it is the only one.
+    pub cis: Vec<CiId>,
+    /// A ticket number as the caller keyed it in, digits only.
+    pub keyed_in: Option<String>,
+    /// Kind of a new ticket.
+    pub kind: Kind,
+    /// Subject of a new ticket.
+    pub subject: String,
+}
+
+/// What a person changes on a ticket; `None` leaves it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketChange {
+    /// New status.
+    pub status: Option<TicketStatus>,
+    /// New kind.
+    pub kind: Option<Kind>,
+    /// New impact.
+    pub impact: Option<Grade>,
+    /// New urgency.
+    pub urgency: Option<Grade>,
+    /// New subject.
+    pub subject: Option<String>,
+}
+
+impl Tickets {
+    /// The tickets in this database, by the configuration's rules.
+    pub fn new(database: Database, config: &Config) -> Self {
+        Self {
+            database,
+            rules: config.tickets.clone(),
+            zone: config.site.time_zone.clone(),
+        }
+    }
+
+    /// Asks for the contact's ticket; the answer comes when it is committed. Whoever stops waiting
+    /// loses only the answer: the ticket is written, at once or when the database can be written again.
+    pub fn open(
+        &self,
+        wish: TicketWish,
+    ) -> impl Future<Output = Result<Linked, DatabaseFault>> + Send + 'static {
+        let answer = self
+            .database
+            .writer()
+            .link(self.resolve(wish, Opened::ForContact));
+        async move { answer.await.unwrap_or(Err(DatabaseFault::Backlog)) }
+    }
+
+    /// Opens a ticket that no contact asked for. `wish.contact` is the key that makes asking twice
+    /// harmless, and names no contact.
+    pub fn open_by_hand(
+        &self,
+        wish: TicketWish,
+    ) -> impl Future<Output = Result<Linked, DatabaseFault>> + Send + 'static {
+        let answer = self
+            .database
+            .writer()
+            .link(self.resolve(wish, Opened::ByHand));
+        async move { answer.await.unwrap_or(Err(DatabaseFault::Backlog)) }
+    }
+
+    /// Changes a ticket, and its priority with impact and urgency; `None` when there is no such ticket.
+    pub async fn change(
+        &self,
+        id: TicketId,
+        change: &TicketChange,
+        at: Timestamp,
+    ) -> Result<Option<Ticket>, DatabaseFault> {
+        let Some(ticket) = self.ticket(id).await? else {
+            return Ok(None);
+        };
+        let impact = change.impact.unwrap_or(ticket.impact);
+        let urgency = change.urgency.unwrap_or(ticket.urgency);
+        let is_regraded = change.impact.is_some() || change.urgency.is_some();
+        let priority = if is_regraded {
+            self.priority(impact, urgency)
+        } else {
+            ticket.priority
+        };
+        let statement = Statement::new(
+            "UPDATE tickets SET status = $1, kind = $2, impact = $3, urgency = $4, priority = $5, \
+             subject = $6, changed_at = $7 WHERE id = $8",
+            vec![
+                change.status.unwrap_or(ticket.status).as_str().into(),
+                change.kind.unwrap_or(ticket.kind).as_str().into(),
+                i64::from(impact.0).into(),
+                i64::from(urgency.0).into(),
+                i64::from(priority).into(),
+                change.subject.clone().unwrap_or(ticket.subject).into(),
+                at.as_millis().into(),
+                i64::try_from(id.as_u64()).unwrap_or(i64::MAX).into(),
+            ],
+        );
+        self.database.write(vec![statement]).await?;
+        self.ticket(id).await
+    }
+
+    /// Priority of this impact and urgency, 1 the most urgent.
+    pub fn priority(&self, impact: Grade, urgency: Grade) -> u8 {
+        let place = |grade: Grade| usize::from(grade.0.clamp(1, 3) - 1);
+        self.rules.matrix[place(impact)][place(urgency)]
+    }
+
+    fn resolve(&self, wish: TicketWish, opened: Opened) -> OpenTicket {
+        let impact = match wish.class {
+            Some(class @ 1..=3) => self.rules.impact_by_class[usize::from(class) - 1],
+            Some(_) | None => self.rules.impact_unknown,
+        };
+        let (impact, urgency) = (
+            Grade(impact.clamp(1, 3)),
+            Grade(self.rules.urgency.clamp(1, 3)),
+        );
+        let window = self.rules.repeat_call_window;
+        OpenTicket {
+            contact: wish.contact,
+            opened,
+            at: wish.at,
+            from: Some(wish.from).filter(|from| !from.is_empty()),
+            queue: wish.queue,
+            caller: wish.caller,
+            organisation: wish.organisation,
+            cis: wish.cis,
+            digits: wish.keyed_in,
+            abandoned_since: match wish.channel {
+                Channel::Voice => Some(wish.at - window),
+                Channel::Email | Channel::Fax | Channel::Chat => None,
+            },
+            kind: wish.kind,
+            impact,
+            urgency,
+            priority: self.priority(impact, urgency),
+            subject: wish.subject,
+            prefix: self.rules.prefix.clone(),
+            date: date_of(wish.at, &self.zone),
+        }
+    }
+}
+
+/// The day a ticket's number names, `20261123`, by the site's clock.
+fn date_of(at: Timestamp, zone: &Zone) -> String {
+    let instant = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+    let local = instant.to_zoned(zone.time_zone().clone());
+    local.strftime("%Y%m%d").to_string()
+}
+
+#[cfg(test)]
+mod tests;

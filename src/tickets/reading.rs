@@ -1,0 +1,361 @@
+//! Reading tickets: one with all that belongs to it, or lists.
+
+use super::{Grade, Kind, TicketStatus, Tickets};
+use crate::database::DatabaseFault;
+use ringdown_routing::contact::Channel;
+use ringdown_routing::event::ContactResult;
+use ringdown_routing::ids::{
+    AgentId, CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId,
+};
+use ringdown_routing::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+/// A ticket with all that belongs to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Its key.
+    pub id: TicketId,
+    /// Its number as people say it.
+    pub number: String,
+    /// What kind of work.
+    pub kind: Kind,
+    /// How many it hurts.
+    pub impact: Grade,
+    /// How soon it is needed.
+    pub urgency: Grade,
+    /// From impact and urgency, 1 the most urgent.
+    pub priority: u8,
+    /// How far it has come.
+    pub status: TicketStatus,
+    /// What it is about.
+    pub subject: String,
+    /// Whose it is.
+    pub caller: Option<CallerId>,
+    /// The caller's organisation when it was opened.
+    pub organisation: Option<OrganisationId>,
+    /// The line it came by.
+    pub queue: Option<QueueId>,
+    /// What it is about, in the CMS.
+    pub cis: Vec<CiId>,
+    /// Contacts about it, in the order they came.
+    pub contacts: Vec<ContactId>,
+    /// What was said and written, in the order it came.
+    pub articles: Vec<Article>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it or one of its contacts last changed.
+    pub changed_at: Timestamp,
+}
+
+/// One thing said or written on a ticket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Article {
+    /// Its key: the contact for a call, a number for a text.
+    pub id: String,
+    /// How it came.
+    pub channel: Channel,
+    /// Which way.
+    pub direction: Direction,
+    /// Who from.
+    pub from: String,
+    /// Who to.
+    pub to: String,
+    /// Its subject; empty for a call.
+    pub subject: String,
+    /// The text; for a call, its facts in words.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
+    /// A call's facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
+}
+
+/// Which way an article went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the customer.
+    In,
+    /// To the customer.
+    Out,
+    /// Among the desk.
+    Internal,
+}
+
+/// What a call was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallFacts {
+    /// How it ended; `None` while it lasts.
+    pub result: Option<ContactResult>,
+    /// Who took it.
+    pub agent: Option<AgentId>,
+    /// How long the caller waited.
+    pub wait_ms: Option<u64>,
+    /// How long they spoke.
+    pub talk_ms: Option<u64>,
+    /// How long the call was on hold.
+    pub hold_ms: Option<u64>,
+    /// Why it was blocked or failed.
+    pub reason: Option<String>,
+}
+
+/// A ticket in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketSummary {
+    /// Its key.
+    pub id: TicketId,
+    /// Its number as people say it.
+    pub number: String,
+    /// What kind of work.
+    pub kind: Kind,
+    /// 1 the most urgent.
+    pub priority: u8,
+    /// How far it has come.
+    pub status: TicketStatus,
+    /// What it is about.
+    pub subject: String,
+    /// Whose it is.
+    pub caller: Option<CallerId>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+}
+
+/// Which tickets to list, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TicketsQuery {
+    /// Only the one with this number.
+    pub number: Option<String>,
+    /// Only this contact's.
+    pub contact: Option<ContactId>,
+    /// Only this caller's.
+    pub caller: Option<CallerId>,
+    /// Only those opened before this one; from the last row of the page before.
+    pub before: Option<TicketId>,
+}
+
+impl Tickets {
+    /// A ticket with all that belongs to it.
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, DatabaseFault> {
+        let key = key(id);
+        let reads = self.database.reads();
+        let row = sqlx::query("SELECT * FROM tickets WHERE id = $1")
+            .bind(key)
+            .fetch_optional(reads)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let cis: Vec<(String,)> =
+            sqlx::query_as("SELECT ci FROM ticket_cis WHERE ticket = $1 ORDER BY ci")
+                .bind(key)
+                .fetch_all(reads)
+                .await?;
+        let contacts = sqlx::query(CONTACTS_OF).bind(key).fetch_all(reads).await?;
+        let texts = sqlx::query("SELECT * FROM articles WHERE ticket = $1 ORDER BY at, id")
+            .bind(key)
+            .fetch_all(reads)
+            .await?;
+        let mut changed_at: i64 = row.try_get("changed_at")?;
+        let mut articles = Vec::with_capacity(contacts.len() + texts.len());
+        let mut contact_ids = Vec::with_capacity(contacts.len());
+        for contact in &contacts {
+            let id: String = contact.try_get("contact")?;
+            contact_ids.push(
+                id.parse()
+                    .map_err(|fault| DatabaseFault::Unreadable(format!("{id}: {fault}")))?,
+            );
+            changed_at = changed_at.max(contact.try_get("changed_at")?);
+            articles.push(call_article(id, contact)?);
+        }
+        for text in &texts {
+            articles.push(text_article(text)?);
+        }
+        articles.sort_by_key(|article| article.at);
+        let optional = |column| row.try_get::<Option<String>, _>(column);
+        Ok(Some(Ticket {
+            id,
+            number: row.try_get("number")?,
+            kind: word(row.try_get("kind")?)?,
+            impact: grade(&row, "impact")?,
+            urgency: grade(&row, "urgency")?,
+            priority: small(&row, "priority")?,
+            status: word(row.try_get("status")?)?,
+            subject: row.try_get("subject")?,
+            caller: optional("caller")?.map(CallerId::new),
+            organisation: optional("organisation")?.map(OrganisationId::new),
+            queue: optional("queue")?.map(QueueId::new),
+            cis: cis.into_iter().map(|(ci,)| CiId::new(ci)).collect(),
+            contacts: contact_ids,
+            articles,
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            changed_at: Timestamp::from_millis(changed_at),
+        }))
+    }
+
+    /// At most `limit` tickets, newest first.
+    pub async fn list(
+        &self,
+        query: &TicketsQuery,
+        limit: usize,
+    ) -> Result<Vec<TicketSummary>, DatabaseFault> {
+        let rows = sqlx::query(LIST)
+            .bind(query.number.clone().unwrap_or_default())
+            .bind(query.contact.map_or(String::new(), |id| id.to_string()))
+            .bind(
+                query
+                    .caller
+                    .as_ref()
+                    .map_or("", CallerId::as_str)
+                    .to_owned(),
+            )
+            .bind(query.before.map_or(i64::MAX, key))
+            .bind(i64::try_from(limit.clamp(1, TICKETS_MAX)).unwrap_or(1))
+            .fetch_all(self.database.reads())
+            .await?;
+        rows.iter().map(summary).collect()
+    }
+
+    /// The caller's tickets that are neither solved nor closed, most urgent first.
+    pub async fn open_tickets(
+        &self,
+        caller: &CallerId,
+    ) -> Result<Vec<TicketSummary>, DatabaseFault> {
+        let rows = sqlx::query(
+            "SELECT * FROM tickets WHERE caller = $1 AND status IN ('open', 'in_progress') \
+             ORDER BY priority, id DESC LIMIT 50",
+        )
+        .bind(caller.as_str().to_owned())
+        .fetch_all(self.database.reads())
+        .await?;
+        rows.iter().map(summary).collect()
+    }
+}
+
+const CONTACTS_OF: &str = "\
+SELECT l.contact, l.linked_at, COALESCE(c.changed_at, l.linked_at) AS changed_at, c.channel, c.sender,
+    c.recipient, c.arrived_at, c.result, c.agent, c.wait_ms, c.talk_ms, c.hold_ms, c.reason
+FROM ticket_contacts l JOIN contacts c ON c.id = l.contact WHERE l.ticket = $1 ORDER BY l.contact";
+
+const LIST: &str = "\
+SELECT t.* FROM tickets t WHERE ($1 = '' OR t.number = $1)
+    AND ($2 = '' OR t.id IN (SELECT ticket FROM ticket_contacts WHERE contact = $2))
+    AND ($3 = '' OR t.caller = $3) AND t.id < $4 ORDER BY t.id DESC LIMIT $5";
+
+fn call_article(id: String, row: &AnyRow) -> Result<Article, DatabaseFault> {
+    let text = |column| row.try_get::<Option<String>, _>(column);
+    let millis = |column| {
+        let value = row.try_get::<Option<i64>, _>(column)?;
+        Ok::<_, sqlx::Error>(value.and_then(|it| u64::try_from(it).ok()))
+    };
+    let facts = CallFacts {
+        result: text("result")?.map(word).transpose()?,
+        agent: text("agent")?.map(AgentId::new),
+        wait_ms: millis("wait_ms")?,
+        talk_ms: millis("talk_ms")?,
+        hold_ms: millis("hold_ms")?,
+        reason: text("reason")?,
+    };
+    let linked_at: i64 = row.try_get("linked_at")?;
+    let arrived_at: Option<i64> = row.try_get("arrived_at")?;
+    Ok(Article {
+        id,
+        channel: text("channel")?
+            .map(word)
+            .transpose()?
+            .unwrap_or(Channel::Voice),
+        direction: Direction::In,
+        from: text("sender")?.unwrap_or_default(),
+        to: text("recipient")?.unwrap_or_default(),
+        subject: String::new(),
+        text: words_of(&facts),
+        at: Timestamp::from_millis(arrived_at.unwrap_or(linked_at)),
+        call: Some(facts),
+    })
+}
+
+/// A call's facts as people read them.
+fn words_of(facts: &CallFacts) -> String {
+    let seconds = |millis: u64| format!("{} s", (millis + 500) / 1_000);
+    let agent = facts.agent.as_ref().map_or("an agent", AgentId::as_str);
+    let mut words = match facts.result {
+        None => "Call in progress".to_owned(),
+        Some(ContactResult::Answered) => format!("Call answered by {agent}"),
+        Some(ContactResult::Abandoned) => "Caller left before an agent answered".to_owned(),
+        Some(ContactResult::FlowedOut) => "Call left the queue unanswered".to_owned(),
+        Some(ContactResult::CallBack) => "Caller asked to be called back".to_owned(),
+        Some(ContactResult::Blocked) => "Call was refused before the queue".to_owned(),
+        Some(ContactResult::Failed) => "Call failed".to_owned(),
+    };
+    for (name, value) in [
+        ("waited", facts.wait_ms),
+        ("talked", facts.talk_ms),
+        ("held", facts.hold_ms.filter(|held| *held > 0)),
+    ] {
+        if let Some(millis) = value {
+            words.push_str(&format!(", {name} {}", seconds(millis)));
+        }
+    }
+    if let Some(reason) = &facts.reason {
+        words.push_str(&format!(" ({reason})"));
+    }
+    words.push('.');
+    words
+}
+
+fn text_article(row: &AnyRow) -> Result<Article, DatabaseFault> {
+    let id: i64 = row.try_get("id")?;
+    Ok(Article {
+        id: id.to_string(),
+        channel: word(row.try_get("channel")?)?,
+        direction: word(row.try_get("direction")?)?,
+        from: row.try_get("sender")?,
+        to: row.try_get("recipient")?,
+        subject: row.try_get("subject")?,
+        text: row.try_get("body")?,
+        at: Timestamp::from_millis(row.try_get("at")?),
+        call: None,
+    })
+}
+
+fn summary(row: &AnyRow) -> Result<TicketSummary, DatabaseFault> {
+    let id: i64 = row.try_get("id")?;
+    Ok(TicketSummary {
+        id: TicketId::new(u64::try_from(id).unwrap_or(0)),
+        number: row.try_get("number")?,
+        kind: word(row.try_get("kind")?)?,
+        priority: small(row, "priority")?,
+        status: word(row.try_get("status")?)?,
+        subject: row.try_get("subject")?,
+        caller: row
+            .try_get::<Option<String>, _>("caller")?
+            .map(CallerId::new),
+        created_at: Timestamp::from_millis(row.try_get("created_at")?),
+    })
+}
+
+fn grade(row: &AnyRow, column: &str) -> Result<Grade, DatabaseFault> {
+    Grade::try_from(small(row, column)?)
+        .map_err(|fault| DatabaseFault::Unreadable(fault.to_owned()))
+}
+
+fn small(row: &AnyRow, column: &str) -> Result<u8, DatabaseFault> {
+    let value: i64 = row.try_get(column)?;
+    u8::try_from(value).map_err(|_| DatabaseFault::Unreadable(format!("{column} {value}")))
+}
+
+/// Reads one of our enums from its word.
+fn word<T: DeserializeOwned>(text: String) -> Result<T, DatabaseFault> {
+    serde_json::from_value(serde_json::Value::String(text))
+        .map_err(|error| DatabaseFault::Unreadable(error.to_string()))
+}
+
+fn key(id: TicketId) -> i64 {
+    i64::try_from(id.as_u64()).unwrap_or(i64::MAX)
+}
+
+/// Most tickets of one page.
+const TICKETS_MAX: usize = 500;

@@ -1,0 +1,205 @@
+use super::*;
+use crate::database::tests::{arrived, at, contact, event, on_both_engines, run, sqlite};
+use crate::event_log::EventLog;
+use ringdown_routing::event::{ContactResult, EventKind};
+
+fn wish(number: u128, second: i64) -> TicketWish {
+    TicketWish {
+        contact: contact(number),
+        at: at(second),
+        channel: Channel::Voice,
+        from: "+886911000111".to_owned(),
+        queue: Some(QueueId::new("helpdesk")),
+        caller: Some(CallerId::new("p1")),
+        organisation: Some(OrganisationId::new("o1")),
+        class: Some(1),
+        cis: vec![CiId::new("pc-7")],
+        keyed_in: None,
+        kind: Kind::Incident,
+        subject: "Call".to_owned(),
+    }
+}
+
+fn tickets(database: &Database) -> Tickets {
+    Tickets::new(database.clone(), &Config::demo())
+}
+
+/// The events of a call that was abandoned.
+fn abandon(log: &EventLog, number: u64, second: i64) {
+    let id = contact(u128::from(number));
+    let identified = EventKind::Identified {
+        outcome: ringdown_routing::event::IdentifiedAs::Known,
+        caller: Some(CallerId::new("p1")),
+        class: Some(1),
+    };
+    let kinds = [
+        arrived("+886911000111"),
+        identified,
+        EventKind::Abandoned { wait_ms: 4_000 },
+        EventKind::Closed {
+            result: ContactResult::Abandoned,
+        },
+    ];
+    for (place, kind) in (0..).zip(kinds) {
+        assert!(log.append(event(number * 10 + place, second, id, kind)));
+    }
+}
+
+#[test]
+fn a_contact_has_one_ticket_however_often_it_asks() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let first = tickets.open(wish(1, 0)).await.unwrap();
+        assert!(first.is_new());
+        assert!(first.number.starts_with("RD-2026"), "{}", first.number);
+        assert!(first.number.ends_with("-0001"), "{}", first.number);
+        assert_eq!(first.priority, 2);
+        let again = tickets.open(wish(1, 5)).await.unwrap();
+        assert_eq!(again, first);
+        // Many at once, each twice: numbers without gap or double.
+        let answers: Vec<_> = (2..=30)
+            .flat_map(|number| [tickets.open(wish(number, 9)), tickets.open(wish(number, 9))])
+            .collect();
+        let mut numbers = std::collections::BTreeSet::new();
+        for answer in answers {
+            numbers.insert(answer.await.unwrap().number);
+        }
+        assert_eq!(numbers.len(), 29);
+        assert!(numbers.last().unwrap().ends_with("-0030"));
+        assert_eq!(
+            tickets
+                .list(&TicketsQuery::default(), 100)
+                .await
+                .unwrap()
+                .len(),
+            30
+        );
+    });
+}
+
+#[test]
+fn a_keyed_in_number_counts_only_for_those_it_belongs_to() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let first = tickets.open(wish(1, 0)).await.unwrap();
+        let digits: String = first.number.chars().filter(char::is_ascii_digit).collect();
+        let keyed = |number, caller: &str, organisation: &str, from: &str| TicketWish {
+            keyed_in: Some(digits.clone()),
+            caller: Some(CallerId::new(caller)),
+            organisation: Some(OrganisationId::new(organisation)),
+            from: from.to_owned(),
+            ..wish(number, 60)
+        };
+        let own = tickets.open(keyed(2, "p1", "o9", "1")).await.unwrap();
+        assert_eq!((own.ticket, own.rule), (first.ticket, Rule::KeyedIn));
+        let colleague = tickets.open(keyed(3, "p2", "o1", "2")).await.unwrap();
+        assert_eq!(colleague.ticket, first.ticket);
+        let stranger = tickets.open(keyed(4, "p3", "o3", "3")).await.unwrap();
+        assert_eq!(stranger.rule, Rule::New);
+        let closed = TicketChange {
+            status: Some(TicketStatus::Closed),
+            ..TicketChange::default()
+        };
+        tickets.change(first.ticket, &closed, at(70)).await.unwrap();
+        let late = tickets.open(keyed(5, "p1", "o1", "1")).await.unwrap();
+        assert_eq!(late.rule, Rule::New);
+    });
+}
+
+#[test]
+fn a_call_soon_after_an_abandoned_one_is_about_the_same() {
+    on_both_engines(async |database| {
+        let (tickets, log) = (tickets(&database), EventLog::new(database.clone()));
+        let first = tickets.open(wish(1, 0)).await.unwrap();
+        abandon(&log, 1, 10);
+        log.flush().await.unwrap();
+        let soon = tickets.open(wish(2, 100)).await.unwrap();
+        assert_eq!((soon.ticket, soon.rule), (first.ticket, Rule::RepeatCall));
+        let other = TicketWish {
+            caller: Some(CallerId::new("p2")),
+            ..wish(3, 100)
+        };
+        assert_eq!(tickets.open(other).await.unwrap().rule, Rule::New);
+        let same_phone = TicketWish {
+            caller: None,
+            ..wish(4, 100)
+        };
+        assert_eq!(tickets.open(same_phone).await.unwrap().ticket, first.ticket);
+        let withheld = TicketWish {
+            caller: None,
+            from: String::new(),
+            ..wish(5, 100)
+        };
+        assert_eq!(tickets.open(withheld).await.unwrap().rule, Rule::New);
+        let late = tickets.open(wish(6, 10 + 901)).await.unwrap();
+        assert_eq!(late.rule, Rule::New);
+        let ticket = tickets.ticket(first.ticket).await.unwrap().unwrap();
+        assert_eq!(ticket.contacts, [contact(1), contact(2), contact(4)]);
+        let words = "Caller left before an agent answered, waited 4 s.";
+        assert_eq!(ticket.articles[0].text, words);
+        assert_eq!(ticket.cis, [CiId::new("pc-7")]);
+    });
+}
+
+#[test]
+fn a_ticket_is_regraded_by_its_matrix_and_found_open() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let first = tickets.open(wish(1, 0)).await.unwrap();
+        let change: TicketChange =
+            serde_json::from_str(r#"{"urgency": 1, "status": "in_progress"}"#).unwrap();
+        let changed = tickets.change(first.ticket, &change, at(9)).await.unwrap();
+        let changed = changed.unwrap();
+        assert_eq!(
+            (changed.priority, changed.status),
+            (1, TicketStatus::InProgress)
+        );
+        let caller = CallerId::new("p1");
+        assert_eq!(tickets.open_tickets(&caller).await.unwrap().len(), 1);
+        let solved = TicketChange {
+            status: Some(TicketStatus::Solved),
+            ..TicketChange::default()
+        };
+        tickets.change(first.ticket, &solved, at(10)).await.unwrap();
+        assert_eq!(tickets.open_tickets(&caller).await.unwrap(), []);
+        let nobody = tickets.change(TicketId::new(999), &solved, at(10)).await;
+        assert_eq!(nobody.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_ticket_opened_by_hand_belongs_to_no_contact() {
+    on_both_engines(async |database| {
+        let (tickets, log) = (tickets(&database), EventLog::new(database.clone()));
+        let first = tickets.open_by_hand(wish(1, 0)).await.unwrap();
+        assert_eq!(tickets.open_by_hand(wish(1, 3)).await.unwrap(), first);
+        let ticket = tickets.ticket(first.ticket).await.unwrap().unwrap();
+        assert_eq!(ticket.contacts, []);
+        assert_eq!(log.contact(contact(1)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn a_caller_who_stops_waiting_for_a_locked_database_gets_the_ticket_later() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let tickets = tickets(&database);
+        let mut other = database.reads().acquire().await.unwrap();
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        drop(tickets.open(wish(1, 0)));
+        sqlx::raw_sql("ROLLBACK")
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        drop(other);
+        database.flush().await.unwrap();
+        let of_contact = TicketsQuery {
+            contact: Some(contact(1)),
+            ..TicketsQuery::default()
+        };
+        assert_eq!(tickets.list(&of_contact, 9).await.unwrap().len(), 1);
+    });
+}
