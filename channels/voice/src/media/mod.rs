@@ -6,6 +6,8 @@
 //! | [`rtp`], [`rtcp`], [`telephone_event`], [`g711`] | the formats on the wire |
 //! | [`latch`], [`reception`], [`outgoing`] | a leg's peer, the stream from it, the one stream to it |
 //! | [`clip`] | what is played, encoded once and shared |
+//! | [`engine`], `threads` | the shell: few threads with sockets and clocks, and the door to them |
+//! | [`port_range`] | which UDP ports are free |
 //! | [`terms`] | what a port is told, and what it tells |
 //!
 //! The invariant: towards each leg there is one RTP stream for its whole life - one SSRC, one
@@ -15,19 +17,23 @@
 
 pub mod clip;
 pub mod core;
+pub mod engine;
 pub mod g711;
 pub mod latch;
 pub mod outgoing;
 mod port;
+pub mod port_range;
 pub mod reception;
 mod reports;
 pub mod rtcp;
 pub mod rtp;
 pub mod telephone_event;
 pub mod terms;
+mod threads;
 mod wheel;
 
 pub use clip::{Clip, Clips, Repeat, Start};
+pub use engine::{CommandFault, MediaEngine, OpenFault, PortHandle, Settings};
 pub use terms::{
     Flow, History, MediaEvent, MediaEventKind, Owner, Play, PlayId, PortCommand, PortId, Report,
     Shard,
