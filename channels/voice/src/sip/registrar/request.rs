@@ -62,9 +62,14 @@ impl<'a> Asked<'a> {
         if !unsupported.is_empty() {
             return Err(Reply::new(420, "Bad Extension").with(Header::Unsupported, unsupported));
         }
-        let to = request.to().and_then(|to| to.uri());
+        // RFC 3261 §10.2: the address of record is a SIP or SIPS URI.
+        let to = request
+            .to()
+            .and_then(|to| to.uri())
+            .filter(|uri| is_sip(uri.scheme()))
+            .ok_or_else(|| Reply::new(400, "To Is No SIP URI"))?;
         let user = to
-            .and_then(|uri| uri.user_text())
+            .user_text()
             .ok_or_else(|| Reply::new(404, "No User In To"))?;
         let supports_outbound = request
             .headers(Header::Supported)
@@ -130,9 +135,8 @@ impl<'a> Asked<'a> {
         }
         let address = NameAddr::parse(value)?;
         let uri = address.uri()?;
-        match uri.scheme() {
-            Scheme::Sip | Scheme::Sips => {}
-            Scheme::Tel | Scheme::Other => return None,
+        if !is_sip(uri.scheme()) {
+            return None;
         }
         let params = address.params();
         let instance = params.value("+sip.instance");
@@ -153,6 +157,13 @@ impl<'a> Asked<'a> {
                 .filter(|_| self.supports_outbound)
                 .map(|(instance, reg_id)| Outbound { instance, reg_id }),
         })
+    }
+}
+
+const fn is_sip(scheme: Scheme) -> bool {
+    match scheme {
+        Scheme::Sip | Scheme::Sips => true,
+        Scheme::Tel | Scheme::Other => false,
     }
 }
 
