@@ -1,8 +1,12 @@
 //! Writes messages.
 
 use super::{Message, Method};
-use crate::sip::header::{Header, HeaderName};
+use crate::sip::header::scan::List;
+use crate::sip::header::{Header, HeaderName, Via};
+use crate::sip::uri::ip_of;
 use bytes::{BufMut as _, Bytes, BytesMut};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 /// Room taken at first: most messages without a body fit.
 const ROOM_BYTES: usize = 768;
@@ -32,6 +36,27 @@ impl Builder {
     /// Begins a response to `request` with Via, From, To, Call-ID and CSeq as RFC 3261 §8.2.6.2 wants them;
     /// `tag` is put on To when that has none. Record-Route is added by [`Self::copy`] where a dialog begins.
     pub fn response(request: &Message, status: u16, reason: &str, tag: Option<&str>) -> Self {
+        Self::response_with(request, None, status, reason, tag)
+    }
+
+    /// The same for a request that came from `remote`: the top Via tells where (RFC 3261 §18.2.1, RFC 3581 §4).
+    pub fn response_to(
+        request: &Message,
+        remote: SocketAddr,
+        status: u16,
+        reason: &str,
+        tag: Option<&str>,
+    ) -> Self {
+        Self::response_with(request, Some(remote), status, reason, tag)
+    }
+
+    fn response_with(
+        request: &Message,
+        remote: Option<SocketAddr>,
+        status: u16,
+        reason: &str,
+        tag: Option<&str>,
+    ) -> Self {
         let mut builder = Self {
             text: BytesMut::with_capacity(ROOM_BYTES),
         };
@@ -40,7 +65,7 @@ impl Builder {
         builder.text.put_u8(b' ');
         put_clean(&mut builder.text, reason.as_bytes());
         builder.text.put_slice(b"\r\n");
-        builder.copy(request, Header::Via);
+        builder.put_vias(request, remote);
         builder.copy(request, Header::From);
         if let Some(to) = request.header(Header::To) {
             builder.text.put_slice(b"To: ");
@@ -55,6 +80,52 @@ impl Builder {
         builder.copy(request, Header::CallId);
         builder.copy(request, Header::CSeq);
         builder
+    }
+
+    fn put_vias(&mut self, request: &Message, remote: Option<SocketAddr>) {
+        let mut remote = remote;
+        for line in request.lines(Header::Via) {
+            self.text.put_slice(b"Via: ");
+            let first = List::new(line).next();
+            match (remote.take(), first.and_then(Via::parse).zip(first)) {
+                (Some(remote), Some((via, first))) => {
+                    self.put_marked_via(&via, first, remote);
+                    // What follows the first value on its line, from the comma on.
+                    let end = first.as_ptr() as usize - line.as_ptr() as usize + first.len();
+                    self.text.put_slice(&line[end..]);
+                }
+                (Some(_) | None, _) => self.text.put_slice(line),
+            }
+            self.text.put_slice(b"\r\n");
+        }
+    }
+
+    /// RFC 3261 §18.2.1: `received` when sent-by is another address; RFC 3581 §4: `rport` gets its value, and then
+    /// `received` always stands.
+    fn put_marked_via(&mut self, via: &Via<'_>, text: &[u8], remote: SocketAddr) {
+        let is_rport_wanted = via.params.get("rport").is_some();
+        if !is_rport_wanted && ip_of(via.host) == Some(remote.ip()) {
+            self.text.put_slice(text);
+            return;
+        }
+        self.text
+            .put_slice(&text[..text.len() - via.params.as_bytes().len()]);
+        for (name, value) in via.params {
+            if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+                continue;
+            }
+            self.text.put_u8(b';');
+            self.text.put_slice(name);
+            if let Some(value) = value {
+                self.text.put_u8(b'=');
+                self.text.put_slice(value);
+            }
+        }
+        // Writing to memory cannot fail.
+        let _ = write!(self.text, ";received={}", remote.ip());
+        if is_rport_wanted {
+            let _ = write!(self.text, ";rport={}", remote.port());
+        }
     }
 
     /// Adds a header field; control characters in the value become spaces, so that no value ends a line.
@@ -109,6 +180,18 @@ impl Builder {
             self.text.put_slice(b"\r\n");
         }
         self
+    }
+
+    /// Ends a message whose Content-Type stands already.
+    pub fn finish_body(mut self, body: &[u8]) -> Bytes {
+        self.header_number(
+            Header::ContentLength,
+            u32::try_from(body.len()).unwrap_or(u32::MAX),
+            "",
+        );
+        self.text.put_slice(b"\r\n");
+        self.text.put_slice(body);
+        self.text.freeze()
     }
 
     /// Ends a message without a body.

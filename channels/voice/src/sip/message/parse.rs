@@ -6,6 +6,7 @@ use crate::sip::header::{CSeq, Header, NameAddr, Via};
 use crate::sip::uri::Uri;
 use bytes::Bytes;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Where one header field stands.
@@ -119,12 +120,15 @@ impl Malformed {
         self.salvaged.as_ref()
     }
 
-    /// The stateless answer, when there is a top Via to send it by.
-    pub fn answer(&self, tag: &str) -> Option<Bytes> {
+    /// The stateless answer to what came from `remote`, when there is a top Via to send it by.
+    pub fn answer(&self, remote: SocketAddr, tag: &str) -> Option<Bytes> {
         let status = self.status()?;
         let message = self.salvaged.as_ref()?;
         message.top_via()?;
-        Some(Builder::response(message, status, &self.fault.to_string(), Some(tag)).finish())
+        Some(
+            Builder::response_to(message, remote, status, &self.fault.to_string(), Some(tag))
+                .finish(),
+        )
     }
 }
 

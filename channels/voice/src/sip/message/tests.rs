@@ -149,13 +149,23 @@ fn faults_of_the_headers_are_answered_with_what_could_be_read() {
         Fault::Value(Header::Via),
     );
     let malformed = parse(format!("{}l: 9\r\n\r\n", SOUND)).unwrap_err();
-    let answer = parse(malformed.answer("t").unwrap()).unwrap();
+    let answer = parse(
+        malformed
+            .answer("192.0.2.77:99".parse().unwrap(), "t")
+            .unwrap(),
+    )
+    .unwrap();
     assert_eq!(
         (answer.status(), answer.reason().as_ref()),
         (Some(400), "Bad Content-Length")
     );
     assert_eq!(answer.to().unwrap().tag(), Some(b"t".as_slice()));
     assert_eq!(answer.headers(Header::Via).count(), 2);
+    let via = answer.top_via().unwrap();
+    assert_eq!(
+        (via.branch(), via.params.value("received")),
+        (Some(b"z9hG4bKa".as_slice()), Some(b"192.0.2.77".as_slice()))
+    );
 }
 
 #[test]
@@ -195,6 +205,19 @@ fn status_lines_may_lack_a_reason_and_hold_any_bytes() {
 }
 
 #[test]
+fn responses_tell_a_natted_phone_its_address_and_port() {
+    let text = SOUND.replace(
+        "192.0.2.9;branch",
+        "192.0.2.9:7;rport;received=[::1];x=y;branch",
+    );
+    let request = parse(format!("{text}\r\n")).unwrap();
+    let remote = "192.0.2.9:4000".parse().unwrap();
+    let response = parse(Builder::response_to(&request, remote, 200, "OK", None).finish()).unwrap();
+    let expected = b"SIP/2.0/UDP 192.0.2.9:7;x=y;branch=z9hG4bKa;received=192.0.2.9;rport=4000, SIP/2.0/TCP 192.0.2.8;branch=z9hG4bKb";
+    assert_eq!(response.header(Header::Via), Some(expected.as_slice()));
+}
+
+#[test]
 fn a_value_never_ends_its_line() {
     let mut builder = Builder::request(Method::Options, b"sip:a@b\r\nEvil: 1");
     builder.header(Header::Subject, "a\r\nVia: b\n\u{7f}c");
@@ -222,7 +245,7 @@ proptest! {
         }
         let message = match parse(text) {
             Ok(message) => Some(message),
-            Err(malformed) => { let _ = malformed.answer("t"); malformed.salvaged().cloned() }
+            Err(malformed) => { let _ = malformed.answer("192.0.2.77:99".parse().unwrap(), "t"); malformed.salvaged().cloned() }
         };
         if let Some(message) = message {
             let _ = (message.top_via(), message.from().map(|from| (from.uri(), from.display_text().into_owned())), message.contact(), message.cseq(), message.body());
