@@ -6,6 +6,7 @@
 //! | [`rtp`], [`rtcp`], [`telephone_event`], [`g711`] | the formats on the wire |
 //! | [`latch`], [`reception`], [`outgoing`] | a leg's peer, the stream from it, the one stream to it |
 //! | [`clip`] | what is played, encoded once and shared |
+//! | [`prompts`], [`tone`], [`wav`], [`resample`] | where clips come from: phrases, tones, files |
 //! | [`engine`], `threads` | the shell: few threads with sockets and clocks, and the door to them |
 //! | [`port_range`] | which UDP ports are free |
 //! | [`terms`] | what a port is told, and what it tells |
@@ -23,17 +24,23 @@ pub mod latch;
 pub mod outgoing;
 mod port;
 pub mod port_range;
+mod prompt_files;
+pub mod prompts;
 pub mod reception;
 mod reports;
+pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod telephone_event;
 pub mod terms;
 mod threads;
+pub mod tone;
+pub mod wav;
 mod wheel;
 
 pub use clip::{Clip, Clips, Repeat, Start};
 pub use engine::{CommandFault, MediaEngine, OpenFault, PortHandle, Settings};
+pub use prompts::{Folders, Language, Prompt, PromptLibrary, PromptWarning};
 pub use terms::{
     Flow, History, MediaEvent, MediaEventKind, Owner, Play, PlayId, PortCommand, PortId, Report,
     Shard,
