@@ -1,5 +1,6 @@
 //! `ringdown`, the gateway: configuration, stores, CMS, tickets, web API and wiring.
 
+pub mod acd;
 pub mod cli;
 pub mod config;
 pub mod database;

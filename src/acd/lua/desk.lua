@@ -1,0 +1,292 @@
+-- Shared text, put in front of every verb when it is loaded.
+--
+-- KEYS of every verb, all with the hash tag of one shard (src/acd/keys.rs says who owns each and why it
+-- stays):
+--   1 meta        HASH    origin, event, token, entered, ended
+--   2 queues      HASH    queue   -> rules, JSON
+--   3 agents      HASH    agent   -> profile, JSON
+--   4 states      HASH    agent   -> status and state, JSON
+--   5 contacts    HASH    contact -> record, JSON
+--   6 places      HASH    contact -> place, JSON
+--   7 avoid       HASH    contact -> agents left alone with it, JSON
+--   8 offers      HASH    token   -> contact (standing and accepted)
+--   9 unanswered  HASH    queue   -> how many wait or are offered
+--  10 leases      ZSET    contact by the end of its offer's lease
+--  11 wrap_ups    ZSET    agent by the end of the wrap-up
+--  12 nodes       ZSET    node by the end of its silence
+--  13 ended       HASH    contact -> how it ended
+--  14 ended_at    ZSET    contact by when it ended
+--  15 events      STREAM  id = event number, field e = event, JSON
+-- ARGV 1: the instant of the change, milliseconds of UTC, by the asking node's clock.
+-- Answer of every verb: { answer, event, event, ... }, all JSON.
+--
+-- JSON is written only from objects, strings and whole numbers below 10^14, which cjson keeps exactly;
+-- whatever holds lists (profiles, rules) is passed on as the text it came in.
+
+local META, QUEUES, AGENTS, STATES, CONTACTS, PLACES, AVOID, OFFERS, UNANSWERED, LEASES, WRAP_UPS, NODES, ENDED, ENDED_AT, EVENTS =
+  unpack(KEYS, 1, 15)
+local at = tonumber(ARGV[1])
+local origin = redis.call('HGET', META, 'origin')
+if not origin then
+  return redis.error_reply('NOTOPEN the desk is empty; open it first')
+end
+local emitted = {}
+local DONE = '{"answer":"done"}'
+
+local function reply(answer)
+  return { answer, unpack(emitted) }
+end
+
+local function refuse(reason)
+  return reply('{"answer":"refused","reason":"' .. reason .. '"}')
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function millis_of(duration)
+  return duration.secs * 1000 + math.floor(duration.nanos / 1000000)
+end
+
+-- Appends one event; `raw` is further JSON members as text.
+local function emit(kind, about, fields, raw)
+  local event = fields or {}
+  local number = redis.call('HINCRBY', META, 'event', 1)
+  event.event, event.at = kind, at
+  event.id = { origin = origin, number = number }
+  event.contact, event.queue, event.agent = about.contact, about.queue, about.agent
+  local text = cjson.encode(event)
+  if raw then
+    text = string.sub(text, 1, -2) .. ',' .. raw .. '}'
+  end
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', EVENTS_MAX, whole(number) .. '-0', 'e', text)
+  emitted[#emitted + 1] = text
+end
+
+-- Contacts ------------------------------------------------------------------------------------------
+
+local function load_contact(id)
+  local text = redis.call('HGET', CONTACTS, id)
+  if not text then
+    return nil
+  end
+  local record = cjson.decode(text)
+  local place = cjson.decode(redis.call('HGET', PLACES, id))
+  return { id = id, record = record, queue = record.queue, place = place }
+end
+
+-- Why a contact is not here: `if_ended`, or unknown.
+local function missing(id, if_ended)
+  if redis.call('HEXISTS', ENDED, id) == 1 then
+    return refuse(if_ended)
+  end
+  return refuse('unknown_contact')
+end
+
+local function about(contact, agent)
+  return { contact = contact.id, queue = contact.queue, agent = agent }
+end
+
+local function is_unanswered(place)
+  return place.place ~= 'active'
+end
+
+local function leave_place(contact)
+  local place = contact.place
+  if place.place ~= 'waiting' then
+    redis.call('HDEL', OFFERS, whole(place.token))
+  end
+  if place.place == 'offered' then
+    redis.call('ZREM', LEASES, contact.id)
+  end
+  if is_unanswered(place) then
+    redis.call('HINCRBY', UNANSWERED, contact.queue, -1)
+  end
+end
+
+local function enter_place(contact, place)
+  contact.place = place
+  redis.call('HSET', PLACES, contact.id, cjson.encode(place))
+  if place.place ~= 'waiting' then
+    redis.call('HSET', OFFERS, whole(place.token), contact.id)
+  end
+  if place.place == 'offered' then
+    redis.call('ZADD', LEASES, whole(place.deadline + LEASE_GRACE_MS), contact.id)
+  end
+  if is_unanswered(place) then
+    redis.call('HINCRBY', UNANSWERED, contact.queue, 1)
+  end
+end
+
+local function set_place(contact, place)
+  leave_place(contact)
+  enter_place(contact, place)
+end
+
+-- A contact comes in; `text` is its record, `avoid` the agents left alone with it.
+local function enter(id, queue, text, avoid)
+  redis.call('HSET', CONTACTS, id, text)
+  if avoid and avoid ~= '{}' then
+    redis.call('HSET', AVOID, id, avoid)
+  end
+  redis.call('HINCRBY', META, 'entered', 1)
+  local contact = { id = id, queue = queue }
+  enter_place(contact, { place = 'waiting' })
+  return contact
+end
+
+local function leave(contact)
+  leave_place(contact)
+  redis.call('HDEL', CONTACTS, contact.id)
+  redis.call('HDEL', PLACES, contact.id)
+  redis.call('HDEL', AVOID, contact.id)
+  redis.call('HINCRBY', META, 'ended', 1)
+end
+
+local function remember_end(id, how)
+  redis.call('HSET', ENDED, id, how)
+  redis.call('ZADD', ENDED_AT, 'NX', whole(at), id)
+end
+
+local function avoided(id)
+  local text = redis.call('HGET', AVOID, id)
+  return text and cjson.decode(text) or {}
+end
+
+local function avoid_agent(id, agent, till)
+  local agents = avoided(id)
+  agents[agent] = till
+  redis.call('HSET', AVOID, id, cjson.encode(agents))
+end
+
+local function rules_of(queue)
+  local text = redis.call('HGET', QUEUES, queue)
+  return text and cjson.decode(text)
+end
+
+local function back_off_end(contact)
+  return at + millis_of(rules_of(contact.queue).decline_back_off)
+end
+
+-- Agents --------------------------------------------------------------------------------------------
+
+local function load_agent(id)
+  local text = redis.call('HGET', STATES, id)
+  return text and cjson.decode(text)
+end
+
+local function save_agent(id, agent)
+  redis.call('HSET', STATES, id, cjson.encode(agent))
+  if agent.state == 'wrap_up' then
+    redis.call('ZADD', WRAP_UPS, whole(agent['until']), id)
+  else
+    redis.call('ZREM', WRAP_UPS, id)
+  end
+end
+
+local function set_state(agent, state, fields)
+  agent.contact, agent.token, agent.deadline, agent['until'] = nil, nil, nil, nil
+  agent.state = state
+  for name, value in pairs(fields or {}) do
+    agent[name] = value
+  end
+end
+
+local function is_same_status(one, other)
+  return one.status == other.status and one.reason == other.reason
+end
+
+-- Puts a chosen status in force. Becoming available while idle starts the idle time.
+local function take_status(id, agent, status)
+  emit('agent_status', { agent = id }, { status = status.status, reason = status.reason })
+  if agent.state == 'idle' and status.status == 'available' and agent.status ~= 'available' then
+    agent.idle_since = at
+  end
+  agent.status, agent.reason, agent.next_status = status.status, status.reason, nil
+end
+
+local function make_ready(id, agent, who, after_wrap_up, idle_since, rest_until)
+  emit('ready', who, { after_wrap_up = after_wrap_up, idle_since = idle_since, rest_until = rest_until })
+  set_state(agent, 'idle')
+  agent.idle_since, agent.rest_until = idle_since, rest_until
+  save_agent(id, agent)
+end
+
+-- Takes an agent's hands off a contact, unless they hold another. `rest` may name a new idle_since,
+-- a rest_until, and the status they are put in unless they chose one.
+local function free_agent(id, contact, rest)
+  local agent = load_agent(id)
+  if not agent or agent.contact ~= contact.id then
+    return
+  end
+  local status = agent.next_status or rest.status
+  if status and not is_same_status(status, agent) then
+    take_status(id, agent, status)
+  end
+  make_ready(id, agent, about(contact, id), false, rest.idle_since or agent.idle_since, rest.rest_until)
+end
+
+local function free_from_wrap_up(id, agent, idle_since)
+  local who = { contact = agent.contact, agent = id }
+  if agent.next_status then
+    take_status(id, agent, agent.next_status)
+  end
+  make_ready(id, agent, who, true, idle_since, nil)
+end
+
+-- Shared by several verbs ---------------------------------------------------------------------------
+
+-- The offer of a token while it stands, else nil.
+local function standing_offer(token)
+  local id = redis.call('HGET', OFFERS, token)
+  local contact = id and load_contact(id)
+  if contact and contact.place.place == 'offered' then
+    return contact
+  end
+  return nil
+end
+
+local function requeue_contact(contact, reason, retry_at)
+  local agent = contact.place.agent
+  emit('requeued', about(contact, agent), { reason = reason, retry_at = retry_at })
+  if retry_at then
+    avoid_agent(contact.id, agent, retry_at)
+  end
+  set_place(contact, { place = 'waiting' })
+end
+
+-- Ends a contact that was not answered; who rings for it is freed.
+local function leave_unanswered(contact, kind, how, fields)
+  local agent = contact.place.agent
+  fields.wait_ms = math.max(0, at - contact.record.enqueued_at)
+  emit(kind, about(contact, agent), fields)
+  leave(contact)
+  remember_end(contact.id, how)
+  if agent then
+    free_agent(agent, contact, {})
+  end
+end
+
+local function complete_contact(contact, by, talk_ms, hold_ms)
+  local id = contact.place.agent
+  local wrap_up = millis_of(rules_of(contact.queue).wrap_up)
+  local till = nil
+  if wrap_up > 0 then
+    till = at + wrap_up
+  end
+  emit('ended', about(contact, id), { by = by, talk_ms = talk_ms, hold_ms = hold_ms, wrap_up_until = till })
+  leave(contact)
+  remember_end(contact.id, 'completed')
+  if not till then
+    free_agent(id, contact, { idle_since = at })
+    return
+  end
+  local agent = load_agent(id)
+  if agent and agent.contact == contact.id then
+    set_state(agent, 'wrap_up', { contact = contact.id, ['until'] = till })
+    save_agent(id, agent)
+  end
+end
+
+-- The verb ------------------------------------------------------------------------------------------

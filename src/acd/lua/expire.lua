@@ -1,0 +1,62 @@
+-- Reaps what is due: wrap-ups that are over, offers whose lease ran out, one silent node; forgets what
+-- ended long ago.
+-- KEYS: of the shard (desk.lua); changes all but queues and agents.
+-- ARGV: at, most of each kind, how long ended contacts are remembered in ms, most of them.
+-- Answer: done. Events: those of the ends reaped; node_lost and closed for the calls of a lost node.
+
+local most, kept_ms, kept_max = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local now = whole(at)
+
+local over = redis.call('ZRANGEBYSCORE', WRAP_UPS, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(over) do
+  local agent = load_agent(id)
+  free_from_wrap_up(id, agent, agent['until'])
+end
+
+local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(lapsed) do
+  local contact = load_contact(id)
+  local agent = contact.place.agent
+  emit('offer_expired', about(contact, agent), { token = contact.place.token })
+  requeue_contact(contact, 'lease_expired', nil)
+  free_agent(agent, contact, {})
+end
+
+local silent = redis.call('ZRANGEBYSCORE', NODES, '-inf', now, 'LIMIT', 0, 1)[1]
+if silent then
+  redis.call('ZREM', NODES, silent)
+  emit('node_lost', {}, { node = silent })
+  local orphans = {}
+  local all = redis.call('HGETALL', CONTACTS)
+  for place = 1, #all, 2 do
+    local record = cjson.decode(all[place + 1])
+    -- A call ends with its node; a message is in the database.
+    if record.node == silent and record.channel == 'voice' then
+      orphans[#orphans + 1] = all[place]
+    end
+  end
+  table.sort(orphans)
+  for _, id in ipairs(orphans) do
+    local contact = load_contact(id)
+    if contact.place.place == 'active' then
+      complete_contact(contact, 'failure', math.max(0, at - contact.place.answered_at), 0)
+      emit('closed', about(contact), { result = 'answered' })
+    else
+      leave_unanswered(contact, 'abandoned', 'abandoned', {})
+      emit('closed', about(contact), { result = 'abandoned' })
+    end
+  end
+end
+
+local function forget(ids)
+  for _, id in ipairs(ids) do
+    redis.call('ZREM', ENDED_AT, id)
+    redis.call('HDEL', ENDED, id)
+  end
+end
+forget(redis.call('ZRANGEBYSCORE', ENDED_AT, '-inf', whole(at - kept_ms)))
+local too_many = redis.call('ZCARD', ENDED_AT) - kept_max
+if too_many > 0 then
+  forget(redis.call('ZRANGE', ENDED_AT, 0, too_many - 1))
+end
+return reply(DONE)

@@ -1,0 +1,89 @@
+-- What a node knows of a contact of its own, after the store was lost and came back.
+-- KEYS: of the shard (desk.lua); changes all but queues, agents and nodes.
+-- ARGV: at, contact, record JSON, agents to avoid JSON, place JSON.
+-- Answer: done, or refused already_ended, unknown_queue.
+-- Events: offer_expired (an offer made since gives way to the call that is), restored, and agent_status
+--   and ready of who is freed by it.
+
+local id, text, avoid, place_text = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local record, place = cjson.decode(text), cjson.decode(place_text)
+if redis.call('HEXISTS', ENDED, id) == 1 then
+  if place.place == 'ended' then
+    return reply(DONE)
+  end
+  return refuse('already_ended')
+end
+if redis.call('HEXISTS', QUEUES, record.queue) == 0 then
+  return refuse('unknown_queue')
+end
+
+local function emit_restored(agent)
+  emit('restored', { contact = id, queue = record.queue, agent = agent }, nil,
+    '"record":' .. text .. ',"place":' .. place_text)
+end
+
+local known = load_contact(id)
+local here = known and known.place
+local holder = here and here.agent
+
+if place.place == 'waiting' then
+  local is_over = holder and place.offer_over == here.token
+  if not known then
+    emit_restored(nil)
+    enter(id, record.queue, text, avoid)
+  elseif is_over then
+    emit_restored(nil)
+    for agent, till in pairs(cjson.decode(avoid)) do
+      avoid_agent(id, agent, till)
+    end
+    set_place(known, { place = 'waiting' })
+    free_agent(holder, known, {})
+  end
+elseif place.place == 'active' then
+  if here and here.place == 'active' then
+    return reply(DONE)
+  end
+  local displaced = nil
+  if here and here.place == 'offered' and here.agent ~= place.agent then
+    emit('offer_expired', about(known, holder), { token = here.token })
+    displaced = holder
+  end
+  local highest = tonumber(redis.call('HGET', META, 'token'))
+  if place.token > highest then
+    redis.call('HSET', META, 'token', whole(place.token))
+  end
+  emit_restored(place.agent)
+  local contact = known or enter(id, record.queue, text, avoid)
+  set_place(contact, {
+    place = 'active', agent = place.agent, token = place.token, answered_at = place.answered_at,
+  })
+  local agent = load_agent(place.agent)
+  if agent and (agent.state == 'idle' or agent.state == 'wrap_up' or agent.contact == id) then
+    set_state(agent, 'talking', { contact = id, token = place.token })
+    save_agent(place.agent, agent)
+  end
+  if displaced then
+    free_agent(displaced, known, {})
+  end
+else
+  remember_end(id, place['end'])
+  if known then
+    emit_restored(holder)
+    leave(known)
+    local till = place.wrap_up_until
+    if till and holder then
+      local agent = load_agent(holder)
+      if agent and agent.contact == id then
+        set_state(agent, 'wrap_up', { contact = id, ['until'] = till })
+        save_agent(holder, agent)
+      end
+    elseif holder then
+      local rest = {}
+      if place['end'] == 'completed' then
+        rest.idle_since = at
+      end
+      free_agent(holder, known, rest)
+    end
+  end
+end
+return reply(DONE)

@@ -1,0 +1,434 @@
+//! The desk in Redis, shared by several gateways.
+
+use super::keys::Keys;
+use super::scripts::SCRIPTS;
+use super::store::{Leadership, QueueStore, Request, StoreLost};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Value};
+use ringdown_routing::agent::{Agent, AgentProfile, State, Status};
+use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
+use ringdown_routing::event::Event;
+use ringdown_routing::ids::{AgentId, NodeId};
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{
+    Answer, ENDED_KEPT, ENDED_KEPT_MAX, Outcome, REAPED_MAX, RING_ON_NO_ANSWER, Verb,
+};
+use ringdown_routing::view::Snapshot;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a shared desk is, and how long it may take.
+#[derive(Clone, Debug)]
+pub struct RedisPlace {
+    /// `redis://`, `rediss://` or `unix://`.
+    pub url: String,
+    /// First word of every key.
+    pub key_prefix: String,
+    /// Which of several desks in one Redis; one desk is one shard.
+    pub shard: String,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for an answer.
+    pub command_timeout: Duration,
+}
+
+/// One connection to the desk of a shard. When it is lost, another is made with [`RedisStore::open`].
+#[derive(Clone)]
+pub struct RedisStore {
+    client: Client,
+    connection: MultiplexedConnection,
+    keys: Arc<Keys>,
+    place: RedisPlace,
+    origin: NodeId,
+}
+
+/// What was found when a desk was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A desk with its state.
+    Desk,
+    /// Nothing: a new server, or one that lost its data.
+    Nothing,
+}
+
+/// Most redirections followed to the node of a Cluster that holds the shard.
+const REDIRECTS_MAX: usize = 5;
+
+impl RedisStore {
+    /// Connects, loads the scripts, and opens the desk; an empty one gets an origin for its events that
+    /// no earlier desk had, and tokens above all earlier ones.
+    pub async fn open(
+        place: RedisPlace,
+        node: &NodeId,
+        at: Timestamp,
+    ) -> Result<(Self, Found), StoreLost> {
+        let mut client = Client::open(place.url.as_str())?;
+        let keys = Arc::new(Keys::new(&place.key_prefix, &place.shard));
+        let origin = format!("{}/{node}/{}", place.shard, at.as_millis());
+        for _ in 0..REDIRECTS_MAX {
+            let mut connection = connect(&client, &place).await?;
+            load_scripts(&mut connection).await?;
+            let mut cmd = SCRIPTS.open.command();
+            cmd.arg(1).arg(keys.meta());
+            cmd.arg(&origin).arg(at.as_millis().max(0));
+            let opened: Result<(String, i64), RedisError> = cmd.query_async(&mut connection).await;
+            match opened {
+                Ok((origin, is_new)) => {
+                    let store = Self {
+                        client,
+                        connection,
+                        keys,
+                        place,
+                        origin: NodeId::new(origin.as_str()),
+                    };
+                    let found = if is_new == 1 {
+                        Found::Nothing
+                    } else {
+                        Found::Desk
+                    };
+                    return Ok((store, found));
+                }
+                // A Cluster: the shard has one slot, so one node holds all of it.
+                Err(error) => match redirected(&client, &error) {
+                    Some(info) => client = Client::open(info)?,
+                    None => return Err(error.into()),
+                },
+            }
+        }
+        Err(StoreLost::Faulty("it redirects in a circle".to_owned()))
+    }
+
+    /// The origin of the desk's events.
+    pub fn origin(&self) -> &NodeId {
+        &self.origin
+    }
+
+    /// A connection of its own for following the events, so that waiting there holds nobody up.
+    pub(super) async fn follow_events(&self) -> Result<EventFollower, StoreLost> {
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(self.place.connect_timeout));
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config.set_response_timeout(None))
+            .await?;
+        Ok(EventFollower {
+            connection,
+            keys: self.keys.clone(),
+            patience: self.place.command_timeout,
+        })
+    }
+
+    fn command(&self, request: &Request) -> Cmd {
+        let (script, at) = match request {
+            Request::Change(change) => (SCRIPTS.of(&change.verb), change.at),
+            Request::Publish(draft) => (&SCRIPTS.publish, draft.at),
+        };
+        let mut cmd = script.command();
+        cmd.arg(self.keys.desk().len())
+            .arg(self.keys.desk())
+            .arg(at.as_millis());
+        match request {
+            Request::Change(change) => add_arguments(&mut cmd, &change.verb),
+            Request::Publish(draft) => {
+                cmd.arg(to_json(draft));
+            }
+        }
+        cmd
+    }
+
+    async fn run(&self, requests: &[Request]) -> Vec<Result<Value, StoreLost>> {
+        let mut pipeline = redis::pipe();
+        pipeline.ignore_errors();
+        for request in requests {
+            pipeline.add_command(self.command(request));
+        }
+        let mut connection = self.connection.clone();
+        let answers: Result<Vec<Result<Value, RedisError>>, RedisError> =
+            pipeline.query_async(&mut connection).await;
+        match answers {
+            Ok(answers) => answers
+                .into_iter()
+                .map(|answer| answer.map_err(StoreLost::from))
+                .collect(),
+            Err(error) => {
+                let lost = StoreLost::from(error);
+                requests.iter().map(|_| Err(lost.clone())).collect()
+            }
+        }
+    }
+}
+
+impl QueueStore for RedisStore {
+    async fn ask(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreLost>> {
+        self.run(&requests)
+            .await
+            .into_iter()
+            .map(|answer| answer.and_then(read_outcome))
+            .collect()
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreLost> {
+        let mut pipeline = redis::pipe();
+        pipeline.atomic();
+        let keys = &self.keys;
+        for key in [
+            keys.meta(),
+            keys.queues(),
+            keys.agents(),
+            keys.states(),
+            keys.contacts(),
+            keys.places(),
+            keys.avoid(),
+        ] {
+            pipeline.hgetall(key);
+        }
+        let mut connection = self.connection.clone();
+        let fields: Vec<BTreeMap<String, String>> = pipeline.query_async(&mut connection).await?;
+        read_snapshot(&fields)
+    }
+
+    async fn lead(&self, node: &NodeId, lease: Duration) -> Result<Leadership, StoreLost> {
+        let mut connection = self.connection.clone();
+        let mut cmd = SCRIPTS.lead.command();
+        cmd.arg(1).arg(self.keys.leader());
+        cmd.arg(node.as_str()).arg(millis(lease));
+        let leads: i64 = cmd.query_async(&mut connection).await?;
+        Ok(if leads == 1 {
+            Leadership::Ours
+        } else {
+            Leadership::Theirs
+        })
+    }
+
+    async fn resign(&self, node: &NodeId) -> Result<(), StoreLost> {
+        let mut connection = self.connection.clone();
+        let mut cmd = SCRIPTS.resign.command();
+        cmd.arg(1).arg(self.keys.leader()).arg(node.as_str());
+        let _: i64 = cmd.query_async(&mut connection).await?;
+        Ok(())
+    }
+}
+
+/// Reads the events of all nodes as they come.
+pub(super) struct EventFollower {
+    connection: MultiplexedConnection,
+    keys: Arc<Keys>,
+    /// How long a server may take beyond the wait that was asked of it.
+    patience: Duration,
+}
+
+/// How long one read waits for news; its end shows that the connection lives.
+const READ_WAIT: Duration = Duration::from_secs(1);
+
+/// Most events of one read.
+const READ_MAX: usize = 512;
+
+impl EventFollower {
+    /// The next events after a number, or none when there was no news for a while.
+    pub(super) async fn read_after(&mut self, number: u64) -> Result<Vec<Event>, StoreLost> {
+        let mut cmd = redis::cmd("XREAD");
+        cmd.arg("COUNT")
+            .arg(READ_MAX)
+            .arg("BLOCK")
+            .arg(millis(READ_WAIT))
+            .arg("STREAMS")
+            .arg(self.keys.events())
+            .arg(format!("{number}-0"));
+        let read = cmd.query_async::<Option<redis::streams::StreamReadReply>>(&mut self.connection);
+        let reply = tokio::time::timeout(READ_WAIT + self.patience, read)
+            .await
+            .map_err(|_| StoreLost::Faulty("the event stream fell silent".to_owned()))??;
+        let entries = reply.into_iter().flat_map(|reply| reply.keys);
+        entries
+            .flat_map(|key| key.ids)
+            .map(|entry| {
+                let text: String = entry
+                    .get("e")
+                    .ok_or_else(|| StoreLost::Faulty(format!("event {} is empty", entry.id)))?;
+                from_json(text.as_bytes())
+            })
+            .collect()
+    }
+}
+
+async fn connect(client: &Client, place: &RedisPlace) -> Result<MultiplexedConnection, StoreLost> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(place.connect_timeout))
+        .set_response_timeout(Some(place.command_timeout));
+    Ok(client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?)
+}
+
+async fn load_scripts(connection: &mut MultiplexedConnection) -> Result<(), StoreLost> {
+    let mut pipeline = redis::pipe();
+    for script in SCRIPTS.all() {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(&script.text);
+    }
+    let _: Vec<String> = pipeline.query_async(connection).await?;
+    Ok(())
+}
+
+fn redirected(client: &Client, error: &RedisError) -> Option<redis::ConnectionInfo> {
+    let (address, _slot) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let info = client.get_connection_info().clone();
+    let address = match info.addr() {
+        ConnectionAddr::TcpTls {
+            insecure,
+            tls_params,
+            ..
+        } => ConnectionAddr::TcpTls {
+            host: host.to_owned(),
+            port: port.parse().ok()?,
+            insecure: *insecure,
+            tls_params: tls_params.clone(),
+        },
+        _ => ConnectionAddr::Tcp(host.to_owned(), port.parse().ok()?),
+    };
+    Some(info.set_addr(address))
+}
+
+fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
+    match verb {
+        Verb::SetQueue { rules } => cmd.arg(rules.id.as_str()).arg(to_json(rules)),
+        Verb::SetAgent { profile } => cmd.arg(profile.id.as_str()).arg(to_json(profile)),
+        Verb::RemoveAgent { agent } | Verb::EndWrapUp { agent } => cmd.arg(agent.as_str()),
+        Verb::Enqueue { contact } => {
+            let mut record = contact.clone();
+            record.avoid.clear();
+            cmd.arg(contact.id.to_string()).arg(to_json(&record))
+        }
+        Verb::AgentStatus { agent, status } => cmd.arg(agent.as_str()).arg(to_json(status)),
+        Verb::AgentReachable {
+            agent,
+            is_reachable,
+        } => cmd.arg(agent.as_str()).arg(i32::from(*is_reachable)),
+        Verb::Offer { contact, agent } => cmd.arg(contact.to_string()).arg(agent.as_str()),
+        Verb::Accept { token } => cmd.arg(token.as_u64()),
+        Verb::Decline { token, reason } => cmd.arg(token.as_u64()).arg(word(reason)),
+        Verb::RingTimeout { token } => cmd.arg(token.as_u64()).arg(RING_ON_NO_ANSWER),
+        Verb::Abandon { contact } => cmd.arg(contact.to_string()),
+        Verb::Requeue { contact, reason } => cmd.arg(contact.to_string()).arg(word(reason)),
+        Verb::FlowOut { contact, to } => cmd.arg(contact.to_string()).arg(to),
+        Verb::Complete {
+            contact,
+            by,
+            talk,
+            hold,
+        } => cmd
+            .arg(contact.to_string())
+            .arg(word(by))
+            .arg(millis(*talk))
+            .arg(millis(*hold)),
+        Verb::NodeAlive { node, lease } => cmd.arg(node.as_str()).arg(millis(*lease)),
+        Verb::Restore { contact, place } => cmd
+            .arg(contact.id.to_string())
+            .arg(to_json(contact))
+            .arg(to_json(&contact.avoid))
+            .arg(to_json(place)),
+        Verb::Expire => cmd
+            .arg(REAPED_MAX)
+            .arg(millis(ENDED_KEPT))
+            .arg(ENDED_KEPT_MAX),
+    };
+}
+
+fn read_outcome(value: Value) -> Result<Outcome, StoreLost> {
+    let texts: Vec<Vec<u8>> = redis::from_redis_value(value)
+        .map_err(|error| StoreLost::Faulty(format!("no list of texts: {error}")))?;
+    let mut texts = texts.iter();
+    let answer: Answer = match texts.next() {
+        Some(text) => from_json(text)?,
+        None => return Err(StoreLost::Faulty("an empty answer".to_owned())),
+    };
+    let events = texts
+        .map(|text| from_json(text))
+        .collect::<Result<_, _>>()?;
+    Ok(Outcome { answer, events })
+}
+
+/// What the verbs keep of an agent beside the profile.
+#[derive(Deserialize)]
+struct KeptState {
+    #[serde(flatten)]
+    status: Status,
+    next_status: Option<Status>,
+    #[serde(flatten)]
+    state: State,
+    is_reachable: bool,
+    idle_since: Timestamp,
+    rest_until: Option<Timestamp>,
+}
+
+fn read_snapshot(fields: &[BTreeMap<String, String>]) -> Result<Snapshot, StoreLost> {
+    let [meta, queues, agents, states, contacts, places, avoid] = fields else {
+        return Err(StoreLost::Faulty("a snapshot in pieces".to_owned()));
+    };
+    if !meta.contains_key("origin") {
+        return Err(StoreLost::Emptied);
+    }
+    let count = |name: &str| meta.get(name).and_then(|text| text.parse().ok());
+    let counted = |name: &'static str| {
+        count(name).ok_or_else(|| StoreLost::Faulty(format!("no count of {name}")))
+    };
+    let mut snapshot = Snapshot {
+        entered: counted("entered")?,
+        ended: counted("ended")?,
+        last_event: counted("event")?,
+        ..Snapshot::default()
+    };
+    for rules in queues.values() {
+        snapshot.queues.push(from_json(rules.as_bytes())?);
+    }
+    for (id, profile) in agents {
+        let kept: KeptState = from_json(field(states, id)?.as_bytes())?;
+        let profile: AgentProfile = from_json(profile.as_bytes())?;
+        snapshot.agents.push(Agent {
+            profile,
+            status: kept.status,
+            next_status: kept.next_status,
+            state: kept.state,
+            is_reachable: kept.is_reachable,
+            idle_since: kept.idle_since,
+            rest_until: kept.rest_until,
+        });
+    }
+    for (id, record) in contacts {
+        let mut record: QueuedContact = from_json(record.as_bytes())?;
+        record.avoid = match avoid.get(id) {
+            Some(text) => from_json::<BTreeMap<AgentId, Timestamp>>(text.as_bytes())?,
+            None => BTreeMap::new(),
+        };
+        let place: Place = from_json(field(places, id)?.as_bytes())?;
+        snapshot.contacts.push(PlacedContact { record, place });
+    }
+    Ok(snapshot)
+}
+
+fn field<'f>(fields: &'f BTreeMap<String, String>, id: &str) -> Result<&'f String, StoreLost> {
+    fields
+        .get(id)
+        .ok_or_else(|| StoreLost::Faulty(format!("half of {id} is missing")))
+}
+
+fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreLost> {
+    serde_json::from_slice(text)
+        .map_err(|error| StoreLost::Faulty(format!("{error} in {}", String::from_utf8_lossy(text))))
+}
+
+fn to_json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the desk's words are plain data with text keys")
+}
+
+/// An enum's word without quotes.
+fn word<T: Serialize>(value: &T) -> String {
+    to_json(value).trim_matches('"').to_owned()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
