@@ -1,0 +1,87 @@
+//! Throws millions of mutated inputs at everything that reads strangers' bytes:
+//!
+//!     cargo run --release -p ringdown-voice --example pound_inputs -- [INPUTS] [SEED]
+//!
+//! Ends with status 1 when an input breaks a rule (the input is written to `pound_inputs.crash`) or when
+//! memory goes on growing.
+
+#[path = "../fuzz/src/inputs.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod inputs;
+#[path = "../fuzz/src/mutation.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod mutation;
+
+use inputs::{DOORS, House};
+use mutation::{Dice, Seeds};
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// The house may go on filling its bounded tables, and the allocator may fragment.
+const GROWTH_KIB_MAX: usize = 4_096;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default| {
+        let argument = arguments.next();
+        argument.map_or(Some(default), |text| text.parse::<u64>().ok())
+    };
+    let (Some(inputs), Some(seed)) = (number(10_000_000), number(1)) else {
+        eprintln!("usage: pound_inputs [INPUTS] [SEED]");
+        return ExitCode::from(2);
+    };
+    match pound(inputs, seed) {
+        Ok(report) => {
+            let _ = writeln!(std::io::stdout(), "{report}");
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn pound(inputs: u64, seed: u64) -> Result<String, String> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let seeds = Seeds::read(&fixtures).map_err(|fault| format!("no fixtures: {fault}"))?;
+    let mut dice = Dice::new(seed);
+    let mut house = House::default();
+    let started = Instant::now();
+    let mut warm_kib = 0;
+    let mut bytes = 0;
+    for (number, door) in (0..inputs).zip(DOORS.into_iter().cycle()) {
+        let input = seeds.mutate(&mut dice);
+        bytes += input.len();
+        if catch_unwind(AssertUnwindSafe(|| house.feed(door, &input))).is_err() {
+            let _ = std::fs::write("pound_inputs.crash", &input);
+            return Err(format!(
+                "input {number} of seed {seed} broke {door:?}: see pound_inputs.crash"
+            ));
+        }
+        if number == inputs / 10 {
+            warm_kib = resident_kib();
+        }
+    }
+    let kib = resident_kib();
+    let report = format!(
+        "{inputs} inputs, {} MB, {:.1} s, resident {warm_kib} KiB after a tenth, {kib} KiB at the end",
+        bytes / 1_000_000,
+        started.elapsed().as_secs_f64(),
+    );
+    if kib > warm_kib + GROWTH_KIB_MAX {
+        return Err(format!("memory grows: {report}"));
+    }
+    Ok(report)
+}
+
+/// Resident memory of this process; 0 where the system does not tell.
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0)
+}

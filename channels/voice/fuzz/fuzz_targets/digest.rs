@@ -1,0 +1,5 @@
+#![no_main]
+
+use ringdown_voice_fuzz::inputs::{Door, House};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| House::default().feed(Door::Digest, input));

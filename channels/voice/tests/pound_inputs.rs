@@ -1,0 +1,50 @@
+//! Throws mutated inputs at everything that reads strangers' bytes; `examples/pound_inputs.rs` throws millions.
+
+#[path = "../fuzz/src/inputs.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod inputs;
+#[path = "../fuzz/src/mutation.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod mutation;
+
+use inputs::{DOORS, House};
+use mutation::{Dice, Seeds};
+use std::path::Path;
+
+const INPUTS: usize = 20_000;
+const SEED: u64 = 0x5eed;
+
+#[test]
+fn no_input_from_the_network_panics_or_hangs() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+    let seeds = Seeds::read(&fixtures).expect("the fixtures can be read");
+    let mut dice = Dice::new(SEED);
+    let mut house = House::default();
+    for number in 0..INPUTS {
+        let input = seeds.mutate(&mut dice);
+        let door = DOORS[number % DOORS.len()];
+        // Shown only when the test fails: what was thrown last.
+        let thrown = Thrown {
+            door,
+            input: &input,
+        };
+        house.feed(door, thrown.input);
+    }
+}
+
+struct Thrown<'a> {
+    door: inputs::Door,
+    input: &'a [u8],
+}
+
+impl Drop for Thrown<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "{:?} does not bear {:?}",
+                self.door,
+                self.input.escape_ascii().to_string()
+            );
+        }
+    }
+}
