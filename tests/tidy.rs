@@ -57,15 +57,22 @@ const WORLD: [&str; 9] = [
 
 /// Shells beside the cores in `channels/*/src`: they own sockets, clocks and files, and decide nothing.
 /// A path ends in `/` when the whole folder is meant.
-const SHELLS: [&str; 3] = [
+const SHELLS: [&str; 4] = [
     "channels/voice/src/sip/shell/",
     "channels/voice/src/media/engine.rs",
+    "channels/voice/src/media/prompts.rs",
     "channels/voice/src/media/threads.rs",
 ];
 
 /// Words that are not ideas (STYLE: names), as the last part of a type's name.
 const EMPTY_WORDS: [&str; 9] = [
     "Manager", "Handler", "Session", "Data", "Info", "Util", "Utils", "Helper", "Misc",
+];
+
+/// Files whose standard uses such a word itself, and the name it has there.
+const WORDS_OF_STANDARDS: [(&str, &str); 1] = [
+    // RFC 4028: what a session timer guards is a session.
+    ("channels/voice/src/sip/user_agent/session.rs", "Session"),
 ];
 
 /// Marks of unfinished work.
@@ -138,7 +145,9 @@ fn pure_rooms_do_not_touch_the_world() {
     let mut faults = String::new();
     for file in rust_files() {
         let is_routing = file.path.starts_with("routing/src/");
-        let is_core = file.path.starts_with("channels/") && file.path.contains("/src/");
+        let is_core = file.path.starts_with("channels/")
+            && file.path.contains("/src/")
+            && !file.path.contains("/fuzz/");
         let is_shell = SHELLS.iter().any(|shell| {
             file.path == *shell || (shell.ends_with('/') && file.path.starts_with(shell))
         });
@@ -180,6 +189,9 @@ fn type_names_are_ideas() {
                     continue;
                 }
                 let name = words.next().unwrap_or("");
+                if WORDS_OF_STANDARDS.contains(&(&file.path, name)) {
+                    continue;
+                }
                 if let Some(empty) = EMPTY_WORDS.iter().find(|empty| name.ends_with(**empty)) {
                     let _ = writeln!(
                         faults,
