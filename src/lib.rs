@@ -1,6 +1,7 @@
 //! `ringdown`, the gateway: configuration, stores, CMS, tickets, web API and wiring.
 
 pub mod acd;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod database;

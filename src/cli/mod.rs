@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod replay;
+pub mod report;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -25,6 +26,8 @@ enum Command {
     Check(check::Args),
     /// Recompute the statistics from an event log.
     Replay(replay::Args),
+    /// Print the statistics of a period.
+    Report(report::Args),
 }
 
 /// What a subcommand that ran has to say to the shell.
@@ -41,6 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -201,7 +201,13 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 1] = [("desk", include_str!("migrations/0001_desk.sql"))];
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("desk", include_str!("migrations/0001_desk.sql")),
+    (
+        "looking back",
+        include_str!("migrations/0002_looking_back.sql"),
+    ),
+];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,
 /// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous).

@@ -127,6 +127,21 @@ impl EventLog {
         }
     }
 
+    /// The last word before an instant on every agent's status, profile and reach, and on every queue's
+    /// rules: what must be known to count from there on.
+    pub async fn settings_before(&self, before: Timestamp) -> Result<Vec<Event>, DatabaseFault> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "SELECT e.body FROM events e JOIN (SELECT MAX(seq) AS seq FROM events \
+             WHERE kind IN ('agent_status', 'agent_changed', 'agent_reachable', 'agent_removed', \
+             'queue_changed') AND at < $1 GROUP BY kind, agent, queue) x ON x.seq = e.seq \
+             ORDER BY e.at, e.seq",
+        )
+        .bind(before.as_millis())
+        .fetch_all(self.database.reads())
+        .await?;
+        rows.iter().map(|(body,)| parse(body)).collect()
+    }
+
     /// Every event of one contact, in order.
     pub async fn events_of(&self, contact: ContactId) -> Result<Vec<Event>, DatabaseFault> {
         let mut events = Vec::new();

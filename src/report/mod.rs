@@ -4,9 +4,11 @@
 //! printed beside the figures, always.
 
 mod csv;
+pub mod from_log;
 mod json;
 pub mod period;
 pub mod progress;
+pub mod running;
 mod table;
 pub mod words;
 

@@ -219,6 +219,11 @@ impl Statistics {
         Recorded::Taken
     }
 
+    /// How it counts.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// The instant of the newest event; `None` before the first.
     pub fn newest(&self) -> Option<Timestamp> {
         (self.health.events > 0).then_some(self.newest)

@@ -1,0 +1,189 @@
+//! Who may ask: bearer tokens (RFC 6750 section 2.1), and how often.
+//!
+//! A session cookie of the desktop will be a second way to a [`Caller`]; everything behind it stays.
+
+use super::problem::Problem;
+use crate::config::{Rights, Token};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use ringdown_routing::time::Timestamp;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Requests a token may make at once.
+const BURST: f64 = 200.0;
+
+/// Requests a token may make in a second, in the long run.
+const PER_SECOND: f64 = 50.0;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's name, for the log.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub rights: Rights,
+}
+
+/// The tokens of the desk, by their SHA-256: a leaked memory image or database gives none away.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    known: RwLock<Vec<Known>>,
+    buckets: Mutex<BTreeMap<Arc<str>, Bucket>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    digest: [u8; 32],
+    caller: Caller,
+}
+
+/// A bucket that holds what a token may still ask at once.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: f64,
+    at: Timestamp,
+}
+
+impl Tokens {
+    /// Takes the tokens of the configuration.
+    pub fn new(tokens: &[Token]) -> Self {
+        let known = tokens
+            .iter()
+            .map(|token| Known {
+                digest: digest(token.token.expose()),
+                caller: Caller {
+                    name: token.name.as_str().into(),
+                    rights: token.rights,
+                },
+            })
+            .collect();
+        Self {
+            known: RwLock::new(known),
+            buckets: Mutex::default(),
+        }
+    }
+
+    /// Adds a token by its SHA-256.
+    pub fn add_digest(&self, digest: [u8; 32], name: &str, rights: Rights) {
+        let caller = Caller {
+            name: name.into(),
+            rights,
+        };
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Known { digest, caller });
+    }
+
+    /// Finds out who asks.
+    pub fn identify(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let token = bearer(headers).ok_or(Problem::Unauthorized)?;
+        let digest = digest(token);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        // All are compared, each whole, so that the time tells nothing.
+        let mut found = None;
+        for token in known.iter() {
+            if is_same(&token.digest, &digest) {
+                found = Some(&token.caller);
+            }
+        }
+        found.cloned().ok_or(Problem::Unauthorized)
+    }
+
+    /// Counts a request against what its token may ask.
+    pub fn admit(&self, caller: &Caller, now: Timestamp) -> Result<(), Problem> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(Arc::clone(&caller.name)).or_insert(Bucket {
+            left: BURST,
+            at: now,
+        });
+        let refilled = now.since(bucket.at).as_secs_f64() * PER_SECOND;
+        bucket.left = (bucket.left + refilled).min(BURST);
+        bucket.at = bucket.at.max(now);
+        if bucket.left < 1.0 {
+            return Err(Problem::TooManyRequests { retry_after_s: 1 });
+        }
+        bucket.left -= 1.0;
+        Ok(())
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Compares without stopping at the first difference.
+fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let difference = a.iter().zip(b).fold(0_u8, |sum, (a, b)| sum | (a ^ b));
+    std::hint::black_box(difference) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn tokens() -> Tokens {
+        Tokens::new(&[Token {
+            name: "wallboard".to_owned(),
+            token: Secret::new("correct horse"),
+            rights: Rights::Read,
+        }])
+    }
+
+    fn headers(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn only_the_whole_token_opens() {
+        let tokens = tokens();
+        let caller = tokens.identify(&headers("Bearer correct horse")).unwrap();
+        assert_eq!((&*caller.name, caller.rights), ("wallboard", Rights::Read));
+        assert!(tokens.identify(&headers("bearer  correct horse")).is_ok());
+        for wrong in [
+            "Bearer correct",
+            "Bearer correct horse1",
+            "Bearer ",
+            "Basic correct horse",
+            "correct horse",
+        ] {
+            assert_eq!(
+                tokens.identify(&headers(wrong)),
+                Err(Problem::Unauthorized),
+                "{wrong}"
+            );
+        }
+        assert_eq!(
+            tokens.identify(&HeaderMap::new()),
+            Err(Problem::Unauthorized)
+        );
+    }
+
+    #[test]
+    fn a_token_that_asks_too_often_waits() {
+        let tokens = tokens();
+        let caller = tokens.identify(&headers("Bearer correct horse")).unwrap();
+        let now = Timestamp::from_seconds(1_000);
+        let taken = (0..300)
+            .take_while(|_| tokens.admit(&caller, now).is_ok())
+            .count();
+        assert_eq!(taken, 200);
+        assert!(
+            tokens
+                .admit(&caller, Timestamp::from_millis(1_000_100))
+                .is_ok()
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! What every request passes: who asks, how often, how much, and whether it was done before.
+
+use super::ApiState;
+use super::extract::BODY_BYTES_MAX;
+use super::idempotency::{Answer, Fingerprint, RequestKey, Turn};
+use super::problem::Problem;
+use crate::config::Rights;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::{HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Most bytes of an answer that is kept to be given again.
+const ANSWER_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Lets a request through, or answers it.
+pub(super) async fn gate(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match pass(&state, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    tracing::debug!(%method, path, status = response.status().as_u16(), "api");
+    response
+}
+
+async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Response, Problem> {
+    let caller = state.parts.tokens.identify(request.headers())?;
+    state.parts.tokens.admit(&caller, state.now())?;
+    let changes = !matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    match (changes, caller.rights) {
+        (false, Rights::Read | Rights::Write) | (true, Rights::Write) => {}
+        (true, Rights::Read) => return Err(Problem::Forbidden),
+    }
+    if !changes {
+        request.extensions_mut().insert(caller);
+        return Ok(next.run(request).await);
+    }
+    let key = RequestKey::of(&caller, request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    let too_large = Problem::TooLarge {
+        bytes_max: BODY_BYTES_MAX,
+    };
+    let length = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|bytes| bytes > BODY_BYTES_MAX) {
+        return Err(too_large);
+    }
+    let body = to_bytes(body, BODY_BYTES_MAX)
+        .await
+        .map_err(|_| too_large)?;
+    parts.extensions.insert(caller);
+    let Some(key) = key else {
+        return Ok(next.run(Request::from_parts(parts, Body::from(body))).await);
+    };
+    let fingerprint = Fingerprint::of(&parts.method, &parts.uri, &body);
+    match state.answers.begin(key, fingerprint, state.now())? {
+        Turn::Repeat(answer) => return Ok(repeated(answer)),
+        Turn::Do => {}
+    }
+    // Whatever becomes of the client, a key that is not kept is free again.
+    let claim = Claim {
+        state,
+        key: Some(key),
+    };
+    parts.extensions.insert(key);
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    if !response.status().is_success() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, ANSWER_BYTES_MAX)
+        .await
+        .map_err(|_| Problem::Internal)?;
+    let answer = Answer {
+        status: parts.status,
+        headers: parts.headers.clone(),
+        body: body.clone(),
+    };
+    claim.keep(answer);
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// A key that is being done.
+struct Claim<'a> {
+    state: &'a ApiState,
+    key: Option<RequestKey>,
+}
+
+impl Claim<'_> {
+    fn keep(mut self, answer: Answer) {
+        if let Some(key) = self.key.take() {
+            self.state.answers.keep(key, answer);
+        }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.state.answers.release(key);
+        }
+    }
+}
+
+fn repeated(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers;
+    response
+        .headers_mut()
+        .insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response
+}

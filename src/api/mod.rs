@@ -1,0 +1,149 @@
+//! The HTTP doors: the API under `/api/v1` for programs and pages, and the operations listener.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
+//! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
+//! | `contacts`, `tickets`, `statistics`, `events` | the answers, one file per noun |
+//! | `feed` | the newest events for listeners, bounded |
+//! | `operations` | `/healthz`, `/readyz`, `/metrics` |
+//! | `serve` | sockets: bounded, with time limits, ending gracefully |
+//!
+//! The invariant: an answer of 4xx changed nothing, and no answer says success for what was not done.
+
+mod access;
+mod contacts;
+mod events;
+mod extract;
+mod feed;
+mod gate;
+mod idempotency;
+mod json;
+pub mod operations;
+mod problem;
+pub mod serve;
+mod statistics;
+mod tickets;
+
+pub use access::{Caller, Tokens};
+pub use feed::Feed;
+pub use problem::Problem;
+
+use crate::config::Zone;
+use crate::event_log::EventLog;
+use crate::metrics::Metrics;
+use crate::report::running::Running;
+use crate::tickets::Tickets;
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get};
+use idempotency::Answers;
+use ringdown_routing::event::Event;
+use ringdown_routing::time::Timestamp;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Most listeners of `GET /events` at one time.
+const LISTENERS_MAX: usize = 256;
+
+/// What the API answers from; clones share it.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    parts: Arc<ApiParts>,
+    answers: Arc<Answers>,
+    listeners: Arc<Semaphore>,
+}
+
+/// The parts of the gateway the API looks at and changes.
+#[derive(Debug)]
+pub struct ApiParts {
+    /// Who may ask.
+    pub tokens: Tokens,
+    /// Tells the instant.
+    pub clock: fn() -> Timestamp,
+    /// The desk's zone.
+    pub zone: Zone,
+    /// What happened, and the contacts' records.
+    pub log: EventLog,
+    /// The tickets.
+    pub tickets: Tickets,
+    /// What every event is shown to.
+    pub observers: Arc<Observers>,
+}
+
+/// Whoever is shown every event of the desk, once, in its order.
+#[derive(Debug)]
+pub struct Observers {
+    /// Counters for `/metrics`.
+    pub metrics: Metrics,
+    /// The statistics of the last days.
+    pub running: Running,
+    /// The newest events.
+    pub feed: Feed,
+}
+
+impl Observers {
+    /// Shows an event to all of them.
+    pub fn observe(&self, event: &Event) {
+        self.metrics.record(event);
+        self.running.record(event);
+        self.feed.record(event);
+    }
+}
+
+impl ApiState {
+    /// Puts the parts together.
+    pub fn new(parts: ApiParts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+            answers: Arc::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.parts.clock)()
+    }
+}
+
+/// Every path behind the gate, with what answers it.
+fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
+    vec![
+        ("/contacts", get(contacts::list)),
+        ("/contacts/{id}", get(contacts::one)),
+        ("/contacts/{id}/events", get(contacts::events)),
+        ("/tickets", get(tickets::list).post(tickets::open)),
+        ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
+        ("/statistics", get(statistics::statistics)),
+        ("/events", get(events::listen)),
+    ]
+}
+
+/// The API's router.
+pub fn router(state: ApiState) -> Router {
+    let mut behind_the_gate = Router::new();
+    for (path, answers) in routes() {
+        behind_the_gate = behind_the_gate.route(path, answers);
+    }
+    let behind_the_gate = behind_the_gate
+        .fallback(|| async { Problem::NotFound("no such path".to_owned()) })
+        .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
+        .layer(from_fn_with_state(state.clone(), gate::gate))
+        .with_state(state);
+    Router::new()
+        .route("/api/v1/openapi.json", get(openapi))
+        .nest("/api/v1", behind_the_gate)
+        .fallback(|| async { Problem::NotFound("no such path".to_owned()) })
+}
+
+/// The description of this API, which needs no token.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! `GET /statistics`: the figures of a period with their definitions.
+
+use super::ApiState;
+use super::extract::Params;
+use super::problem::Problem;
+use crate::report::running::KEPT_FOR;
+use crate::report::{Interval, JsonReport, Period, PeriodFault, Report, from_log, period};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use ringdown_routing::contact::Channel;
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::Scope;
+use serde::Deserialize;
+
+/// What `GET /statistics` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatisticsParams {
+    from: Option<String>,
+    to: Option<String>,
+    interval: Option<String>,
+    queue: Option<String>,
+    channel: Option<Channel>,
+}
+
+/// The statistics of a period; today so far when nobody says which.
+pub(super) async fn statistics(
+    State(state): State<ApiState>,
+    Params(params): Params<StatisticsParams>,
+) -> Result<Response, Problem> {
+    let (now, zone) = (state.now(), state.parts.zone.time_zone());
+    let from = period::instant(params.from.as_deref().unwrap_or("today"), now, zone)?;
+    let to = period::instant(params.to.as_deref().unwrap_or("now"), now, zone)?;
+    let interval = params
+        .interval
+        .as_deref()
+        .map_or(Ok(Interval::HALF_HOUR), str::parse)?;
+    let period = Period::new(from, to, interval, zone.clone())?;
+    let scope = Scope {
+        queue: params.queue.map(QueueId::new),
+        channel: params.channel,
+    };
+    let report = match state.parts.observers.running.report(&period, &scope, now) {
+        Some(report) => report,
+        None => read(&state, period, scope).await?,
+    };
+    Ok(Json(JsonReport::of(&report)).into_response())
+}
+
+/// Periods that are not at hand are read from the log, which takes as long as they are.
+async fn read(state: &ApiState, period: Period, scope: Scope) -> Result<Report, Problem> {
+    tracing::debug!(
+        kept_s = KEPT_FOR.as_secs(),
+        "api: statistics are read from the log"
+    );
+    Ok(from_log::report(&state.parts.log, period, scope, state.now(), || {}).await?)
+}
+
+impl From<PeriodFault> for Problem {
+    fn from(fault: PeriodFault) -> Self {
+        Self::BadRequest(fault.to_string())
+    }
+}

@@ -1,0 +1,63 @@
+//! A report read from the event log, page by page.
+
+use super::running::Running;
+use super::{Period, Report};
+use crate::database::DatabaseFault;
+use crate::event_log::{EventLog, EventsQuery};
+use ringdown_routing::statistics::{Rules, Scope, Statistics};
+use ringdown_routing::time::Timestamp;
+use std::time::Duration;
+
+/// How long before the period reading begins, so that who talked at its beginning is known; what agents
+/// chose before that is looked up.
+const LEAD_IN: Duration = Duration::from_secs(6 * 3_600);
+
+/// How long after the period reading goes on: a later end revises an interval.
+const REVISION: Duration = Duration::from_secs(24 * 3_600);
+
+/// Reads the report of a period; `step` is told of every event.
+pub async fn report(
+    log: &EventLog,
+    period: Period,
+    scope: Scope,
+    now: Timestamp,
+    mut step: impl FnMut(),
+) -> Result<Report, DatabaseFault> {
+    let whole = period.whole();
+    let mut fold = Statistics::new(Rules {
+        interval: period.interval.cell(),
+        ..Rules::default()
+    });
+    for event in log.settings_before(whole.from - LEAD_IN).await? {
+        fold.record(&event);
+    }
+    let query = EventsQuery::Between {
+        from: whole.from - LEAD_IN,
+        to: whole.to + REVISION,
+    };
+    log.for_each(query, |event| {
+        fold.record(&event);
+        step();
+    })
+    .await?;
+    let as_of = now.max(fold.newest().unwrap_or(now));
+    Ok(Report::of(&fold, period, scope, as_of))
+}
+
+/// Fills the running statistics with what the log has since an instant.
+pub async fn warm_up(
+    log: &EventLog,
+    running: &Running,
+    since: Timestamp,
+) -> Result<(), DatabaseFault> {
+    for event in log.settings_before(since - LEAD_IN).await? {
+        running.record(&event);
+    }
+    let query = EventsQuery::Between {
+        from: since - LEAD_IN,
+        to: Timestamp::from_millis(i64::MAX),
+    };
+    log.for_each(query, |event| running.record(&event)).await?;
+    running.is_whole_since(since);
+    Ok(())
+}
