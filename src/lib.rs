@@ -2,6 +2,7 @@
 
 pub mod acd;
 pub mod api;
+pub mod call_flow;
 pub mod cli;
 pub mod config;
 pub mod database;

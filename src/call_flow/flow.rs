@@ -1,0 +1,990 @@
+//! The state machine of one call.
+
+use super::words::{
+    AnswerMode, Command, FlowCaller, Input, LinkedTicket, NumberRules, Offer, Phrase, Refusing,
+    Then, WayOut,
+};
+use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
+use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
+use ringdown_routing::verb::{Answer, DeclineReason, Refusal, RequeueReason, Verb};
+use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused, Reject};
+use ringdown_voice::media::PlayId;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Longest ticket number that is taken from a caller's keys.
+const KEYED_DIGITS_MAX: usize = 20;
+
+/// Longest that a reason is spoken before the call ends anyway.
+const REASON_SPOKEN_MAX: Duration = Duration::from_secs(20);
+
+/// How long the other number of a way out rings.
+const TRANSFER_RINGS: Duration = Duration::from_secs(45);
+
+const GREETING: PlayId = PlayId(1);
+const MUSIC: PlayId = PlayId(2);
+const ANNOUNCEMENT: PlayId = PlayId(3);
+const REASON: PlayId = PlayId(4);
+const QUESTION: PlayId = PlayId(5);
+
+/// One call on its way through the desk.
+#[derive(Debug)]
+pub struct Flow {
+    contact: ContactId,
+    caller_leg: LegId,
+    rules: Arc<NumberRules>,
+    caller: CallerSide,
+    stage: Stage,
+    /// The caller went away while a verb was on its way.
+    caller_left: Option<LegEnd>,
+    /// An offer that the stream told of before the verb's own answer came.
+    next_offer: Option<Offer>,
+    enqueued_at: Option<Instant>,
+    /// The queue that is the way out of the first one; its refusal ends the call.
+    other_queue: Option<QueueId>,
+    /// The leg to dial when the way out is a transfer.
+    way_out_leg: LegId,
+    /// The result that the way out leads to.
+    refused_as: ContactResult,
+    who: Option<FlowCaller>,
+    talk: TalkClock,
+}
+
+/// What the caller's leg is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CallerSide {
+    /// Hears ringing from their own network.
+    Unanswered,
+    /// Our 183 or 200 is on its way.
+    Opening,
+    /// Hears what we play, pays nothing.
+    Early,
+    /// Answered.
+    Answered,
+    /// Over.
+    Gone,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Identifying,
+    Asking {
+        digits: String,
+        until: Instant,
+    },
+    Linking,
+    Enqueuing,
+    Waiting {
+        announce_at: Option<Instant>,
+        until: Instant,
+    },
+    Ringing {
+        token: OfferToken,
+        leg: LegId,
+    },
+    /// The agent picked up; the desk is asked to commit.
+    Accepting {
+        leg: LegId,
+    },
+    /// The agent picked up and hung up again before the desk had answered.
+    AcceptingLost,
+    /// The ring came to nothing; the desk is told.
+    Releasing,
+    Talking {
+        leg: LegId,
+    },
+    /// The bridge is lost though the caller is there; the desk is told to take the call back.
+    TakingBack,
+    /// The reason is spoken.
+    Refusing {
+        reason: Refusing,
+        until: Instant,
+    },
+    /// The other number of the way out rings.
+    Transferring {
+        leg: LegId,
+        reason: Refusing,
+    },
+    /// Connected to the other number.
+    Elsewhere {
+        leg: LegId,
+        reason: Refusing,
+    },
+    /// The desk is told that the wait was too long.
+    FlowingOut,
+    /// The desk is told of the end.
+    Leaving {
+        result: ContactResult,
+    },
+    Over,
+}
+
+impl Stage {
+    /// Whether the caller hears what waiting callers hear.
+    fn is_listening(&self) -> bool {
+        matches!(
+            self,
+            Self::Linking
+                | Self::Enqueuing
+                | Self::Waiting { .. }
+                | Self::Ringing { .. }
+                | Self::Releasing
+                | Self::TakingBack
+        )
+    }
+}
+
+/// Adds up talk and hold.
+#[derive(Clone, Copy, Debug, Default)]
+struct TalkClock {
+    since: Option<Instant>,
+    held_since: Option<Instant>,
+    talk: Duration,
+    hold: Duration,
+}
+
+impl TalkClock {
+    fn start(&mut self, now: Instant) {
+        self.since = Some(now);
+    }
+
+    fn hold(&mut self, now: Instant) {
+        if let Some(since) = self.since.take() {
+            self.talk += now.saturating_duration_since(since);
+            self.held_since = Some(now);
+        }
+    }
+
+    fn resume(&mut self, now: Instant) {
+        if let Some(since) = self.held_since.take() {
+            self.hold += now.saturating_duration_since(since);
+            self.since = Some(now);
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        self.resume(now);
+        if let Some(since) = self.since.take() {
+            self.talk += now.saturating_duration_since(since);
+        }
+    }
+}
+
+impl Flow {
+    /// Begins the flow of a call that came in on `caller_leg`; `way_out_leg` is dialled if its way out
+    /// is a transfer.
+    pub fn new(
+        contact: ContactId,
+        caller_leg: LegId,
+        way_out_leg: LegId,
+        rules: Arc<NumberRules>,
+    ) -> Self {
+        Self {
+            contact,
+            caller_leg,
+            rules,
+            caller: CallerSide::Unanswered,
+            stage: Stage::Identifying,
+            caller_left: None,
+            next_offer: None,
+            enqueued_at: None,
+            other_queue: None,
+            way_out_leg,
+            refused_as: ContactResult::Blocked,
+            who: None,
+            talk: TalkClock::default(),
+        }
+    }
+
+    /// The contact this flow is about.
+    pub fn contact(&self) -> ContactId {
+        self.contact
+    }
+
+    /// Whether [`Command::Close`] was given and nothing follows.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Starts: answers or rings the caller, and asks who it is.
+    pub fn start(&mut self, out: &mut Vec<Command>) {
+        let leg = self.caller_leg;
+        match self.rules.answer {
+            AnswerMode::AtOnce => {
+                self.caller = CallerSide::Opening;
+                out.push(Command::Voice(CallCommand::Answer { leg }));
+            }
+            AnswerMode::AtAgent => out.push(Command::Voice(CallCommand::Ring { leg })),
+        }
+        out.push(Command::Identify);
+    }
+
+    /// When [`Flow::handle_timeout`] is due.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        if let Stage::Waiting { announce_at, until } = self.stage {
+            Some(announce_at.map_or(until, |at| at.min(until)))
+        } else if let Stage::Asking { until, .. } | Stage::Refusing { until, .. } = self.stage {
+            Some(until)
+        } else {
+            None
+        }
+    }
+
+    /// Does what is due at `now`; nothing when it is early.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if self.next_timeout().is_none_or(|due| now < due) {
+            return;
+        }
+        if let Stage::Waiting { announce_at, until } = &mut self.stage {
+            if *until <= now {
+                self.flow_out(out);
+            } else {
+                *announce_at = self.rules.announce_every.map(|every| now + every);
+                self.play(ANNOUNCEMENT, Phrase::Position, out);
+            }
+        } else if let Stage::Asking { digits, .. } = &mut self.stage {
+            let digits = std::mem::take(digits);
+            self.link(digits, out);
+        } else if let Stage::Refusing { reason, .. } = self.stage {
+            self.take_way_out(now, reason, out);
+        }
+    }
+
+    /// Takes one input; pushes what is to be done.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
+        match input {
+            Input::Identified(who) => self.on_identified(now, who, out),
+            Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
+            Input::Verb(answer) => self.on_verb(now, Some(answer), out),
+            Input::NotTaken(reason) => {
+                if matches!(self.stage, Stage::Enqueuing) {
+                    self.on_not_taken(now, reason, out);
+                }
+            }
+            Input::DeskLost => self.on_verb(now, None, out),
+            Input::Offered(offer) => self.on_offered(offer, out),
+            Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
+            Input::EarlyOpen => self.on_caller_open(CallerSide::Early, out),
+            Input::CallerAnswered => self.on_caller_open(CallerSide::Answered, out),
+            Input::CallerEnded(how) => self.on_caller_ended(now, how, out),
+            Input::CallerDigit(digit) => self.on_digit(digit, out),
+            Input::PlayEnded(play) => self.on_play_ended(now, play, out),
+            Input::AgentRings { leg } => self.on_agent_rings(leg, out),
+            Input::AgentPickedUp { leg } => self.on_picked_up(leg, out),
+            Input::AgentUnreachable { leg } => {
+                self.on_ring_ended(leg, Refused::Unreachable { status: 480 }, out);
+            }
+            Input::AgentRefused { leg, why } => self.on_ring_ended(leg, why, out),
+            Input::AgentEnded { leg, how } => self.on_agent_ended(now, leg, how, out),
+            Input::Held => {
+                if matches!(self.stage, Stage::Talking { .. }) {
+                    self.talk.hold(now);
+                    out.push(Command::Publish(EventKind::Held));
+                }
+            }
+            Input::Resumed => {
+                if matches!(self.stage, Stage::Talking { .. }) {
+                    self.talk.resume(now);
+                    out.push(Command::Publish(EventKind::Resumed));
+                }
+            }
+            Input::Shutdown => self.on_shutdown(now, out),
+        }
+    }
+
+    fn on_identified(&mut self, now: Instant, who: FlowCaller, out: &mut Vec<Command>) {
+        out.push(Command::Publish(EventKind::Identified {
+            outcome: who.outcome,
+            caller: who.caller.clone(),
+            class: who.class,
+        }));
+        let is_first = self.who.is_none();
+        self.who = Some(who);
+        // A second answer is the CMS that came back after its deadline: it is noted, the call goes on.
+        if !is_first || !matches!(self.stage, Stage::Identifying) {
+            return;
+        }
+        match self
+            .rules
+            .ask_ticket
+            .filter(|_| self.rules.answer == AnswerMode::AtOnce)
+        {
+            Some(time) => {
+                self.stage = Stage::Asking {
+                    digits: String::new(),
+                    until: now + time,
+                };
+                self.play(QUESTION, Phrase::AskTicket, out);
+            }
+            None => {
+                self.play_entrance(out);
+                self.link(String::new(), out);
+            }
+        }
+    }
+
+    fn link(&mut self, digits: String, out: &mut Vec<Command>) {
+        let keyed_in = Some(digits).filter(|d| !d.is_empty());
+        if let Some(digits) = &keyed_in {
+            out.push(Command::Publish(EventKind::KeyedIn {
+                digits: digits.clone(),
+            }));
+            self.play_entrance(out);
+        } else if matches!(self.stage, Stage::Asking { .. }) {
+            self.play_entrance(out);
+        }
+        self.stage = Stage::Linking;
+        out.push(Command::LinkTicket { keyed_in });
+    }
+
+    fn on_ticket(&mut self, ticket: Option<LinkedTicket>, out: &mut Vec<Command>) {
+        if let Some(ticket) = ticket {
+            out.push(Command::Publish(EventKind::TicketLinked {
+                ticket: ticket.id,
+                number: ticket.number.to_string(),
+                is_new: ticket.is_new,
+                rule: ticket.rule.to_owned(),
+            }));
+        }
+        if !matches!(self.stage, Stage::Linking) {
+            return;
+        }
+        self.enqueue(self.rules.queue.clone(), out);
+    }
+
+    fn enqueue(&mut self, queue: QueueId, out: &mut Vec<Command>) {
+        self.stage = Stage::Enqueuing;
+        let class = self.who.as_ref().and_then(|who| who.class);
+        let place = match class {
+            Some(class @ 1..=3) => usize::from(class) - 1,
+            Some(_) | None => 3,
+        };
+        out.push(Command::Enqueue {
+            queue,
+            priority: self.rules.priority_by_class[place],
+        });
+    }
+
+    /// The desk answered; `None` says that it could not be asked and will be told later.
+    fn on_verb(&mut self, now: Instant, answer: Option<Answer>, out: &mut Vec<Command>) {
+        let refusal = match &answer {
+            Some(Answer::Refused { reason }) => Some(*reason),
+            Some(Answer::Done | Answer::Reserved { .. }) | None => None,
+        };
+        match &self.stage {
+            Stage::Enqueuing => match refusal {
+                None => self.on_enqueued(now, out),
+                Some(reason) => self.on_not_taken(now, refusing(reason), out),
+            },
+            Stage::FlowingOut => match refusal {
+                None => {
+                    self.refused_as = ContactResult::FlowedOut;
+                    self.on_not_taken(now, Refusing::Waited, out);
+                }
+                // An agent was found at the last moment, or the caller's end crossed it.
+                Some(_) => self.wait_again(now, out),
+            },
+            Stage::Accepting { leg } => {
+                let leg = *leg;
+                match refusal {
+                    None => self.on_accepted(now, leg, out),
+                    Some(_) => self.on_accept_stale(now, leg, out),
+                }
+            }
+            Stage::AcceptingLost => match refusal {
+                None => self.take_back(now, out),
+                Some(_) => self.wait_again(now, out),
+            },
+            Stage::Releasing | Stage::TakingBack => self.wait_again(now, out),
+            Stage::Leaving { result } => {
+                let result = *result;
+                self.close(result, out);
+            }
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Linking
+            | Stage::Waiting { .. }
+            | Stage::Ringing { .. }
+            | Stage::Talking { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_enqueued(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.enqueued_at.get_or_insert(now);
+        self.wait_again(now, out);
+    }
+
+    fn on_not_taken(&mut self, now: Instant, reason: Refusing, out: &mut Vec<Command>) {
+        if self.caller_left.is_some() {
+            self.caller = CallerSide::Gone;
+            self.end_refused(reason, out);
+            return;
+        }
+        self.stage = Stage::Refusing {
+            reason,
+            until: now + REASON_SPOKEN_MAX,
+        };
+        let leg = self.caller_leg;
+        match self.caller {
+            CallerSide::Unanswered => {
+                self.caller = CallerSide::Opening;
+                out.push(Command::Voice(CallCommand::OpenEarly { leg }));
+            }
+            CallerSide::Early | CallerSide::Answered => self.speak_reason(reason, out),
+            // The reason is spoken when the leg is open.
+            CallerSide::Opening | CallerSide::Gone => {}
+        }
+    }
+
+    /// The wait was too long: the desk is told, then the way out is taken.
+    fn flow_out(&mut self, out: &mut Vec<Command>) {
+        self.stage = Stage::FlowingOut;
+        let to = match &self.rules.ways_out.waited.then {
+            Then::HangUp => "hang_up".to_owned(),
+            Then::Queue(queue) => queue.to_string(),
+            Then::Transfer(to) => to.to_string(),
+        };
+        out.push(Command::Change(Verb::FlowOut {
+            contact: self.contact,
+            to,
+        }));
+    }
+
+    fn speak_reason(&self, reason: Refusing, out: &mut Vec<Command>) {
+        let own = self.way_out(reason).and_then(|way| way.say.clone());
+        self.play(REASON, own.unwrap_or(Phrase::Reason(reason)), out);
+    }
+
+    fn way_out(&self, reason: Refusing) -> Option<&WayOut> {
+        let ways = &self.rules.ways_out;
+        match reason {
+            Refusing::Closed => Some(&ways.closed),
+            Refusing::Full => Some(&ways.full),
+            Refusing::NoAgents => Some(&ways.no_agents),
+            Refusing::Waited => Some(&ways.waited),
+            Refusing::Fault => None,
+        }
+    }
+
+    /// The reason was spoken: goes where the rules say. A way out is taken once.
+    fn take_way_out(&mut self, now: Instant, reason: Refusing, out: &mut Vec<Command>) {
+        let then = match self.other_queue {
+            Some(_) => Then::HangUp,
+            None => self
+                .way_out(reason)
+                .map_or(Then::HangUp, |way| way.then.clone()),
+        };
+        match then {
+            Then::HangUp => self.end_refused(reason, out),
+            Then::Queue(queue) => {
+                self.other_queue = Some(queue.clone());
+                self.play_music(out);
+                self.enqueue(queue, out);
+            }
+            Then::Transfer(to) => {
+                let leg = self.way_out_leg;
+                self.stage = Stage::Transferring { leg, reason };
+                out.push(Command::TransferOut {
+                    leg,
+                    to,
+                    deadline: now + TRANSFER_RINGS,
+                });
+            }
+        }
+    }
+
+    fn on_offered(&mut self, offer: Offer, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Waiting { .. } => self.ring(offer, out),
+            // The stream may tell of the next offer before the verb's own answer is here.
+            Stage::Enqueuing
+            | Stage::Releasing
+            | Stage::TakingBack
+            | Stage::Accepting { .. }
+            | Stage::FlowingOut
+            | Stage::AcceptingLost => self.next_offer = Some(offer),
+            // The verb on its way (Abandon, Complete) settles an offer that crossed it.
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Linking
+            | Stage::Ringing { .. }
+            | Stage::Talking { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::Leaving { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    fn ring(&mut self, offer: Offer, out: &mut Vec<Command>) {
+        let Offer {
+            token,
+            agent,
+            leg,
+            deadline,
+        } = offer;
+        self.stage = Stage::Ringing { token, leg };
+        out.push(Command::RingAgent {
+            leg,
+            agent,
+            deadline,
+        });
+    }
+
+    fn on_offer_lapsed(&mut self, now: Instant, lapsed: OfferToken, out: &mut Vec<Command>) {
+        self.next_offer.take_if(|offer| offer.token == lapsed);
+        if let Stage::Ringing { token, leg, .. } = &self.stage
+            && *token == lapsed
+        {
+            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+            self.wait_again(now, out);
+        }
+    }
+
+    fn on_agent_rings(&mut self, rings: LegId, out: &mut Vec<Command>) {
+        if let Stage::Ringing { token, leg, .. } = &self.stage
+            && *leg == rings
+        {
+            out.push(Command::Publish(EventKind::Rang { token: *token }));
+        }
+    }
+
+    fn on_picked_up(&mut self, picked: LegId, out: &mut Vec<Command>) {
+        match &self.stage {
+            Stage::Ringing { token, leg } if *leg == picked => {
+                let token = *token;
+                self.stage = Stage::Accepting { leg: picked };
+                out.push(Command::Change(Verb::Accept { token }));
+            }
+            Stage::Transferring { leg, reason } if *leg == picked => {
+                self.stage = Stage::Elsewhere {
+                    leg: picked,
+                    reason: *reason,
+                };
+                self.connect(picked, out);
+            }
+            // Picked up as we were hanging up: nobody is there for the agent.
+            Stage::Ringing { .. }
+            | Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Linking
+            | Stage::Enqueuing
+            | Stage::Waiting { .. }
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::Talking { .. }
+            | Stage::TakingBack
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving { .. }
+            | Stage::Over => out.push(Command::Voice(CallCommand::HangUp { leg: picked })),
+        }
+    }
+
+    fn on_accepted(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
+        self.talk.start(now);
+        self.stage = Stage::Talking { leg };
+        match self.caller_left {
+            Some(how) => self.end_talk(now, ended_by_caller(how), out),
+            None => self.connect(leg, out),
+        }
+    }
+
+    /// Joins the caller with whoever answered on `leg`; the caller's call is answered by now at the latest.
+    fn connect(&self, leg: LegId, out: &mut Vec<Command>) {
+        let caller = self.caller_leg;
+        if self.caller != CallerSide::Answered {
+            out.push(Command::Voice(CallCommand::Answer { leg: caller }));
+        }
+        out.push(Command::Voice(CallCommand::Bridge { a: caller, b: leg }));
+    }
+
+    fn on_accept_stale(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
+        out.push(Command::Voice(CallCommand::HangUp { leg }));
+        self.wait_again(now, out);
+    }
+
+    /// Stands in the line, which the desk knows already.
+    fn wait_again(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.stage = Stage::Waiting {
+            announce_at: self.rules.announce_every.map(|every| now + every),
+            until: self.enqueued_at.unwrap_or(now) + self.rules.wait_max,
+        };
+        let next_offer = self.next_offer.take();
+        if self.caller_left.is_some() {
+            self.abandon(out);
+        } else if let Some(offer) = next_offer {
+            self.ring(offer, out);
+        }
+    }
+
+    fn on_ring_ended(&mut self, ended: LegId, why: Refused, out: &mut Vec<Command>) {
+        if let Stage::Transferring { leg, reason } = self.stage
+            && leg == ended
+        {
+            self.end_refused(reason, out);
+            return;
+        }
+        let Stage::Ringing { token, leg, .. } = &self.stage else {
+            return;
+        };
+        if *leg != ended {
+            return;
+        }
+        let token = *token;
+        self.stage = Stage::Releasing;
+        let reason = match why {
+            Refused::NoAnswer => {
+                out.push(Command::Change(Verb::RingTimeout { token }));
+                return;
+            }
+            Refused::Busy => DeclineReason::Busy,
+            Refused::Declined { .. } => DeclineReason::Declined,
+            Refused::Unreachable { .. } | Refused::NoPort => DeclineReason::Unreachable,
+        };
+        out.push(Command::Change(Verb::Decline { token, reason }));
+    }
+
+    fn on_agent_ended(&mut self, now: Instant, ended: LegId, how: LegEnd, out: &mut Vec<Command>) {
+        match &self.stage {
+            Stage::Talking { leg, .. } if *leg == ended => match how {
+                LegEnd::HungUp | LegEnd::Local | LegEnd::Cancelled => {
+                    self.hang_up_caller(out);
+                    self.end_talk(now, EndedBy::Agent, out);
+                }
+                LegEnd::Lost | LegEnd::NotAcceptable => self.take_back(now, out),
+            },
+            Stage::Elsewhere { leg, reason } if *leg == ended => {
+                let reason = *reason;
+                self.end_refused(reason, out);
+            }
+            // The agent hung up before the desk had answered: the commit decides, then we see to it.
+            Stage::Accepting { leg, .. } if *leg == ended => {
+                self.stage = Stage::AcceptingLost;
+            }
+            Stage::Ringing { leg, .. } if *leg == ended => {
+                self.on_ring_ended(ended, Refused::Unreachable { status: 480 }, out);
+            }
+            Stage::Talking { .. }
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Ringing { .. }
+            | Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Linking
+            | Stage::Enqueuing
+            | Stage::Waiting { .. }
+            | Stage::Releasing
+            | Stage::TakingBack
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    /// The agent's leg broke while the caller is still there: the caller gets the old place back.
+    fn take_back(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.talk.stop(now);
+        self.stage = Stage::TakingBack;
+        out.push(Command::Change(Verb::Requeue {
+            contact: self.contact,
+            reason: RequeueReason::BridgeFailed,
+        }));
+        self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
+    }
+
+    fn on_caller_ended(&mut self, now: Instant, how: LegEnd, out: &mut Vec<Command>) {
+        self.caller = CallerSide::Gone;
+        match &self.stage {
+            Stage::Identifying | Stage::Asking { .. } | Stage::Linking => {
+                self.end_before_line(how, out);
+            }
+            Stage::Waiting { .. } => self.abandon(out),
+            Stage::Ringing { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.abandon(out);
+            }
+            Stage::Talking { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.end_talk(now, ended_by_caller(how), out);
+            }
+            Stage::Enqueuing
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::FlowingOut
+            | Stage::TakingBack => {
+                self.caller_left = Some(how);
+            }
+            Stage::Refusing { reason, .. } => {
+                let reason = *reason;
+                self.end_refused(reason, out);
+            }
+            Stage::Transferring { leg, reason } | Stage::Elsewhere { leg, reason } => {
+                let reason = *reason;
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.end_refused(reason, out);
+            }
+            Stage::Leaving { .. } | Stage::Over => {}
+        }
+    }
+
+    /// The caller left, or the leg failed, before it stood in the line.
+    fn end_before_line(&mut self, how: LegEnd, out: &mut Vec<Command>) {
+        let (result, cause) = match how {
+            LegEnd::HungUp | LegEnd::Cancelled | LegEnd::Local => {
+                (ContactResult::Abandoned, "left_before_the_line")
+            }
+            LegEnd::Lost => (ContactResult::Failed, "signalling_lost"),
+            LegEnd::NotAcceptable => (ContactResult::Failed, "no_common_codec"),
+        };
+        if result == ContactResult::Failed {
+            out.push(Command::Publish(EventKind::Failed {
+                cause: cause.to_owned(),
+            }));
+        }
+        self.close(result, out);
+    }
+
+    fn abandon(&mut self, out: &mut Vec<Command>) {
+        self.stage = Stage::Leaving {
+            result: ContactResult::Abandoned,
+        };
+        out.push(Command::Change(Verb::Abandon {
+            contact: self.contact,
+        }));
+    }
+
+    fn end_talk(&mut self, now: Instant, by: EndedBy, out: &mut Vec<Command>) {
+        if let Stage::Talking { leg, .. } = &self.stage
+            && self.caller_left.is_some()
+        {
+            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+        }
+        self.talk.stop(now);
+        self.stage = Stage::Leaving {
+            result: ContactResult::Answered,
+        };
+        out.push(Command::Change(Verb::Complete {
+            contact: self.contact,
+            by,
+            talk: self.talk.talk,
+            hold: self.talk.hold,
+        }));
+    }
+
+    fn end_refused(&mut self, reason: Refusing, out: &mut Vec<Command>) {
+        let leg = self.caller_leg;
+        match self.caller {
+            CallerSide::Gone => {}
+            CallerSide::Answered => out.push(Command::Voice(CallCommand::HangUp { leg })),
+            CallerSide::Unanswered | CallerSide::Opening | CallerSide::Early => {
+                out.push(Command::Voice(CallCommand::Reject {
+                    leg,
+                    reject: reject_for(reason),
+                }));
+            }
+        }
+        if self.refused_as == ContactResult::Blocked {
+            out.push(Command::Publish(EventKind::Blocked {
+                reason: reason.as_str().to_owned(),
+            }));
+        }
+        self.close(self.refused_as, out);
+    }
+
+    fn hang_up_caller(&mut self, out: &mut Vec<Command>) {
+        if self.caller != CallerSide::Gone {
+            self.caller = CallerSide::Gone;
+            out.push(Command::Voice(CallCommand::HangUp {
+                leg: self.caller_leg,
+            }));
+        }
+    }
+
+    fn on_caller_open(&mut self, side: CallerSide, out: &mut Vec<Command>) {
+        self.caller = side;
+        if let Stage::Refusing { reason, .. } = self.stage {
+            self.speak_reason(reason, out);
+        } else if matches!(self.stage, Stage::Asking { .. }) {
+            self.play(QUESTION, Phrase::AskTicket, out);
+        } else if self.stage.is_listening() {
+            self.play_entrance(out);
+        }
+    }
+
+    fn on_digit(&mut self, digit: char, out: &mut Vec<Command>) {
+        let Stage::Asking { digits, .. } = &mut self.stage else {
+            return;
+        };
+        match digit {
+            '#' => {
+                let digits = std::mem::take(digits);
+                self.link(digits, out);
+            }
+            '*' => digits.clear(),
+            other if digits.len() < KEYED_DIGITS_MAX => digits.push(other),
+            _ => {}
+        }
+    }
+
+    fn on_play_ended(&mut self, now: Instant, play: PlayId, out: &mut Vec<Command>) {
+        if let Stage::Refusing { reason, .. } = self.stage {
+            if play == REASON {
+                self.take_way_out(now, reason, out);
+            }
+        } else if self.stage.is_listening() && (play == GREETING || play == ANNOUNCEMENT) {
+            self.play_music(out);
+        }
+    }
+
+    /// What a caller hears first: the greeting, else music.
+    fn play_entrance(&self, out: &mut Vec<Command>) {
+        match self.rules.greeting.clone() {
+            Some(phrase) => self.play(GREETING, phrase, out),
+            None => self.play_music(out),
+        }
+    }
+
+    fn play_music(&self, out: &mut Vec<Command>) {
+        if let Some(phrase) = self.rules.music.clone() {
+            self.play(MUSIC, phrase, out);
+        }
+    }
+
+    /// Plays to the caller, when there is somebody to hear it.
+    fn play(&self, play: PlayId, phrase: Phrase, out: &mut Vec<Command>) {
+        match self.caller {
+            CallerSide::Early | CallerSide::Answered => out.push(Command::Play { play, phrase }),
+            CallerSide::Unanswered | CallerSide::Opening | CallerSide::Gone => {}
+        }
+    }
+
+    fn on_shutdown(&mut self, now: Instant, out: &mut Vec<Command>) {
+        match &self.stage {
+            Stage::Identifying | Stage::Asking { .. } | Stage::Linking | Stage::Refusing { .. } => {
+                self.reject_or_hang_up(out);
+                out.push(Command::Publish(EventKind::Failed {
+                    cause: "shutdown".to_owned(),
+                }));
+                self.close(ContactResult::Failed, out);
+            }
+            Stage::Waiting { .. } => {
+                self.reject_or_hang_up(out);
+                self.abandon(out);
+            }
+            Stage::Ringing { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.reject_or_hang_up(out);
+                self.abandon(out);
+            }
+            Stage::Talking { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.hang_up_caller(out);
+                self.end_talk(now, EndedBy::System, out);
+            }
+            Stage::Enqueuing
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::FlowingOut
+            | Stage::TakingBack => {
+                self.reject_or_hang_up(out);
+                self.caller_left = Some(LegEnd::Local);
+            }
+            Stage::Transferring { leg, reason } | Stage::Elsewhere { leg, reason } => {
+                let reason = *reason;
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.end_refused(reason, out);
+            }
+            Stage::Leaving { .. } | Stage::Over => {}
+        }
+    }
+
+    fn reject_or_hang_up(&mut self, out: &mut Vec<Command>) {
+        let leg = self.caller_leg;
+        match self.caller {
+            CallerSide::Gone => {}
+            CallerSide::Answered => out.push(Command::Voice(CallCommand::HangUp { leg })),
+            CallerSide::Unanswered | CallerSide::Opening | CallerSide::Early => {
+                out.push(Command::Voice(CallCommand::Reject {
+                    leg,
+                    reject: reject_for(Refusing::Fault),
+                }));
+            }
+        }
+        self.caller = CallerSide::Gone;
+    }
+
+    fn close(&mut self, result: ContactResult, out: &mut Vec<Command>) {
+        self.stage = Stage::Over;
+        out.push(Command::Publish(EventKind::Closed { result }));
+        out.push(Command::Close(result));
+    }
+}
+
+fn refusing(reason: Refusal) -> Refusing {
+    match reason {
+        Refusal::QueueClosed => Refusing::Closed,
+        Refusal::QueueFull => Refusing::Full,
+        Refusal::UnknownQueue
+        | Refusal::UnknownContact
+        | Refusal::UnknownAgent
+        | Refusal::AlreadyEnded
+        | Refusal::NotWaiting
+        | Refusal::NotActive
+        | Refusal::AgentNotFree
+        | Refusal::NotEligible
+        | Refusal::StaleOffer => Refusing::Fault,
+    }
+}
+
+fn ended_by_caller(how: LegEnd) -> EndedBy {
+    match how {
+        LegEnd::HungUp | LegEnd::Cancelled => EndedBy::Caller,
+        LegEnd::Local => EndedBy::System,
+        LegEnd::Lost | LegEnd::NotAcceptable => EndedBy::Failure,
+    }
+}
+
+/// What the caller's network is told after the reason was spoken.
+fn reject_for(reason: Refusing) -> Reject {
+    match reason {
+        Refusing::Closed => Reject {
+            status: 480,
+            reason: "Queue Closed",
+            retry_after_s: None,
+        },
+        Refusing::Full => Reject {
+            status: 486,
+            reason: "Queue Full",
+            retry_after_s: None,
+        },
+        Refusing::NoAgents => Reject {
+            status: 480,
+            reason: "No Agents Logged In",
+            retry_after_s: None,
+        },
+        Refusing::Waited => Reject {
+            status: 480,
+            reason: "Temporarily Unavailable",
+            retry_after_s: None,
+        },
+        Refusing::Fault => Reject {
+            status: 503,
+            reason: "Service Unavailable",
+            retry_after_s: Some(30),
+        },
+    }
+}

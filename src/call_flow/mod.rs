@@ -1,0 +1,24 @@
+//! What becomes of one call: from its arrival to the last word about it.
+//!
+//! A [`Flow`] is a value without I/O. Its inputs are what the phone network, the CMS, the ticket
+//! store and the desk tell about this one call; its commands are what the gateway is to do. All of a
+//! call's decisions are taken here, so each race is a test on a virtual clock.
+//!
+//! The path of a call: *identifying* -> (*asking* for a ticket number) -> *linking* its ticket ->
+//! *enqueuing* -> *waiting* <-> *ringing* an agent -> *accepting* the answer -> *talking* -> *over*; with
+//! *refusing* when the line will not take it (then perhaps *transferring* -> *elsewhere*), and *leaving* while the desk is told of its end.
+//!
+//! The rule that keeps it sound: at most one verb of the call is on its way to the desk; whatever
+//! happens meanwhile is looked at when the desk has answered.
+
+mod flow;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use flow::Flow;
+pub use words::{
+    AnswerMode, Command, FlowCaller, Input, LinkedTicket, NumberRules, Offer, Phrase, Refusing,
+    Then, WayOut, WaysOut,
+};

@@ -1,0 +1,558 @@
+//! The races of one call, on a virtual clock.
+
+use super::*;
+use proptest::prelude::*;
+use ringdown_routing::contact::Priority;
+use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
+use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, TicketId};
+use ringdown_routing::verb::{Answer, Refusal, Verb};
+use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
+use ringdown_voice::media::PlayId;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const CALLER: LegId = LegId(1);
+
+fn rules(answer: AnswerMode) -> NumberRules {
+    NumberRules {
+        queue: QueueId::new("support"),
+        answer,
+        greeting: Some(Phrase::Greeting),
+        ask_ticket: None,
+        announce_every: Some(Duration::from_secs(30)),
+        music: Some(Phrase::Music),
+        wait_max: Duration::from_secs(600),
+        priority_by_class: [Priority(20), Priority(10), Priority(0), Priority(0)],
+        ways_out: WaysOut::default(),
+    }
+}
+
+/// One flow with its clock and everything it ordered so far.
+struct Script {
+    flow: Flow,
+    now: Instant,
+    said: Vec<Command>,
+}
+
+impl Script {
+    fn begin(rules: NumberRules) -> Self {
+        let mut flow = Flow::new(ContactId::from_u128(7), CALLER, LegId(2), Arc::new(rules));
+        let mut said = Vec::new();
+        flow.start(&mut said);
+        Self {
+            flow,
+            now: Instant::now(),
+            said,
+        }
+    }
+
+    /// A call that was answered, identified, ticketed and stands in the line.
+    fn waiting(answer: AnswerMode) -> Self {
+        let mut script = Self::begin(rules(answer));
+        if answer == AnswerMode::AtOnce {
+            script.tell(Input::CallerAnswered);
+        }
+        script.tell(Input::Identified(known()));
+        script.tell(Input::TicketLinked(Some(ticket())));
+        script.tell(Input::Verb(Answer::Done));
+        script
+    }
+
+    fn ringing(answer: AnswerMode) -> Self {
+        let mut script = Self::waiting(answer);
+        script.tell(offer(1));
+        script
+    }
+
+    /// Gives one input and returns what it led to.
+    fn tell(&mut self, input: Input) -> Vec<Command> {
+        let mut out = Vec::new();
+        self.flow.handle(self.now, input, &mut out);
+        self.said.extend(out.iter().cloned());
+        out
+    }
+
+    fn pass(&mut self, time: Duration) -> Vec<Command> {
+        self.now += time;
+        let mut out = Vec::new();
+        self.flow.handle_timeout(self.now, &mut out);
+        self.said.extend(out.iter().cloned());
+        out
+    }
+}
+
+fn known() -> FlowCaller {
+    FlowCaller {
+        outcome: IdentifiedAs::Known,
+        caller: Some("p1".into_caller()),
+        class: Some(1),
+    }
+}
+
+trait IntoCaller {
+    fn into_caller(self) -> ringdown_routing::ids::CallerId;
+}
+
+impl IntoCaller for &str {
+    fn into_caller(self) -> ringdown_routing::ids::CallerId {
+        ringdown_routing::ids::CallerId::new(self)
+    }
+}
+
+fn ticket() -> LinkedTicket {
+    LinkedTicket {
+        id: TicketId::new(5),
+        number: "RD-5".into(),
+        is_new: true,
+        rule: "new",
+    }
+}
+
+fn offer(token: u64) -> Input {
+    Input::Offered(Offer {
+        token: OfferToken::new(token),
+        agent: AgentId::new("anna"),
+        leg: LegId(100 + token),
+        deadline: Instant::now() + Duration::from_secs(15),
+    })
+}
+
+fn verbs(commands: &[Command]) -> Vec<Verb> {
+    commands
+        .iter()
+        .filter_map(|command| match command {
+            Command::Change(verb) => Some(verb.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn hangs_up(commands: &[Command], wanted: LegId) -> bool {
+    commands.iter().any(
+        |command| matches!(command, Command::Voice(CallCommand::HangUp { leg }) if *leg == wanted),
+    )
+}
+
+fn plays(commands: &[Command], wanted: Phrase) -> bool {
+    commands
+        .iter()
+        .any(|command| matches!(command, Command::Play { phrase, .. } if *phrase == wanted))
+}
+
+fn closing(commands: &[Command]) -> Option<ContactResult> {
+    commands.iter().find_map(|command| match command {
+        Command::Close(result) => Some(*result),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_call_goes_from_greeting_to_agent_to_end() {
+    let mut call = Script::begin(rules(AnswerMode::AtOnce));
+    assert!(matches!(
+        call.said[..],
+        [
+            Command::Voice(CallCommand::Answer { leg: CALLER }),
+            Command::Identify
+        ]
+    ));
+    call.tell(Input::CallerAnswered);
+    let said = call.tell(Input::Identified(known()));
+    assert!(plays(&said, Phrase::Greeting));
+    let said = call.tell(Input::TicketLinked(Some(ticket())));
+    assert!(said.iter().any(|c| matches!(
+        c,
+        Command::Enqueue {
+            priority: Priority(20),
+            ..
+        }
+    )));
+    call.tell(Input::Verb(Answer::Done));
+    assert!(plays(
+        &call.tell(Input::PlayEnded(PlayId(1))),
+        Phrase::Music
+    ));
+    call.now += Duration::from_secs(4);
+    let said = call.tell(offer(1));
+    assert!(matches!(
+        said[..],
+        [Command::RingAgent {
+            leg: LegId(101),
+            ..
+        }]
+    ));
+    let said = call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    assert_eq!(
+        verbs(&said),
+        [Verb::Accept {
+            token: OfferToken::new(1)
+        }]
+    );
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(
+        said.iter()
+            .any(|c| matches!(c, Command::Voice(CallCommand::Bridge { .. })))
+    );
+    call.now += Duration::from_secs(60);
+    call.tell(Input::Held);
+    call.now += Duration::from_secs(10);
+    call.tell(Input::Resumed);
+    call.now += Duration::from_secs(5);
+    let said = call.tell(Input::AgentEnded {
+        leg: LegId(101),
+        how: LegEnd::HungUp,
+    });
+    assert!(hangs_up(&said, CALLER));
+    assert_eq!(
+        verbs(&said),
+        [Verb::Complete {
+            contact: ContactId::from_u128(7),
+            by: EndedBy::Agent,
+            talk: Duration::from_secs(65),
+            hold: Duration::from_secs(10),
+        }]
+    );
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert_eq!(closing(&said), Some(ContactResult::Answered));
+    assert!(call.flow.is_over());
+}
+
+#[test]
+fn nobody_pays_for_waiting_when_answered_at_agent() {
+    let mut call = Script::ringing(AnswerMode::AtAgent);
+    let answered = |said: &[Command]| {
+        said.iter()
+            .any(|c| matches!(c, Command::Voice(CallCommand::Answer { leg: CALLER })))
+    };
+    assert!(!answered(&call.said));
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    assert!(answered(&call.tell(Input::Verb(Answer::Done))));
+}
+
+#[test]
+fn caller_hangs_up_while_the_phone_rings_stops_the_ring_before_abandoning() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let said = call.tell(Input::CallerEnded(LegEnd::HungUp));
+    let hung = said
+        .iter()
+        .position(|c| matches!(c, Command::Voice(CallCommand::HangUp { .. })));
+    let told = said
+        .iter()
+        .position(|c| matches!(c, Command::Change(Verb::Abandon { .. })));
+    assert!(hung.unwrap() < told.unwrap());
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert_eq!(closing(&said), Some(ContactResult::Abandoned));
+}
+
+#[test]
+fn caller_leaves_at_the_same_moment_as_the_answer_and_the_agent_is_freed() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    assert!(call.tell(Input::CallerEnded(LegEnd::HungUp)).is_empty());
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(hangs_up(&said, LegId(101)));
+    assert!(matches!(
+        verbs(&said)[..],
+        [Verb::Complete {
+            by: EndedBy::Caller,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_hung_up_and_the_caller_keeps_waiting() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::StaleOffer,
+    }));
+    assert!(hangs_up(&said, LegId(101)));
+    assert!(matches!(
+        call.tell(offer(2))[..],
+        [Command::RingAgent {
+            leg: LegId(102),
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_phone_that_nobody_answers_puts_the_caller_back_and_the_next_is_rung() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let said = call.tell(Input::AgentRefused {
+        leg: LegId(101),
+        why: Refused::NoAnswer,
+    });
+    assert_eq!(
+        verbs(&said),
+        [Verb::RingTimeout {
+            token: OfferToken::new(1)
+        }]
+    );
+    // The stream is faster than the verb's answer.
+    assert!(call.tell(offer(2)).is_empty());
+    assert!(matches!(
+        call.tell(Input::Verb(Answer::Done))[..],
+        [Command::RingAgent {
+            leg: LegId(102),
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn an_agent_who_hangs_up_before_the_bridge_gives_the_caller_the_place_back() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    call.tell(Input::AgentEnded {
+        leg: LegId(101),
+        how: LegEnd::HungUp,
+    });
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(matches!(verbs(&said)[..], [Verb::Requeue { .. }]));
+    call.tell(Input::Verb(Answer::Done));
+    assert!(matches!(
+        call.tell(offer(2))[..],
+        [Command::RingAgent { .. }]
+    ));
+}
+
+#[test]
+fn a_lapsed_offer_stops_the_ring() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let said = call.tell(Input::OfferLapsed {
+        token: OfferToken::new(1),
+    });
+    assert!(hangs_up(&said, LegId(101)));
+    // The phone answered just then: nobody is there for it.
+    let said = call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    assert!(hangs_up(&said, LegId(101)));
+    assert!(verbs(&said).is_empty());
+}
+
+#[test]
+fn a_full_queue_is_spoken_in_early_media_and_refused() {
+    let mut call = Script::begin(rules(AnswerMode::AtAgent));
+    call.tell(Input::Identified(known()));
+    call.tell(Input::TicketLinked(None));
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::QueueFull,
+    }));
+    assert!(matches!(
+        said[..],
+        [Command::Voice(CallCommand::OpenEarly { .. })]
+    ));
+    assert!(plays(
+        &call.tell(Input::EarlyOpen),
+        Phrase::Reason(Refusing::Full)
+    ));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert!(said.iter().any(|c| matches!(
+        c,
+        Command::Voice(CallCommand::Reject { reject, .. }) if reject.status == 486
+    )));
+    assert_eq!(closing(&said), Some(ContactResult::Blocked));
+}
+
+#[test]
+fn a_closed_queue_with_a_way_out_enters_the_other_queue() {
+    let mut rules = rules(AnswerMode::AtOnce);
+    rules.ways_out.closed = WayOut {
+        say: None,
+        then: Then::Queue(QueueId::new("night")),
+    };
+    let mut call = Script::begin(rules);
+    call.tell(Input::CallerAnswered);
+    call.tell(Input::Identified(known()));
+    call.tell(Input::TicketLinked(None));
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::QueueClosed,
+    }));
+    assert!(plays(&said, Phrase::Reason(Refusing::Closed)));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert!(
+        said.iter()
+            .any(|c| matches!(c, Command::Enqueue { queue, .. } if queue.as_str() == "night"))
+    );
+    // That one is closed too: a way out is taken once.
+    call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::QueueClosed,
+    }));
+    assert!(hangs_up(&call.tell(Input::PlayEnded(PlayId(4))), CALLER));
+}
+
+#[test]
+fn a_wait_that_is_too_long_flows_out_to_the_other_number() {
+    let mut rules = rules(AnswerMode::AtOnce);
+    rules.announce_every = None;
+    rules.ways_out.waited = WayOut {
+        say: None,
+        then: Then::Transfer("+886223450000".into()),
+    };
+    let mut call = Script::begin(rules);
+    call.tell(Input::CallerAnswered);
+    call.tell(Input::Identified(known()));
+    call.tell(Input::TicketLinked(None));
+    call.tell(Input::Verb(Answer::Done));
+    assert!(call.pass(Duration::from_secs(599)).is_empty());
+    let said = call.pass(Duration::from_secs(1));
+    assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { to, .. }] if to == "+886223450000"));
+    call.tell(Input::Verb(Answer::Done));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert!(matches!(
+        said[..],
+        [Command::TransferOut { leg: LegId(2), .. }]
+    ));
+    let said = call.tell(Input::AgentPickedUp { leg: LegId(2) });
+    assert!(matches!(
+        said[..],
+        [Command::Voice(CallCommand::Bridge { .. })]
+    ));
+    let said = call.tell(Input::AgentEnded {
+        leg: LegId(2),
+        how: LegEnd::HungUp,
+    });
+    assert!(hangs_up(&said, CALLER));
+    assert_eq!(closing(&said), Some(ContactResult::FlowedOut));
+}
+
+#[test]
+fn position_is_announced_and_music_follows() {
+    let mut call = Script::waiting(AnswerMode::AtOnce);
+    assert!(call.pass(Duration::from_secs(29)).is_empty());
+    assert!(plays(&call.pass(Duration::from_secs(1)), Phrase::Position));
+    assert!(plays(
+        &call.tell(Input::PlayEnded(PlayId(3))),
+        Phrase::Music
+    ));
+}
+
+#[test]
+fn a_ticket_number_is_keyed_in() {
+    let mut rules = rules(AnswerMode::AtOnce);
+    rules.ask_ticket = Some(Duration::from_secs(8));
+    let mut call = Script::begin(rules);
+    call.tell(Input::CallerAnswered);
+    assert!(plays(
+        &call.tell(Input::Identified(known())),
+        Phrase::AskTicket
+    ));
+    for digit in "9*42".chars() {
+        call.tell(Input::CallerDigit(digit));
+    }
+    let said = call.tell(Input::CallerDigit('#'));
+    assert!(
+        said.iter()
+            .any(|c| matches!(c, Command::LinkTicket { keyed_in: Some(digits) } if digits == "42"))
+    );
+}
+
+#[test]
+fn a_lost_desk_costs_no_call() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    let said = call.tell(Input::DeskLost);
+    assert!(
+        said.iter()
+            .any(|c| matches!(c, Command::Voice(CallCommand::Bridge { .. })))
+    );
+    call.tell(Input::CallerEnded(LegEnd::HungUp));
+    assert!(closing(&call.tell(Input::DeskLost)).is_some());
+}
+
+#[test]
+fn a_cms_that_comes_back_late_is_noted_without_a_second_ticket() {
+    let mut call = Script::waiting(AnswerMode::AtOnce);
+    let said = call.tell(Input::Identified(known()));
+    assert!(matches!(
+        said[..],
+        [Command::Publish(EventKind::Identified { .. })]
+    ));
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let leg = (100_u64..104).prop_map(LegId);
+    let end = prop_oneof![
+        Just(LegEnd::HungUp),
+        Just(LegEnd::Cancelled),
+        Just(LegEnd::Lost),
+        Just(LegEnd::NotAcceptable)
+    ];
+    let why = prop_oneof![
+        Just(Refused::NoAnswer),
+        Just(Refused::Busy),
+        Just(Refused::Declined { status: 603 }),
+        Just(Refused::Unreachable { status: 408 })
+    ];
+    prop_oneof![
+        Just(Input::Identified(known())),
+        Just(Input::TicketLinked(Some(ticket()))),
+        Just(Input::Verb(Answer::Done)),
+        Just(Input::Verb(Answer::Refused {
+            reason: Refusal::StaleOffer
+        })),
+        Just(Input::DeskLost),
+        (1_u64..4).prop_map(offer),
+        (1_u64..4).prop_map(|token| Input::OfferLapsed {
+            token: OfferToken::new(token)
+        }),
+        Just(Input::EarlyOpen),
+        Just(Input::CallerAnswered),
+        end.clone().prop_map(Input::CallerEnded),
+        Just(Input::CallerDigit('#')),
+        (1_u64..6).prop_map(|id| Input::PlayEnded(PlayId(id))),
+        leg.clone().prop_map(|leg| Input::AgentRings { leg }),
+        leg.clone().prop_map(|leg| Input::AgentPickedUp { leg }),
+        (leg.clone(), why).prop_map(|(leg, why)| Input::AgentRefused { leg, why }),
+        (leg, end).prop_map(|(leg, how)| Input::AgentEnded { leg, how }),
+        Just(Input::Held),
+        Just(Input::Resumed),
+        Just(Input::Shutdown),
+    ]
+}
+
+/// Whether a command asks the desk for an answer.
+fn asks_desk(command: &Command) -> bool {
+    matches!(command, Command::Change(_) | Command::Enqueue { .. })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn at_most_one_verb_is_on_its_way_and_every_call_ends_exactly_once(
+        inputs in prop::collection::vec(any_input(), 0..60)
+    ) {
+        let mut call = Script::begin(rules(AnswerMode::AtOnce));
+        let mut on_its_way = 0_usize;
+        let mut caller_left = false;
+        for input in inputs {
+            let is_answer = matches!(input, Input::Verb(_) | Input::DeskLost);
+            // The world answers only what was asked, and a leg ends once.
+            if is_answer && on_its_way == 0 { continue; }
+            if caller_left && matches!(input, Input::CallerEnded(_) | Input::CallerAnswered | Input::EarlyOpen) { continue; }
+            caller_left |= matches!(input, Input::CallerEnded(_) | Input::Shutdown);
+            if is_answer { on_its_way -= 1; }
+            let said = call.tell(input);
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+            prop_assert!(on_its_way <= 1, "two verbs on their way");
+            let rings = said.iter().any(|c| matches!(c, Command::RingAgent { .. }));
+            prop_assert!(!(caller_left && rings), "rings for a caller who left");
+        }
+        // The rest of the world's duties: the caller leaves, and every question gets its answer.
+        if !caller_left {
+            let said = call.tell(Input::CallerEnded(LegEnd::HungUp));
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        for _ in 0..8 {
+            if on_its_way == 0 { break; }
+            on_its_way -= 1;
+            let said = call.tell(Input::Verb(Answer::Done));
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        prop_assert!(call.flow.is_over(), "{:?}", call.flow);
+        let closings = call.said.iter().filter(|c| matches!(c, Command::Close(_))).count();
+        prop_assert_eq!(closings, 1);
+    }
+}

@@ -1,0 +1,281 @@
+//! The words of a call's flow: its rules, its inputs and its commands.
+
+use ringdown_routing::contact::Priority;
+use ringdown_routing::event::{ContactResult, EventKind, IdentifiedAs};
+use ringdown_routing::ids::{AgentId, CallerId, OfferToken, QueueId, TicketId};
+use ringdown_routing::verb::{Answer, Verb};
+use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
+use ringdown_voice::media::PlayId;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// When a call to a number is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerMode {
+    /// On arrival: greeting, announcements, music.
+    AtOnce,
+    /// When an agent answers: the caller hears ringing and pays nothing for waiting.
+    AtAgent,
+}
+
+/// What a number's callers get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberRules {
+    /// The queue they stand in.
+    pub queue: QueueId,
+    /// When they are answered.
+    pub answer: AnswerMode,
+    /// Whether a greeting is played first.
+    pub greeting: Option<Phrase>,
+    /// Whether they are asked to key in a ticket number, and how long they have for it.
+    pub ask_ticket: Option<Duration>,
+    /// Time between two announcements of position and wait; `None` announces nothing.
+    pub announce_every: Option<Duration>,
+    /// Whether music (or silence) is played while waiting.
+    pub music: Option<Phrase>,
+    /// Longest wait; then the way out of [`Refusing::Waited`] is taken.
+    pub wait_max: Duration,
+    /// Priority of callers of class 1, 2 and 3, and of those whose class nobody knows.
+    pub priority_by_class: [Priority; 4],
+    /// What happens to a call that the line does not take, or not any longer.
+    pub ways_out: WaysOut,
+}
+
+/// The way out for each reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaysOut {
+    /// The queue is closed.
+    pub closed: WayOut,
+    /// The queue is full.
+    pub full: WayOut,
+    /// Nobody is logged in for it.
+    pub no_agents: WayOut,
+    /// The wait was too long.
+    pub waited: WayOut,
+}
+
+/// What a call that the line does not take hears, and where it goes then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WayOut {
+    /// What is said instead of the built-in reason.
+    pub say: Option<Phrase>,
+    /// What follows.
+    pub then: Then,
+}
+
+/// Where a call goes that the line does not take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// It ends.
+    #[default]
+    HangUp,
+    /// It stands in another queue instead.
+    Queue(QueueId),
+    /// It is connected to another number or SIP URI.
+    Transfer(Arc<str>),
+}
+
+/// Something to be played, in the caller's language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phrase {
+    /// The desk has taken the call.
+    Greeting,
+    /// Music on hold, or the piece of that name.
+    Music,
+    /// A prompt of the site's own, by its name.
+    Named(Arc<str>),
+    /// Position in the line and estimated wait.
+    Position,
+    /// Asks for a ticket number.
+    AskTicket,
+    /// The ticket number was understood.
+    TicketNoted,
+    /// The agent was lost, the place is kept.
+    AgentLost,
+    /// Why the line does not take the call.
+    Reason(Refusing),
+}
+
+/// Why the line does not take a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusing {
+    /// The queue is closed.
+    Closed,
+    /// The queue is full.
+    Full,
+    /// Nobody is logged in for it.
+    NoAgents,
+    /// The wait was too long.
+    Waited,
+    /// Something of ours does not work.
+    Fault,
+}
+
+impl Refusing {
+    /// The word used in events and statistics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "queue_closed",
+            Self::Full => "queue_full",
+            Self::NoAgents => "no_agents",
+            Self::Waited => "waited_too_long",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// Who is calling, as far as the flow cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowCaller {
+    /// What came of asking.
+    pub outcome: IdentifiedAs,
+    /// The person, when known.
+    pub caller: Option<CallerId>,
+    /// Class 1 to 3, when known.
+    pub class: Option<u8>,
+}
+
+/// The ticket of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedTicket {
+    /// Its key.
+    pub id: TicketId,
+    /// Its number as people say it.
+    pub number: Arc<str>,
+    /// Whether it was opened for this call.
+    pub is_new: bool,
+    /// The rule that decided.
+    pub rule: &'static str,
+}
+
+/// An agent reserved for a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its token.
+    pub token: OfferToken,
+    /// The agent.
+    pub agent: AgentId,
+    /// The leg to ring the agent on.
+    pub leg: LegId,
+    /// When the ring must have ended.
+    pub deadline: Instant,
+}
+
+/// What a flow is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The CMS said who it is, or its deadline passed.
+    Identified(FlowCaller),
+    /// The ticket is linked; `None` when the store could not do it in time.
+    TicketLinked(Option<LinkedTicket>),
+    /// The desk answered the one verb that was on its way.
+    Verb(Answer),
+    /// The line does not take the call, for a reason that the desk was not even asked about.
+    NotTaken(Refusing),
+    /// The desk could not be asked; it will be told when it is back.
+    DeskLost,
+    /// The desk reserved an agent for this call.
+    Offered(Offer),
+    /// The offer was taken back by the desk (its lease ran out, an agent was moved).
+    OfferLapsed {
+        /// The offer.
+        token: OfferToken,
+    },
+    /// The agent's leg could not even be dialled.
+    AgentUnreachable {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Our early media towards the caller is open.
+    EarlyOpen,
+    /// The caller's leg was answered.
+    CallerAnswered,
+    /// The caller's leg is over.
+    CallerEnded(LegEnd),
+    /// The caller keyed something in.
+    CallerDigit(char),
+    /// Something was played to the caller to its end.
+    PlayEnded(PlayId),
+    /// The agent's phone rings.
+    AgentRings {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The agent's phone was answered.
+    AgentPickedUp {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The agent's leg came to nothing.
+    AgentRefused {
+        /// The leg.
+        leg: LegId,
+        /// Why.
+        why: Refused,
+    },
+    /// The agent's leg is over.
+    AgentEnded {
+        /// The leg.
+        leg: LegId,
+        /// How.
+        how: LegEnd,
+    },
+    /// One side put the other on hold.
+    Held,
+    /// It was taken off hold.
+    Resumed,
+    /// The gateway stops.
+    Shutdown,
+}
+
+/// What a flow wants done.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Ask the CMS who it is; answered by [`Input::Identified`] within the deadline.
+    Identify,
+    /// Link the ticket; answered by [`Input::TicketLinked`].
+    LinkTicket {
+        /// Digits that the caller keyed in.
+        keyed_in: Option<String>,
+    },
+    /// Bring the call into the line; answered like a verb.
+    Enqueue {
+        /// The queue.
+        queue: QueueId,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// Change the desk; answered by [`Input::Verb`] or [`Input::DeskLost`].
+    Change(Verb),
+    /// Append an event about this call.
+    Publish(EventKind),
+    /// Ring an agent, with the caller's record on the INVITE.
+    RingAgent {
+        /// The leg to dial, minted by the flow's owner.
+        leg: LegId,
+        /// The agent.
+        agent: AgentId,
+        /// When the ring must have ended.
+        deadline: Instant,
+    },
+    /// Connect the caller to another number or SIP URI, on this leg.
+    TransferOut {
+        /// The leg to dial.
+        leg: LegId,
+        /// Where to.
+        to: Arc<str>,
+        /// When it must have been answered.
+        deadline: Instant,
+    },
+    /// Play a phrase to the caller in the caller's language.
+    Play {
+        /// Told again at its end.
+        play: PlayId,
+        /// What.
+        phrase: Phrase,
+    },
+    /// Do something with a leg.
+    Voice(CallCommand),
+    /// The call is over, and how: nothing follows.
+    Close(ContactResult),
+}
