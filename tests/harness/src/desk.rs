@@ -28,6 +28,7 @@ pub struct DeskPlan {
     queue_keys: String,
     trunk: String,
     sections: String,
+    files_kb_max: Option<u32>,
 }
 
 impl DeskPlan {
@@ -41,6 +42,7 @@ impl DeskPlan {
             queue_keys: String::new(),
             trunk: "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\ntrusted_identity = true\n".to_owned(),
             sections: String::new(),
+            files_kb_max: None,
         }
     }
 
@@ -68,6 +70,12 @@ impl DeskPlan {
     /// Puts other trunks in the place of the trusted loopback; empty for none.
     pub fn trunks(mut self, text: &str) -> Self {
         text.clone_into(&mut self.trunk);
+        self
+    }
+
+    /// Lets no file of the gateway grow beyond so many kB, as if the disk were full (EFBIG).
+    pub fn files_kb_max(mut self, kb: u32) -> Self {
+        self.files_kb_max = Some(kb);
         self
     }
 
@@ -131,7 +139,15 @@ impl DeskPlan {
     /// Starts the gateway on it and does not wait.
     pub fn start(self, program: &Path) -> Desk {
         let configuration = self.write();
-        let gateway = Gateway::start(program, &configuration);
+        let gateway = match self.files_kb_max {
+            None => Gateway::start(program, &configuration),
+            // The shell counts in blocks of 512 bytes.
+            Some(kb) => Gateway::start_within(
+                &format!("trap '' XFSZ; ulimit -f {}", kb * 2),
+                program,
+                &configuration,
+            ),
+        };
         let client = |address| Client {
             address,
             token: TOKEN.to_owned(),

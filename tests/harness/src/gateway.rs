@@ -17,11 +17,23 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts `program serve -c` with the configuration of this path, and does not wait.
+    ///
+    /// It gets as many descriptors as the machine allows, because a waiting call holds two sockets.
     pub fn start(program: &Path, configuration: &Path) -> Self {
+        Self::start_within("ulimit -n $(ulimit -H -n)", program, configuration)
+    }
+
+    /// Starts it in a shell that set these limits first.
+    pub fn start_within(limits: &str, program: &Path, configuration: &Path) -> Self {
         let folder = configuration
             .parent()
             .expect("a configuration lies in a folder");
-        let mut command = Command::new(program);
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("{limits}; exec \"$@\""))
+            .arg("ringdown")
+            .arg(program);
         command
             .current_dir(folder)
             .arg("serve")

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long one answer may take.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// Pause between two questions of [`Client::wait_until`]; the API allows a token 50 a second.
+const ASK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Who is asked, and with which token.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -111,7 +114,7 @@ impl Client {
         })
     }
 
-    /// Asks for a path again and again until `is_wanted` holds; the server itself paces this by answering.
+    /// Asks for a path again and again until `is_wanted` holds; a moment apart.
     /// Fails after `patience` with the last answer.
     pub fn wait_until(
         &self,
@@ -130,7 +133,7 @@ impl Client {
                 Instant::now() < deadline,
                 "{path} did not come to show {what}; last: {value:#}"
             );
-            std::thread::park_timeout(Duration::from_millis(20));
+            std::thread::park_timeout(ASK_PAUSE);
         }
     }
 }

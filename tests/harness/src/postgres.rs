@@ -84,6 +84,18 @@ impl Postgres {
         panic!("postgres found no free port in {ATTEMPTS_MAX} attempts");
     }
 
+    /// Holds a table so that nobody else can even read it, until the value is dropped.
+    pub fn hold_table(&self, table: &str) -> Process {
+        let mut command = Command::new(programs().join("psql"));
+        command.args([&self.url(), "-At"]);
+        let mut process = Process::start("psql", &mut command);
+        process.type_in(&format!(
+            "BEGIN;\nLOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;\nSELECT 'held';\n"
+        ));
+        process.wait_for_line("that it holds the table", |line| line == "held");
+        process
+    }
+
     /// Its address as configuration writes it.
     pub fn url(&self) -> String {
         format!("postgres://ringdown@{}/ringdown", self.address)
