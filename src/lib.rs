@@ -6,6 +6,7 @@ pub mod call_flow;
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub mod event_log;
 pub mod metrics;
 pub mod report;
