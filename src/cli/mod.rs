@@ -4,10 +4,9 @@
 //! is no). An error is exit 1 as well, told on stderr; wrong usage is exit 2 (clap's own).
 
 pub mod check;
-pub mod doctor;
+pub mod cms;
 pub mod replay;
 pub mod report;
-pub mod trace;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -26,14 +25,12 @@ pub struct Cli {
 enum Command {
     /// Validate a configuration: every fault as file:line:column and a sentence.
     Check(check::Args),
-    /// Tell what is reachable, what is not, and what to do.
-    Doctor(doctor::Args),
+    /// Fill the embedded CMS.
+    Cms(cms::Args),
     /// Recompute the statistics from an event log.
     Replay(replay::Args),
     /// Print the statistics of a period.
     Report(report::Args),
-    /// Show a contact's events and SIP messages with times.
-    Trace(trace::Args),
 }
 
 /// What a subcommand that ran has to say to the shell.
@@ -49,10 +46,9 @@ pub enum Outcome {
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
-        Command::Doctor(args) => doctor::run(&args),
+        Command::Cms(args) => cms::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
-        Command::Trace(args) => trace::run(&args),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
