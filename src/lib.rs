@@ -9,6 +9,7 @@ pub mod config;
 pub mod cti;
 pub mod database;
 pub mod event_log;
+pub mod live_view;
 pub mod metrics;
 pub mod report;
 pub mod tickets;
