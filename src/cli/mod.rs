@@ -5,8 +5,10 @@
 
 pub mod check;
 pub mod cms;
+pub mod doctor;
 pub mod replay;
 pub mod report;
+pub mod trace;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -27,10 +29,14 @@ enum Command {
     Check(check::Args),
     /// Fill the embedded CMS.
     Cms(cms::Args),
+    /// Tell what is reachable, what is not, and what to do.
+    Doctor(doctor::Args),
     /// Recompute the statistics from an event log.
     Replay(replay::Args),
     /// Print the statistics of a period.
     Report(report::Args),
+    /// Show a contact's events and SIP messages with times.
+    Trace(trace::Args),
 }
 
 /// What a subcommand that ran has to say to the shell.
@@ -47,8 +53,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args),
         Command::Cms(args) => cms::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Trace(args) => trace::run(&args),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -7,9 +7,11 @@
 
 mod ladder;
 mod render;
+mod store;
 
 pub use ladder::{Body, Direction, Entry, Ladder, Leg, Message};
 pub use render::{Drawing, draw};
+pub use store::{KEPT_FOR, TraceSender, load};
 
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
