@@ -129,21 +129,24 @@ impl Ports {
         }
     }
 
-    /// Takes a packet from an RTP socket; what is to be sent on is in the same bytes.
+    /// Takes a packet from an RTP socket, the first `bytes` of the buffer; what is to be sent on is
+    /// in the same buffer.
     pub fn handle_rtp(
         &mut self,
         now: Instant,
         index: u16,
         source: SocketAddr,
-        packet: &mut [u8],
+        buffer: &mut [u8],
+        bytes: usize,
     ) -> Option<Transmit> {
         let port = self.ports.get_mut(usize::from(index))?.as_mut()?;
+        let packet = buffer.get_mut(..bytes)?;
         if rtp::is_rtcp(packet) && port.remote().is_some_and(|remote| remote.has_rtcp_mux) {
-            let mut answer = [0; COMPOUND_BYTES_MAX];
-            let transmit = self.handle_rtcp(now, index, source, packet, &mut answer)?;
-            packet
+            let mut report = [0; COMPOUND_BYTES_MAX];
+            let transmit = self.handle_rtcp(now, index, source, packet, &mut report)?;
+            buffer
                 .get_mut(..transmit.bytes)?
-                .copy_from_slice(answer.get(..transmit.bytes)?);
+                .copy_from_slice(report.get(..transmit.bytes)?);
             return Some(transmit);
         }
         let relayed = port.handle_rtp(now, source, packet, &mut self.events)?;

@@ -31,6 +31,8 @@ pub(super) struct Port {
     pub(super) outgoing: Outgoing,
     pub(super) reports: Reports,
     keys: Detector,
+    /// Since when digits are counted, and how many were told.
+    digits_told: (Instant, u8),
     pub(super) play: Option<Playing>,
     /// Where packets of the peer go. Taps (recording, monitoring) belong beside it, before stamping.
     pub(super) bridge: Option<u16>,
@@ -109,6 +111,7 @@ impl Port {
             outgoing: Outgoing::new(random[0]),
             reports: Reports::new(now, random[1]),
             keys: Detector::default(),
+            digits_told: (now, 0),
             play: None,
             bridge: None,
             listening_since: None,
@@ -180,9 +183,13 @@ impl Port {
             self.packets_refused += 1;
             return None;
         };
-        let Ok(header) = rtp::parse(packet) else {
-            self.packets_refused += 1;
-            return None;
+        let header = match rtp::parse(packet) {
+            // A report that strayed to this port would upset the count (RFC 5761 §4).
+            Ok(header) if !rtp::is_rtcp(packet) => header,
+            Ok(_) | Err(_) => {
+                self.packets_refused += 1;
+                return None;
+            }
         };
         let formats = &remote.receive;
         let payload = match formats.codec_of(header.payload_type) {
@@ -260,7 +267,7 @@ impl Port {
                 let bytes = packet.get(header.payload.clone()).unwrap_or_default();
                 let digits = self.keys.handle_payload(now, header.timestamp, bytes);
                 for digit in digits.into_iter().flatten() {
-                    events.push_back(self.event(pressed(digit)));
+                    self.tell_digit(now, digit, events);
                 }
             }
             Payload::Unknown => self.packets_refused += 1,
@@ -269,8 +276,23 @@ impl Port {
 
     pub(super) fn note_quiet_keys(&mut self, now: Instant, events: &mut VecDeque<MediaEvent>) {
         if let Some(digit) = self.keys.handle_quiet(now) {
-            events.push_back(self.event(pressed(digit)));
+            self.tell_digit(now, digit, events);
         }
+    }
+
+    /// Tells a digit, unless there are more than any finger or dialler makes.
+    fn tell_digit(&mut self, now: Instant, digit: Digit, events: &mut VecDeque<MediaEvent>) {
+        let (since, count) = self.digits_told;
+        let is_new = now.saturating_duration_since(since) >= Duration::from_secs(1);
+        self.digits_told = if is_new { (now, 1) } else { (since, count + 1) };
+        if self.digits_told.1 > DIGITS_A_SECOND_MAX {
+            self.digits_told.1 = DIGITS_A_SECOND_MAX;
+            return;
+        }
+        events.push_back(self.event(MediaEventKind::Digit {
+            symbol: digit.symbol,
+            duration: digit.duration,
+        }));
     }
 
     /// Makes another leg's packet one of this leg's stream, in place.
@@ -418,15 +440,10 @@ impl Port {
     }
 }
 
-fn pressed(digit: Digit) -> MediaEventKind {
-    MediaEventKind::Digit {
-        symbol: digit.symbol,
-        duration: digit.duration,
-    }
-}
-
 /// The players' beat, in milliseconds.
 pub(super) const TICK_MS: u8 = 20;
+/// A dialler makes ten a second (50 ms on, 50 ms off); a flood of events is no dialler.
+const DIGITS_A_SECOND_MAX: u8 = 30;
 /// Longest packet that a player sends, in ticks.
 const PACKET_TICKS_MAX: u8 = 3;
 /// A peer that sent nothing for less than this may just be slow to begin.

@@ -16,6 +16,17 @@ pub struct PortId {
     pub(super) generation: u32,
 }
 
+impl PortId {
+    /// Names a port; the engine does so for those who use it.
+    pub const fn new(thread: u8, index: u16, generation: u32) -> Self {
+        Self {
+            thread,
+            index,
+            generation,
+        }
+    }
+}
+
 /// Who opened a port, in the opener's own numbers; every event carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(pub u64);

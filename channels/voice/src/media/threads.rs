@@ -147,16 +147,15 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
                 // An answer to an earlier packet of ours (port unreachable): the next may be audio.
                 Err(_) => continue,
             };
-            let Some(received) = packet.get_mut(..bytes) else {
-                continue;
-            };
             match socket {
                 Socket::Rtp => {
-                    if let Some(transmit) = self.ports.handle_rtp(now, index, source, received) {
+                    if let Some(transmit) = self.ports.handle_rtp(now, index, source, packet, bytes)
+                    {
                         self.send(transmit, packet);
                     }
                 }
                 Socket::Rtcp => {
+                    let received = packet.get(..bytes).unwrap_or_default();
                     let mut report = [0; COMPOUND_BYTES_MAX];
                     let transmit =
                         self.ports
