@@ -70,6 +70,14 @@ impl Reply {
         }
     }
 
+    /// The header fields as names and values.
+    pub fn to_fields(&self) -> Vec<(String, String)> {
+        self.headers
+            .iter()
+            .map(|(header, value)| (header.as_str().to_owned(), value.clone()))
+            .collect()
+    }
+
     fn with(mut self, header: Header, value: impl Into<String>) -> Self {
         self.headers.push((header, value.into()));
         self

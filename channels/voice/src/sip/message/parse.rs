@@ -120,11 +120,12 @@ impl Malformed {
         self.salvaged.as_ref()
     }
 
-    /// The stateless answer to what came from `remote`, when there is a top Via to send it by.
+    /// The stateless answer to what came from `remote`, when there is a Via to send back.
     pub fn answer(&self, remote: SocketAddr, tag: &str) -> Option<Bytes> {
         let status = self.status()?;
         let message = self.salvaged.as_ref()?;
-        message.top_via()?;
+        // One that cannot be read (badinv01, badvers of RFC 4475) is sent back as it came.
+        message.header(Header::Via)?;
         Some(
             Builder::response_to(message, remote, status, &self.fault.to_string(), Some(tag))
                 .finish(),

@@ -337,6 +337,21 @@ impl Dialog {
     }
 }
 
+/// The remote target that an INVITE names in its Contact. One of RFC 2543, told by its branch, may have
+/// none and is called back where it is from (RFC 4475 §3.4.1).
+pub(super) fn target_of(invite: &Message) -> Option<&[u8]> {
+    let is_old = || {
+        let via = invite.top_via();
+        let branch = via.and_then(|via| via.branch()).unwrap_or(b"");
+        !branch.starts_with(b"z9hG4bK")
+    };
+    let address = match invite.header(Header::Contact) {
+        Some(_) => invite.contact()?,
+        None => invite.from().filter(|_| is_old())?,
+    };
+    address.uri().map(|uri| uri.as_bytes())
+}
+
 /// The tag of a From or To value; empty without one.
 pub(super) fn tag_of(value: &[u8]) -> &[u8] {
     NameAddr::parse(value)

@@ -108,6 +108,9 @@ impl UserAgent {
         if message.body().len() > self.settings.limits.body_bytes_max {
             return Err(Refusal::new(413));
         }
+        if message.method() == Method::Invite && !accepts_sdp(message) {
+            return Err(Refusal::new(406));
+        }
         check_content(message)
     }
 
@@ -351,10 +354,7 @@ impl UserAgent {
             return Err(Refusal::with(422, Header::MinSe, min_se.to_string()));
         }
         // RFC 3261 §12.1.1: without a Contact there is nobody to send the BYE to.
-        let Some(contact) = message.contact() else {
-            return Err(Refusal::new(400));
-        };
-        if contact.uri().is_none() {
+        if super::dialog::target_of(&message).is_none() {
             return Err(Refusal::new(400));
         }
         if self.dialogs.len() >= self.settings.limits.dialogs_max {
@@ -462,9 +462,7 @@ impl Dialog {
                 call_id: invite.call_id().into(),
                 local: [to.as_ref(), b";tag=", tag.as_bytes()].concat().into(),
                 remote: scan::unfold(invite.header(Header::From).unwrap_or(b"")).into(),
-                target: invite
-                    .contact()
-                    .map_or_else(Box::default, |contact| contact.uri_bytes().into()),
+                target: super::dialog::target_of(invite).unwrap_or(b"").into(),
                 routes: route_set(invite, Side::Callee),
             },
             local_sequence: 0,
@@ -497,6 +495,18 @@ fn check_content(message: &Message) -> Result<(), Refusal> {
         Some(_) => Ok(()),
         None => Err(Refusal::with(415, Header::Accept, "application/sdp")),
     }
+}
+
+/// RFC 3261 §20.1: no Accept means application/sdp, an empty one nothing at all.
+fn accepts_sdp(message: &Message) -> bool {
+    message.header(Header::Accept).is_none()
+        || message.headers(Header::Accept).any(|range| {
+            let end = range.iter().position(|byte| *byte == b';');
+            let range = scan::trim(&range[..end.unwrap_or(range.len())]);
+            ["application/sdp", "application/*", "*/*"]
+                .iter()
+                .any(|ours| range.eq_ignore_ascii_case(ours.as_bytes()))
+        })
 }
 
 /// RFC 3261 §20.11: a body marked so may be passed over.
