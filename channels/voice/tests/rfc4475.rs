@@ -339,7 +339,9 @@ fn endpoint_answers_every_case_as_the_rfc_says() {
                 "answer" => status(&answer),
                 "answer unproven" => status(&Endpoint::new(Proof::Wanted).play(case.bytes.clone())),
                 "bindings" => bindings.len().to_string(),
-                "binding" => bindings.first().map(|b| text(&b.uri)).unwrap_or_default(),
+                "binding" => bindings
+                    .first()
+                    .map_or_else(String::new, |b| b.uri.to_string()),
                 key => match (key.strip_prefix("answer header "), &answer) {
                     (None, _) => continue,
                     (Some(header), Some(answer)) => text(answer.header(header).unwrap_or(b"")),

@@ -405,7 +405,7 @@ fn accept(now: Instant, asked: &Asked<'_>, bindings: &[Binding]) -> Reply {
         reply = reply.with(Header::Contact, binding.to_contact(now));
     }
     for path in &asked.path {
-        reply = reply.with(Header::Path, String::from_utf8_lossy(path));
+        reply = reply.with(Header::Path, *path);
     }
     reply = reply.with(Header::Supported, "path, outbound");
     if asked.uses_outbound() {

@@ -52,9 +52,9 @@ pub enum NextHop {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The contact URI: the Request-URI of a request to it.
-    pub uri: Arc<[u8]>,
+    pub uri: Arc<str>,
     /// The Path, to be sent as Route, topmost first.
-    pub path: Arc<[Box<[u8]>]>,
+    pub path: Arc<[Box<str>]>,
     /// How much it is preferred among the user's contacts.
     pub quality: Quality,
     /// What the registration came by.
@@ -94,7 +94,7 @@ impl Binding {
         lifetime: Lifetime,
     ) -> Self {
         Self {
-            uri: contact.uri.as_bytes().into(),
+            uri: contact.text.into(),
             path: asked.path.iter().map(|value| Box::from(*value)).collect(),
             quality: contact.quality,
             flow,
@@ -109,7 +109,7 @@ impl Binding {
 
     pub(super) fn new_static(uri: &str, flow: Flow) -> Self {
         Self {
-            uri: uri.as_bytes().into(),
+            uri: uri.into(),
             path: Arc::new([]),
             quality: Quality::DEFAULT,
             flow,
@@ -123,12 +123,12 @@ impl Binding {
     /// Where a request to this contact is sent first.
     pub fn next_hop(&self) -> NextHop {
         let top_of_path = || {
-            let address = NameAddr::parse(self.path.first()?)?;
+            let address = NameAddr::parse(self.path.first()?.as_bytes())?;
             Some(NextHop::Uri(address.uri_bytes().into()))
         };
         match self.next_hop {
             Hop::Flow => NextHop::Flow(self.flow),
-            Hop::Contact => NextHop::Uri(Arc::clone(&self.uri)),
+            Hop::Contact => NextHop::Uri(self.uri.as_bytes().into()),
             Hop::Path => top_of_path().unwrap_or(NextHop::Flow(self.flow)),
         }
     }
@@ -173,7 +173,7 @@ impl Binding {
     }
 
     fn is_at_uri(&self, uri: &Uri<'_>) -> bool {
-        Uri::parse(&self.uri).is_some_and(|own| is_equivalent(&own, uri))
+        Uri::parse(self.uri.as_bytes()).is_some_and(|own| is_equivalent(&own, uri))
     }
 
     /// Static contacts after registered ones of the same preference; then by URI, so that the order
@@ -207,7 +207,7 @@ impl Binding {
             Hop::Flow => {
                 // A phone that named the address it came from can be connected to at the port it
                 // names; behind a NAT, or with flows of RFC 5626, only the phone can connect.
-                let is_direct = Uri::parse(&self.uri)
+                let is_direct = Uri::parse(self.uri.as_bytes())
                     .is_some_and(|uri| uri.ip() == Some(self.flow.remote.ip()));
                 self.next_hop = Hop::Contact;
                 (is_direct && self.outbound.is_none()).then_some(self)
@@ -217,7 +217,7 @@ impl Binding {
 
     /// A Contact value for a response, with the seconds left.
     pub(super) fn to_contact(&self, now: Instant) -> String {
-        let mut value = format!("<{}>", String::from_utf8_lossy(&self.uri));
+        let mut value = format!("<{}>", self.uri);
         if self.quality != Quality::DEFAULT {
             value += &format!(";q=0.{:03}", self.quality.0);
         }
@@ -244,7 +244,7 @@ impl Binding {
 fn choose_hop(asked: &Asked<'_>, contact: &ContactAsked<'_>, flow: Flow) -> Hop {
     if let Some(top) = asked.path.first() {
         // The edge proxy that we have just heard from is reached by the same flow.
-        let top_ip = NameAddr::parse(top).and_then(|address| address.uri()?.ip());
+        let top_ip = NameAddr::parse(top.as_bytes()).and_then(|address| address.uri()?.ip());
         return if top_ip == Some(flow.remote.ip()) {
             Hop::Flow
         } else {

@@ -15,7 +15,7 @@ pub(super) struct Asked<'a> {
     /// The Expires header, in seconds.
     pub(super) expires: Option<u32>,
     pub(super) contacts: Contacts<'a>,
-    pub(super) path: Vec<&'a [u8]>,
+    pub(super) path: Vec<&'a str>,
     pub(super) sender: Sender,
     supports_outbound: bool,
 }
@@ -33,6 +33,8 @@ pub(super) enum Contacts<'a> {
 /// One Contact value.
 pub(super) struct ContactAsked<'a> {
     pub(super) uri: Uri<'a>,
+    /// The same as text.
+    pub(super) text: &'a str,
     pub(super) quality: Quality,
     pub(super) expires: Option<u32>,
     pub(super) outbound: Option<Outbound<'a>>,
@@ -74,7 +76,11 @@ impl<'a> Asked<'a> {
         let supports_outbound = request
             .headers(Header::Supported)
             .any(|option| option.eq_ignore_ascii_case(b"outbound"));
-        let path: Vec<_> = request.headers(Header::Path).collect();
+        let path = request
+            .headers(Header::Path)
+            .map(std::str::from_utf8)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| Reply::new(400, "Unreadable Path"))?;
         if path.len() > PATHS_MAX
             || path.iter().map(|value| value.len()).sum::<usize>() > PATH_BYTES_MAX
         {
@@ -147,6 +153,7 @@ impl<'a> Asked<'a> {
             .filter(|id| *id > 0);
         Some(ContactAsked {
             uri,
+            text: std::str::from_utf8(uri.as_bytes()).ok()?,
             quality: params
                 .value("q")
                 .map_or(Some(Quality::DEFAULT), Quality::parse)?,
@@ -188,7 +195,7 @@ fn unsupported(request: &Message) -> String {
     lacking.join(", ")
 }
 
-fn read_sender(request: &Message, path: &[&[u8]]) -> Sender {
+fn read_sender(request: &Message, path: &[&str]) -> Sender {
     let mut vias = request.headers(Header::Via);
     let is_symmetric = request
         .top_via()

@@ -47,9 +47,7 @@ impl Desk {
 
     fn uris(&self) -> Vec<String> {
         let bindings = self.registrar.bindings("anna").iter();
-        bindings
-            .map(|b| String::from_utf8_lossy(&b.uri).into_owned())
-            .collect()
+        bindings.map(|b| b.uri.to_string()).collect()
     }
 
     fn events(&mut self) -> Vec<RegistrarEvent> {
@@ -279,8 +277,8 @@ fn path_is_kept_as_route_and_told_back() {
     let path = ["<sip:edge.example;lr>", "<sip:core.example;lr>"];
     assert_eq!(header(&reply, Header::Path), path);
     let binding = &desk.registrar.bindings("anna")[0];
-    let kept: Vec<_> = binding.path.iter().map(AsRef::as_ref).collect();
-    assert_eq!(kept, path.map(str::as_bytes));
+    let kept: Vec<&str> = binding.path.iter().map(AsRef::as_ref).collect();
+    assert_eq!(kept, path);
     assert_eq!(
         binding.next_hop(),
         NextHop::Uri(Arc::from(&b"sip:edge.example;lr"[..]))
