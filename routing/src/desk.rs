@@ -205,6 +205,11 @@ impl Ended {
         }
     }
 
+    fn forget(&mut self, contact: ContactId) {
+        self.how.remove(&contact);
+        self.by_time.retain(|(_, id)| *id != contact);
+    }
+
     fn forget_old(&mut self, at: Timestamp) {
         while let Some((ended_at, contact)) = self.by_time.first().copied()
             && (ended_at <= at - ENDED_KEPT || self.by_time.len() > ENDED_KEPT_MAX)

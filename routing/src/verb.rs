@@ -133,7 +133,8 @@ pub enum Verb {
     },
     /// After a lost store came back: what the asking node knows of a contact of its own. Its own word
     /// is better than the store's, because only it rings and bridges the contact; but an offer made
-    /// since, an answer the store knows of, and an end the store knows of, stand.
+    /// since, an answer the store knows of, and an end the store knows of (other than that of a lost
+    /// node) stand.
     Restore {
         /// The contact.
         contact: QueuedContact,
@@ -200,6 +201,8 @@ pub enum End {
     Abandoned,
     /// It went elsewhere unanswered.
     FlowedOut,
+    /// Its node was taken for lost. When that node comes back and says otherwise, its word stands.
+    Lost,
 }
 
 /// Why an offer came to nothing before its time.

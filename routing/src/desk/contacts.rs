@@ -114,6 +114,18 @@ impl Desk {
         if self.ended.how(contact) == Some(End::Completed) {
             return Ok(Answer::Done);
         }
+        self.complete_as(at, contact, End::Completed, by, talk, hold)
+    }
+
+    pub(super) fn complete_as(
+        &mut self,
+        at: Timestamp,
+        contact: ContactId,
+        end: End,
+        by: EndedBy,
+        talk: Duration,
+        hold: Duration,
+    ) -> Decided {
         let placed = self.find(contact, Refusal::NotActive)?;
         let Place::Active { agent, .. } = &placed.place else {
             return Err(Refusal::NotActive);
@@ -130,7 +142,7 @@ impl Desk {
             wrap_up_until,
         };
         self.emit(about(at, &placed, kind).with_agent(agent.clone()));
-        self.ended.remember(at, contact, End::Completed);
+        self.ended.remember(at, contact, end);
         if wrap_up_until.is_none() {
             let rest = Rest {
                 idle_since: Some(at),

@@ -80,15 +80,16 @@ impl Desk {
         // Both verbs are refused only in the place that the other one is for.
         let (done, result) = match &placed.place {
             Place::Waiting | Place::Offered { .. } => (
-                self.leave_unanswered(at, placed, End::Abandoned, |wait_ms| EventKind::Abandoned {
+                self.leave_unanswered(at, placed, End::Lost, |wait_ms| EventKind::Abandoned {
                     wait_ms,
                 }),
                 ContactResult::Abandoned,
             ),
             Place::Active { answered_at, .. } => (
-                self.complete(
+                self.complete_as(
                     at,
                     id,
+                    End::Lost,
                     EndedBy::Failure,
                     at.since(*answered_at),
                     Duration::ZERO,
@@ -107,13 +108,14 @@ impl Desk {
         record: QueuedContact,
         place: RestoredPlace,
     ) -> Decided {
-        if self.ended.how(record.id).is_some() {
-            return match place {
-                RestoredPlace::Ended { .. } => Ok(Answer::Done),
-                RestoredPlace::Waiting { .. } | RestoredPlace::Active { .. } => {
-                    Err(Refusal::AlreadyEnded)
+        if let Some(how) = self.ended.how(record.id) {
+            match (&place, how) {
+                (RestoredPlace::Ended { .. }, _) => return Ok(Answer::Done),
+                (_, End::Lost) => self.ended.forget(record.id),
+                (_, End::Completed | End::Abandoned | End::FlowedOut) => {
+                    return Err(Refusal::AlreadyEnded);
                 }
-            };
+            }
         }
         if self.view.queue(&record.queue).is_none() {
             return Err(Refusal::UnknownQueue);

@@ -200,7 +200,8 @@ impl Players {
                 answered_at: self.now - Duration::from_secs(1),
             },
             _ => RestoredPlace::Ended {
-                end: [End::Completed, End::Abandoned, End::FlowedOut][usize::from(act.who % 3)],
+                end: [End::Completed, End::Abandoned, End::FlowedOut, End::Lost]
+                    [usize::from(act.who % 4)],
                 wrap_up_until: act
                     .with
                     .is_multiple_of(2)

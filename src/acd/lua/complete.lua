@@ -15,5 +15,5 @@ end
 if contact.place.place ~= 'active' then
   return refuse('not_active')
 end
-complete_contact(contact, ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]))
+complete_contact(contact, 'completed', ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]))
 return reply(DONE)

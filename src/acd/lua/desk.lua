@@ -268,7 +268,7 @@ local function leave_unanswered(contact, kind, how, fields)
   end
 end
 
-local function complete_contact(contact, by, talk_ms, hold_ms)
+local function complete_contact(contact, how, by, talk_ms, hold_ms)
   local id = contact.place.agent
   local wrap_up = millis_of(rules_of(contact.queue).wrap_up)
   local till = nil
@@ -277,7 +277,7 @@ local function complete_contact(contact, by, talk_ms, hold_ms)
   end
   emit('ended', about(contact, id), { by = by, talk_ms = talk_ms, hold_ms = hold_ms, wrap_up_until = till })
   leave(contact)
-  remember_end(contact.id, 'completed')
+  remember_end(contact.id, how)
   if not till then
     free_agent(id, contact, { idle_since = at })
     return

@@ -39,10 +39,10 @@ if silent then
   for _, id in ipairs(orphans) do
     local contact = load_contact(id)
     if contact.place.place == 'active' then
-      complete_contact(contact, 'failure', math.max(0, at - contact.place.answered_at), 0)
+      complete_contact(contact, 'lost', 'failure', math.max(0, at - contact.place.answered_at), 0)
       emit('closed', about(contact), { result = 'answered' })
     else
-      leave_unanswered(contact, 'abandoned', 'abandoned', {})
+      leave_unanswered(contact, 'abandoned', 'lost', {})
       emit('closed', about(contact), { result = 'abandoned' })
     end
   end

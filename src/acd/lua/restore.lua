@@ -7,10 +7,13 @@
 
 local id, text, avoid, place_text = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, place = cjson.decode(text), cjson.decode(place_text)
-if redis.call('HEXISTS', ENDED, id) == 1 then
-  if place.place == 'ended' then
-    return reply(DONE)
-  end
+local how = redis.call('HGET', ENDED, id)
+if how and place.place == 'ended' then
+  return reply(DONE)
+elseif how == 'lost' then
+  redis.call('HDEL', ENDED, id)
+  redis.call('ZREM', ENDED_AT, id)
+elseif how then
   return refuse('already_ended')
 end
 if redis.call('HEXISTS', QUEUES, record.queue) == 0 then
