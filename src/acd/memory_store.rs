@@ -4,7 +4,7 @@ use super::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::ids::NodeId;
 use ringdown_routing::verb::{Answer, Outcome};
-use ringdown_routing::view::Snapshot;
+use ringdown_routing::view::{Snapshot, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,11 @@ impl MemoryStore {
                 events: vec![desk.publish(draft)],
             },
         }
+    }
+
+    /// Looks at the state as it is now.
+    pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        look(self.lock().view())
     }
 
     fn lock(&self) -> MutexGuard<'_, Desk> {

@@ -1,15 +1,32 @@
-//! The queue at work: the stores that hold the truth, and (above them) the bus and the dispatcher.
+//! The queue at work: the stores that hold the truth, the bus, and the dispatcher.
+//!
+//! [`Acd`] is all that the rest of the gateway needs: verbs in, events out.
 //!
 //! | module | what lives here |
 //! |---|---|
+//! | [`handle`] | [`Acd`]: change, submit, publish, subscribe, read, health |
+//! | [`bus`] | every event to everybody in this process, in order, and once to the event log |
 //! | [`store`] | what a queue store is |
-//! | [`memory_store`] | the desk in this process: the embedded default |
-//! | [`redis_store`] | the desk in Redis, shared by several gateways; `keys` names its keys, `lua/` is its verbs |
+//! | [`memory_store`], `memory_desk` | the desk in this process, the embedded default; dispatching within the verb |
+//! | [`redis_store`], `shared_desk`, `worker` | the desk in Redis, shared by several gateways; `keys` names its keys, `lua/` is its verbs |
+//! | `alone` | what a node does while Redis is away, and what it tells it afterwards |
 //!
-//! The rules of the verbs are not here but in [`ringdown_routing::desk`].
+//! The rules of the verbs are not here but in [`ringdown_routing::desk`]; who meets whom is decided in
+//! [`ringdown_routing::policy`].
 
+mod alone;
+pub mod bus;
+pub mod handle;
 mod keys;
+mod memory_desk;
 pub mod memory_store;
 pub mod redis_store;
 mod scripts;
+mod shared_desk;
 pub mod store;
+mod worker;
+
+pub use bus::{EventSink, Notice, Subscription};
+pub use handle::{Acd, AtStart, Clock, Health, OpenFault, PublishFault, Surroundings};
+pub use redis_store::RedisPlace;
+pub use store::StoreLost;

@@ -287,7 +287,10 @@ fn redirected(client: &Client, error: &RedisError) -> Option<redis::ConnectionIn
             insecure: *insecure,
             tls_params: tls_params.clone(),
         },
-        _ => ConnectionAddr::Tcp(host.to_owned(), port.parse().ok()?),
+        // Addresses of other kinds (the library may add some) are not those of a Cluster's nodes.
+        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) | _ => {
+            ConnectionAddr::Tcp(host.to_owned(), port.parse().ok()?)
+        }
     };
     Some(info.set_addr(address))
 }

@@ -72,6 +72,11 @@ impl From<redis::RedisError> for StoreLost {
         if error.code() == Some(NOT_OPEN) {
             return Self::Emptied;
         }
+        // A script that failed is a fault of ours, and the server is there; all else (no connection, no
+        // answer, loading, a replica, scripts flushed) is mended by connecting anew.
+        if matches!(error.code(), Some("ERR" | "WRONGTYPE")) {
+            return Self::Faulty(error.to_string());
+        }
         Self::Unreachable(Arc::new(error))
     }
 }
