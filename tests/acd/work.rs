@@ -1,9 +1,6 @@
 //! The desk at work: dispatching, the bus, several nodes on one Redis, and a Redis that goes away.
 
-#[path = "acd/redis_server.rs"]
-mod redis_server;
-
-use redis_server::RedisServer;
+use crate::redis_server::RedisServer;
 use ringdown::acd::{
     Acd, AtStart, Clock, EventSink, Health, Notice, PublishFault, RedisPlace, Subscription,
     Surroundings,
@@ -166,10 +163,12 @@ impl Gateway {
 
 fn offer_of(notice: &Notice, contact: ContactId) -> Option<(AgentId, OfferToken)> {
     match notice {
-        Notice::Event(event) if event.contact == Some(contact) => match &event.kind {
-            EventKind::Offered { token, .. } => Some((event.agent.clone()?, *token)),
-            _ => None,
-        },
+        Notice::Event(event) if event.contact == Some(contact) => {
+            let EventKind::Offered { token, .. } = &event.kind else {
+                return None;
+            };
+            Some((event.agent.clone()?, *token))
+        }
         Notice::Event(_) | Notice::Resync => None,
     }
 }
@@ -511,12 +510,11 @@ fn nothing_is_written_twice(gateway: &Gateway) {
         let Some(contact) = event.contact else {
             continue;
         };
-        match event.kind {
-            EventKind::Enqueued { .. } => *entered.entry(contact).or_insert(0) += 1,
-            EventKind::Ended { .. } | EventKind::Abandoned { .. } => {
-                *ended.entry(contact).or_insert(0) += 1;
-            }
-            _ => {}
+        if let EventKind::Enqueued { .. } = event.kind {
+            *entered.entry(contact).or_insert(0) += 1;
+        }
+        if let EventKind::Ended { .. } | EventKind::Abandoned { .. } = event.kind {
+            *ended.entry(contact).or_insert(0) += 1;
         }
     }
     assert_eq!(entered.len(), 6);

@@ -2,13 +2,8 @@
 //! with two gateways, stale tokens, repeats, and gateways that stop between any two steps; every answer,
 //! every event and the state are compared.
 
-#[path = "../routing/tests/acts/mod.rs"]
-mod acts;
-#[path = "acd/redis_server.rs"]
-mod redis_server;
-
-use acts::{Act, Claims, Players};
-use redis_server::RedisServer;
+use crate::acts::{self, Act, Claims, Players};
+use crate::redis_server::RedisServer;
 use ringdown::acd::memory_store::MemoryStore;
 use ringdown::acd::redis_store::{Found, RedisPlace, RedisStore};
 use ringdown::acd::store::{Leadership, QueueStore, Request, StoreLost};

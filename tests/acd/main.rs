@@ -1,0 +1,7 @@
+//! The queue: its stores against one contract, and the desk at work on them.
+
+#[path = "../../routing/tests/acts/mod.rs"]
+mod acts;
+mod contract;
+mod redis_server;
+mod work;
