@@ -85,7 +85,16 @@ const UNFINISHED: [&str; 5] = [
 ];
 
 /// Files over [`LINES_MAX`] lines that tell one story all the same, and why.
-const LONG_STORIES: [(&str, &str); 0] = [];
+const LONG_STORIES: [(&str, &str); 2] = [
+    (
+        "src/call_flow/flow.rs",
+        "one state machine of one call: every stage with every input, written out in one place",
+    ),
+    (
+        "channels/voice/src/call/control.rs",
+        "one table of legs between dialogs and ports: each command and each event beside its opposite",
+    ),
+];
 
 /// Lines of a file above which it must be split or explained.
 const LINES_MAX: usize = 800;
@@ -226,7 +235,10 @@ fn nothing_is_left_unfinished() {
 fn a_file_tells_one_story() {
     let explained: BTreeMap<&str, &str> = LONG_STORIES.into_iter().collect();
     let mut faults = String::new();
-    for file in source_files() {
+    for file in source_files()
+        .into_iter()
+        .filter(|file| !file.path.ends_with(".json"))
+    {
         let lines = file.text.lines().count();
         match explained.get(file.path.as_str()) {
             None if lines > LINES_MAX => {
