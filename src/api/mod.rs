@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
-//! | `contacts`, `tickets`, `statistics`, `events` | the answers, one file per noun |
+//! | `contacts`, `tickets`, `callers`, `statistics`, `events` | the answers, one file per noun |
 //! | `feed` | the newest events for listeners, bounded |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
@@ -12,6 +12,7 @@
 //! The invariant: an answer of 4xx changed nothing, and no answer says success for what was not done.
 
 mod access;
+mod callers;
 mod contacts;
 mod events;
 mod extract;
@@ -29,7 +30,9 @@ pub use access::{Caller, Tokens};
 pub use feed::Feed;
 pub use problem::Problem;
 
+use crate::cms::Cms;
 use crate::config::Zone;
+use crate::cti::{Identifier, Normaliser};
 use crate::event_log::EventLog;
 use crate::metrics::Metrics;
 use crate::report::running::Running;
@@ -69,6 +72,12 @@ pub struct ApiParts {
     pub log: EventLog,
     /// The tickets.
     pub tickets: Tickets,
+    /// Who people are, asked as the channels ask.
+    pub identifier: Identifier,
+    /// Brings numbers to their one form.
+    pub normaliser: Normaliser,
+    /// Who people are, by name and key.
+    pub cms: Cms,
     /// What every event is shown to.
     pub observers: Arc<Observers>,
 }
@@ -116,6 +125,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts/{id}/events", get(contacts::events)),
         ("/tickets", get(tickets::list).post(tickets::open)),
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
+        ("/callers", get(callers::identify)),
         ("/statistics", get(statistics::statistics)),
         ("/events", get(events::listen)),
     ]

@@ -85,7 +85,7 @@ pub(super) struct NewTicket {
     urgency: Option<Grade>,
     caller: Option<CallerId>,
     organisation: Option<OrganisationId>,
-    /// The caller's class 1 to 3, from which the impact follows when it is not given.
+    /// Class 1 to 3, from which the impact follows when it is not given; the caller's own when not given.
     class: Option<u8>,
     queue: Option<QueueId>,
     #[serde(default)]
@@ -107,6 +107,19 @@ pub(super) async fn open(
             "a ticket has at most {CIS_MAX} CIs"
         )));
     }
+    let caller =
+        match &new.caller {
+            None => None,
+            Some(id) => {
+                let known = state.parts.cms.caller(id).await?;
+                Some(known.ok_or_else(|| {
+                    Problem::Unprocessable(format!("the CMS knows no caller `{id}`"))
+                })?)
+            }
+        };
+    let organisation = caller
+        .as_ref()
+        .and_then(|caller| caller.organisation.as_ref());
     let now = state.now();
     let contact = match key {
         Some(Extension(key)) => ContactId::from_u128(key.as_u128()),
@@ -119,8 +132,12 @@ pub(super) async fn open(
         from: String::new(),
         queue: new.queue,
         caller: new.caller,
-        organisation: new.organisation,
-        class: new.class,
+        organisation: new
+            .organisation
+            .or_else(|| organisation.map(|it| it.id.clone())),
+        class: new
+            .class
+            .or_else(|| caller.as_ref().and_then(|caller| caller.class)),
         cis: new.cis,
         keyed_in: None,
         kind: new.kind,
