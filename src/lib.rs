@@ -13,5 +13,6 @@ pub mod event_log;
 pub mod live_view;
 pub mod metrics;
 pub mod report;
+pub mod roster;
 pub mod tickets;
 pub mod trace;

@@ -3,11 +3,13 @@
 //! A subcommand answers [`Outcome::Good`] (exit 0) or [`Outcome::No`] (exit 1: it ran, and the answer
 //! is no). An error is exit 1 as well, told on stderr; wrong usage is exit 2 (clap's own).
 
+pub mod agent;
 pub mod check;
 pub mod cms;
 pub mod doctor;
 pub mod replay;
 pub mod report;
+pub mod token;
 pub mod trace;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +27,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make, list and change agents.
+    Agent(agent::Args),
     /// Validate a configuration: every fault as file:line:column and a sentence.
     Check(check::Args),
     /// Fill the embedded CMS.
@@ -37,6 +41,8 @@ enum Command {
     Report(report::Args),
     /// Show a contact's events and SIP messages with times.
     Trace(trace::Args),
+    /// Make, list and remove bearer tokens of the API.
+    Token(token::Args),
 }
 
 /// What a subcommand that ran has to say to the shell.
@@ -51,12 +57,14 @@ pub enum Outcome {
 /// Runs the subcommand that was asked for.
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
+        Command::Agent(args) => agent::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Cms(args) => cms::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Token(args) => token::run(&args),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,

@@ -46,13 +46,6 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
                 contact,
             );
         }
-        if agent.contact.is_none() && agent.sip_password.is_none() {
-            source.note_at(
-                &[Key("agent"), Index(place)],
-                "the agent has neither `sip_password` to register a phone with nor a static \
-                 `contact`",
-            );
-        }
     }
     check_tickets(config, source);
     check_services(config, source);

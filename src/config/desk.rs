@@ -5,7 +5,7 @@ use ringdown_routing::agent::{AgentProfile, Skills, one_call};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
 use ringdown_routing::queue::{QueueRules, Strategy};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -263,7 +263,7 @@ pub struct Agent {
     pub capacity: BTreeMap<Channel, u16>,
     /// A phone behind another exchange, `sip:...`; agents without one register.
     pub contact: Option<String>,
-    /// Password of the phone's registration.
+    /// Password of the phone's registration; `ringdown agent passwd` sets one as well.
     pub sip_password: Option<Secret>,
     /// What makes the agent available at first.
     #[serde(default)]
@@ -289,7 +289,7 @@ impl Agent {
 }
 
 /// What makes an agent available.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogIn {
     /// The phone: within reach is available, out of reach is logged off.

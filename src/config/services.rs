@@ -1,7 +1,7 @@
 //! `[site]`, `[cms]`, `[tickets]`, `[redis]`, `[database]`, `[web]` and `[limits]`.
 
 use super::value::{Language, Region, Secret, Zone, millis, seconds};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ pub struct Token {
 }
 
 /// What a bearer token may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rights {
     /// Look.

@@ -150,9 +150,9 @@ CREATE TABLE agents (
     id            TEXT PRIMARY KEY,
     profile       TEXT NOT NULL,
     contact       TEXT,
+    log_in        TEXT NOT NULL,
     realm         TEXT,
-    ha1_md5       TEXT,
-    ha1_sha256    TEXT,
+    ha1           TEXT,
     password_hash TEXT
 );
 
