@@ -26,8 +26,8 @@ pub struct Negotiation {
     local: SocketAddr,
     session_id: u64,
     session_version: u64,
-    /// Of the last text we sent, without its version; 0 before the first.
-    fingerprint: u64,
+    /// What the last text of ours said; `None` when the next one differs in any case.
+    described: Option<Described>,
     /// What the gateway wants of this leg, whatever the peer says.
     wanted: Direction,
     state: State,
@@ -62,6 +62,16 @@ enum Settled {
     Audio(Direction),
     /// Every stream is refused.
     Nothing,
+}
+
+/// All of a text of ours that can change, but for the refused streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Described {
+    audio: Settled,
+    formats: Formats,
+    profile: Profile,
+    rtcp_mux: RtcpMux,
+    ptime_ms: u8,
 }
 
 /// The RTP profile of the audio line.
@@ -156,7 +166,7 @@ impl Negotiation {
             local,
             session_id: session_id & SESSION_ID_MASK,
             session_version: 0,
-            fingerprint: 0,
+            described: None,
             wanted: Direction::SendRecv,
             state: State::New,
             formats: Formats::ours(Codec::Pcmu),
@@ -208,8 +218,11 @@ impl Negotiation {
         let chosen = self.choose_audio(&description)?;
         let place = chosen.as_ref().map(|chosen| chosen.place);
         let (before, after) = refused_lines(&description, place)?;
-        self.refused_before = before;
-        self.refused_after = after;
+        if self.refused_before != before || self.refused_after != after {
+            self.refused_before = before;
+            self.refused_after = after;
+            self.described = None;
+        }
         let settled = match &chosen {
             Some(chosen) => self.settle_offer(&description, chosen),
             None => {
@@ -303,6 +316,15 @@ impl Negotiation {
         });
         self.formats.codec = send.codec;
         self.state = State::Settled(Settled::Audio(direction));
+        Ok(())
+    }
+
+    /// Takes the description of an unreliable provisional response (RFC 3261 §13.2.1): audio may
+    /// flow by it, and the answer is still to come - the same, or another one after a ringing tone.
+    pub fn handle_preview(&mut self, answer: &[u8]) -> Result<(), Refusal> {
+        let mut settled = self.clone();
+        settled.handle_answer(answer)?;
+        self.remote = settled.remote;
         Ok(())
     }
 
@@ -413,31 +435,31 @@ impl Negotiation {
     }
 
     fn write(&mut self, audio: Settled) -> Bytes {
-        let mut body = String::with_capacity(360);
+        let described = Described {
+            audio,
+            formats: self.formats,
+            profile: self.profile,
+            rtcp_mux: self.rtcp_mux,
+            ptime_ms: self.ptime_ms,
+        };
+        if self.described.replace(described) != Some(described) {
+            // RFC 3264 §8: the version grows by one with every change.
+            self.session_version += 1;
+        }
+        let mut body = String::with_capacity(TEXT_BYTES_USUAL);
         let family = if self.local.is_ipv4() { "IP4" } else { "IP6" };
         let address = self.local.ip();
         // Writing to a string cannot fail, so the results are not looked at.
         let _ = write!(
             body,
-            "s=-\r\nc=IN {family} {address}\r\nt=0 0\r\n{}",
-            self.refused_before
+            "v=0\r\no=- {} {} IN {family} {address}\r\ns=-\r\nc=IN {family} {address}\r\nt=0 0\r\n{}",
+            self.session_id, self.session_version, self.refused_before
         );
         match audio {
             Settled::Audio(direction) => self.write_audio(&mut body, direction),
             Settled::Nothing => {}
         }
         body.push_str(&self.refused_after);
-        let fingerprint = fingerprint(body.as_bytes());
-        if fingerprint != self.fingerprint {
-            // RFC 3264 §8: the version grows by one with every change.
-            self.fingerprint = fingerprint;
-            self.session_version += 1;
-        }
-        let head = format!(
-            "v=0\r\no=- {} {} IN {family} {address}\r\n",
-            self.session_id, self.session_version
-        );
-        body.insert_str(0, &head);
         Bytes::from(body)
     }
 
@@ -670,15 +692,10 @@ fn token<'a>(word: &'a [u8], absent: &'static str) -> Result<&'a str, Refusal> {
         .ok_or(Refusal::Malformed)
 }
 
-/// FNV-1a, 64 bits: tells two of our own texts apart, nothing more.
-fn fingerprint(text: &[u8]) -> u64 {
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 /// RFC 3264 §5: ids and versions must fit in a signed 64-bit number.
 const SESSION_ID_MASK: u64 = (1 << 62) - 1;
+/// Room for the text of one audio stream.
+const TEXT_BYTES_USUAL: usize = 360;
 /// Audio per packet that we like to receive, in milliseconds.
 pub const PTIME_MS: u8 = 20;
 const PTIME_MS_MIN: u8 = 10;

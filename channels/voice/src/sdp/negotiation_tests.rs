@@ -212,6 +212,29 @@ fn an_offer_of_ours_is_answered_early_or_late() {
 }
 
 #[test]
+fn audio_flows_by_a_preview_and_the_answer_counts() {
+    let mut leg = leg();
+    leg.make_offer();
+    let preview = format!("{HEAD}m=audio 5000 RTP/AVP 8\r\n");
+    leg.handle_preview(preview.as_bytes()).unwrap();
+    assert_eq!(leg.remote().unwrap().rtp.port(), 5000);
+    assert!(leg.is_offering());
+    let nonsense = format!("{HEAD}m=audio 0 RTP/AVP 8\r\n");
+    assert_eq!(
+        leg.handle_preview(nonsense.as_bytes()),
+        Err(Refusal::NoAudio)
+    );
+    let answer = format!("{HEAD}m=audio 6000 RTP/AVP 0\r\n");
+    leg.handle_answer(answer.as_bytes()).unwrap();
+    let remote = leg.remote().unwrap();
+    assert_eq!((remote.rtp.port(), remote.codec()), (6000, Codec::Pcmu));
+    assert_eq!(
+        leg.handle_preview(answer.as_bytes()),
+        Err(Refusal::Unexpected)
+    );
+}
+
+#[test]
 fn a_refused_audio_line_in_the_answer_is_no_audio() {
     let mut leg = leg();
     leg.make_offer();
