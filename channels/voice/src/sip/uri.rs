@@ -1,6 +1,6 @@
 //! URIs as SIP writes them (RFC 3261 §19.1, `tel` of RFC 3966), borrowed from the bytes they came in.
 
-use super::header::scan::{Params, is_space, number};
+use super::header::scan::{Params, is_gap, number};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -34,7 +34,7 @@ impl<'a> Uri<'a> {
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         if text
             .iter()
-            .any(|byte| is_space(*byte) || matches!(byte, b'<' | b'>' | b'"'))
+            .any(|byte| is_gap(*byte) || matches!(byte, b'<' | b'>' | b'"'))
         {
             return None;
         }

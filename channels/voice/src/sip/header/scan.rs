@@ -10,6 +10,11 @@ pub(crate) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// Bytes no URI holds unescaped: white space and control characters.
+pub(crate) const fn is_gap(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
+}
+
 /// RFC 3261 §25.1 `token`.
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()

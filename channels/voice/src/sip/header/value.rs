@@ -1,7 +1,8 @@
 //! Header values the stack reads for every message, split by scanners that borrow.
 
 use super::scan::{
-    List, Params, is_space, is_token, is_token_byte, number, quoted_length, trim, trim_start,
+    List, Params, is_gap, is_space, is_token, is_token_byte, number, quoted_length, trim,
+    trim_start,
 };
 use crate::sip::message::Method;
 use crate::sip::uri::{Uri, split_host_port};
@@ -102,7 +103,7 @@ impl<'a> NameAddr<'a> {
                 let uri = &value[open + 1..close];
                 let params = trim_start(&value[close + 1..]);
                 let is_sound = !uri.is_empty()
-                    && !uri.iter().any(|byte| is_space(*byte))
+                    && !uri.iter().any(|byte| is_gap(*byte))
                     && matches!(params.first(), None | Some(b';'));
                 is_sound.then(|| Self {
                     display: trim(&value[..open]),
@@ -121,7 +122,7 @@ impl<'a> NameAddr<'a> {
                 let is_bare = !uri.is_empty()
                     && !uri
                         .iter()
-                        .any(|byte| is_space(*byte) || matches!(byte, b'?' | b',' | b'>' | b'"'));
+                        .any(|byte| is_gap(*byte) || matches!(byte, b'?' | b',' | b'>' | b'"'));
                 is_bare.then(|| Self {
                     display: b"",
                     uri,

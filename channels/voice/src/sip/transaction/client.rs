@@ -39,11 +39,12 @@ enum State {
         resend: Option<Resend>,
         end: Instant,
     },
-    /// A provisional response came; INVITE waits without end (its user cancels), others until timer F.
+    /// A provisional response came; others than INVITE end by timer F. RFC 3261 gives INVITE no end here: its user
+    /// cancels it, and should the final response be lost with the other side, a bound of our own ends it.
     Proceeding {
         request: Bytes,
         resend: Option<Resend>,
-        end: Option<Instant>,
+        end: Instant,
     },
     /// INVITE got 300 or above: every repetition is acknowledged until timer D; others: until timer K.
     Completed { ack: Option<Bytes>, end: Instant },
@@ -163,7 +164,7 @@ impl<O: Copy> Layer<O> {
             client.cancel = Some(key);
             // RFC 3261 §9.1: without a final response in 64*T1 the INVITE counts as cancelled.
             if let State::Proceeding { end, .. } = &mut client.state {
-                *end = Some(now + self.timings.lifetime());
+                *end = now + self.timings.lifetime();
             }
         }
         self.arm_client(invite.0);
@@ -196,7 +197,7 @@ impl<O: Copy> Layer<O> {
             200..300 if message.method() == Method::Invite => self.fork_of(message),
             _ => 0,
         };
-        let timings = self.timings;
+        let (timings, proceeding_max) = (self.timings, self.proceeding_max);
         let Some(client) = self.clients.get_mut(key) else {
             return Reply::Stray;
         };
@@ -211,9 +212,9 @@ impl<O: Copy> Layer<O> {
             } if status < 200 => {
                 // Timers A and B end here; E goes on at T2, F as set.
                 let (resend, end) = if is_invite {
-                    (None, None)
+                    (None, now + proceeding_max)
                 } else {
-                    (resend.map(|_| Resend::after(now, timings.t2)), Some(*end))
+                    (resend.map(|_| Resend::after(now, timings.t2)), *end)
                 };
                 client.state = State::Proceeding {
                     request: std::mem::take(request),
@@ -404,7 +405,7 @@ impl<O: Copy> Layer<O> {
             State::Calling { end, .. } if *end <= now => {
                 return self.give_up(key, Silence::Timeout);
             }
-            State::Proceeding { end: Some(end), .. } if *end <= now => {
+            State::Proceeding { end, .. } if *end <= now => {
                 return self.give_up(key, Silence::Timeout);
             }
             State::Completed { end, .. } | State::Accepted { end, .. } if *end <= now => {
@@ -450,7 +451,7 @@ impl<O: Copy> Layer<O> {
         let due = match &client.state {
             State::Reserved => None,
             State::Calling { resend, end, .. } => next_due(*resend, Some(*end)),
-            State::Proceeding { resend, end, .. } => next_due(*resend, *end),
+            State::Proceeding { resend, end, .. } => next_due(*resend, Some(*end)),
             State::Completed { end, .. } | State::Accepted { end, .. } => Some(*end),
         };
         if let Some(due) = due {

@@ -109,12 +109,24 @@ enum Who {
     Server(Key),
 }
 
+/// What a layer bounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) transactions_max: usize,
+    pub(crate) proceeding_max: Duration,
+    pub(crate) unattended_max: Duration,
+}
+
 /// All transactions of one user agent.
 #[derive(Debug)]
 pub(crate) struct Layer<O> {
     timings: Timings,
     /// Most transactions of each side; requests that end something get a quarter more.
     transactions_max: usize,
+    /// Longest time an INVITE may stay provisional; its user gives up before.
+    proceeding_max: Duration,
+    /// Longest time an INVITE may wait for its user, who refuses it before.
+    unattended_max: Duration,
     random: Random,
     clients: Slab<Client<O>>,
     servers: Slab<Server<O>>,
@@ -126,10 +138,12 @@ pub(crate) struct Layer<O> {
 }
 
 impl<O: Copy> Layer<O> {
-    pub(crate) fn new(timings: Timings, transactions_max: usize, seed: u64) -> Self {
+    pub(crate) fn new(timings: Timings, bounds: Bounds, seed: u64) -> Self {
         Self {
             timings,
-            transactions_max,
+            transactions_max: bounds.transactions_max,
+            proceeding_max: bounds.proceeding_max,
+            unattended_max: bounds.unattended_max,
             random: Random::new(seed),
             clients: Slab::new(),
             servers: Slab::new(),

@@ -37,7 +37,7 @@ enum State {
     Proceeding {
         request: Message,
         last: Bytes,
-        end: Option<Instant>,
+        end: Instant,
     },
     /// A final response was sent: repeated until ACK (INVITE, timers G and H) or on request (timer J).
     Completed {
@@ -282,16 +282,15 @@ impl<O: Copy> Layer<O> {
 
     /// Sends a response; after a final one nothing more is taken.
     pub(crate) fn respond(&mut self, now: Instant, id: ServerId, status: u16, response: Bytes) {
-        let timings = self.timings;
+        let (timings, unattended_max) = (self.timings, self.unattended_max);
         let Some(server) = self.servers.get_mut(id.0) else {
             return;
         };
         let (flow, owner) = (server.flow, server.owner);
         let is_reliable = flow.transport.is_reliable();
         let (request, end) = match &server.state {
-            State::Trying { request, due } => {
-                (request, (server.method != Method::Invite).then_some(*due))
-            }
+            State::Trying { request, due } if server.method != Method::Invite => (request, *due),
+            State::Trying { request, .. } => (request, now + unattended_max),
             State::Proceeding { request, end, .. } => (request, *end),
             State::Completed { .. } | State::Confirmed { .. } | State::Accepted { .. } => return,
         };
@@ -362,7 +361,7 @@ impl<O: Copy> Layer<O> {
                 .finish();
                 return self.respond(now, ServerId(key), 100, trying);
             }
-            State::Proceeding { end: Some(end), .. } if *end <= now => {
+            State::Proceeding { end, .. } if *end <= now => {
                 return self.expired.push_back(Expired::Unattended(ServerId(key)));
             }
             State::Completed { end, .. } | State::Confirmed { end } | State::Accepted { end }
@@ -395,7 +394,7 @@ impl<O: Copy> Layer<O> {
         };
         let due = match &server.state {
             State::Trying { due, .. } => Some(*due),
-            State::Proceeding { end, .. } => *end,
+            State::Proceeding { end, .. } => Some(*end),
             State::Completed { resend, end, .. } => next_due(*resend, Some(*end)),
             State::Confirmed { end } | State::Accepted { end } => Some(*end),
         };

@@ -72,6 +72,22 @@ impl UserAgent {
         let Some(dialog) = self.dialogs.get_mut(key) else {
             return;
         };
+        match &dialog.phase {
+            // A call that is not answered is refused or cancelled instead (RFC 3261 §15).
+            Phase::Incoming(incoming) => {
+                let invite = incoming.server;
+                self.respond_plain(now, invite, 500);
+                return self.ended(key, cause, 500);
+            }
+            Phase::Outgoing(_) => {
+                let _ = self.cancel(now, DialogId(key), None);
+                return;
+            }
+            Phase::OwingAck(_)
+            | Phase::Confirmed
+            | Phase::ClosingAfterAck(_)
+            | Phase::Closing(_) => {}
+        }
         dialog.phase = Phase::Closing(cause);
         dialog.modification = Modification::Idle;
         let sent = self.send_in_dialog(

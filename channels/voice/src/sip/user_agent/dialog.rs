@@ -245,8 +245,8 @@ impl Names {
 
     /// Takes the remote target of a target refresh (RFC 3261 §12.2.1.2).
     pub(super) fn refresh_target(&mut self, message: &Message) {
-        if let Some(contact) = message.contact() {
-            self.target = contact.uri_bytes().into();
+        if let Some(target) = target_of(message) {
+            self.target = target;
         }
     }
 
@@ -339,17 +339,25 @@ impl Dialog {
 
 /// The remote target that an INVITE names in its Contact. One of RFC 2543, told by its branch, may have
 /// none and is called back where it is from (RFC 4475 §3.4.1).
-pub(super) fn target_of(invite: &Message) -> Option<&[u8]> {
-    let is_old = || {
-        let via = invite.top_via();
-        let branch = via.and_then(|via| via.branch()).unwrap_or(b"");
-        !branch.starts_with(b"z9hG4bK")
-    };
-    let address = match invite.header(Header::Contact) {
-        Some(_) => invite.contact()?,
-        None => invite.from().filter(|_| is_old())?,
-    };
-    address.uri().map(|uri| uri.as_bytes())
+pub(super) fn target_of_invite(invite: &Message) -> Option<Box<[u8]>> {
+    if invite.header(Header::Contact).is_some() {
+        return target_of(invite);
+    }
+    let via = invite.top_via();
+    let branch = via.and_then(|via| via.branch()).unwrap_or(b"");
+    let from = invite.from().filter(|_| !branch.starts_with(b"z9hG4bK"))?;
+    from.uri().map(|uri| without_headers(&uri))
+}
+
+/// The URI of a Contact, as a Request-URI may spell it. A Contact that cannot be read is passed over.
+pub(super) fn target_of(message: &Message) -> Option<Box<[u8]>> {
+    message.contact()?.uri().map(|uri| without_headers(&uri))
+}
+
+/// RFC 3261 §19.1.5: a Request-URI holds no headers.
+fn without_headers(uri: &Uri<'_>) -> Box<[u8]> {
+    let length = uri.as_bytes().len() - uri.headers().len();
+    uri.as_bytes()[..length].into()
 }
 
 /// The tag of a From or To value; empty without one.

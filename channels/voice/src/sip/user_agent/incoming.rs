@@ -357,10 +357,15 @@ impl UserAgent {
                 let bytes = response.bytes.clone();
                 self.transactions.respond(now, incoming.server, 180, bytes);
             }
-        } else if let Some((at, bytes)) = &mut incoming.repeat
+        }
+        if let Some((at, bytes)) = &mut incoming.repeat
             && *at <= now
         {
             *at = now + REPEAT_EVERY;
+            // A reliable response under way is repeated more often than that.
+            if incoming.reliable.under_way.is_some() {
+                return;
+            }
             self.transactions
                 .respond(now, incoming.server, 180, bytes.clone());
         }

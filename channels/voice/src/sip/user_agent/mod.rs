@@ -39,12 +39,12 @@ use super::header::Header;
 use super::message::{Builder, Malformed, Message, Method};
 use super::random::{Random, read_token, write_token};
 use super::slab::{Key, Slab};
-use super::transaction::{ClientId, Layer, ServerId};
+use super::transaction::{Bounds, ClientId, Layer, ServerId};
 use bytes::Bytes;
 use dialog::{Dialog, tag_of};
 use outside::Outside;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A call, from its INVITE to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,11 +141,15 @@ impl UserAgent {
     /// Makes a user agent; `seed` must be unpredictable, or tags and branches can be guessed.
     pub fn new(settings: Settings, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let transactions = Layer::new(
-            settings.timings,
-            settings.limits.transactions_max,
-            random.next(),
-        );
+        let limits = &settings.limits;
+        let lifetime = settings.timings.lifetime();
+        // The dialog gives up before: what is left then belongs to nobody.
+        let bounds = Bounds {
+            transactions_max: limits.transactions_max,
+            proceeding_max: limits.ring_max + lifetime,
+            unattended_max: limits.answer_max + lifetime,
+        };
+        let transactions = Layer::new(settings.timings, bounds, random.next());
         Self {
             written: settings
                 .places
@@ -199,7 +203,7 @@ impl UserAgent {
             };
             if dialog.alarm.rings(due) {
                 self.wake(now, key);
-                self.arm(key);
+                self.arm_not_before(key, Some(now + TICK));
             }
         }
     }
@@ -309,9 +313,15 @@ impl UserAgent {
     }
 
     fn arm(&mut self, key: Key) {
+        self.arm_not_before(key, None);
+    }
+
+    /// What was due and is due still waits a tick, so that no dialog can hold up the others.
+    fn arm_not_before(&mut self, key: Key, earliest: Option<Instant>) {
         if let Some(dialog) = self.dialogs.get_mut(key)
             && let Some(due) = dialog.due()
         {
+            let due = earliest.map_or(due, |earliest| due.max(earliest));
             self.alarms.arm(&mut dialog.alarm, due, key);
         }
         let dialogs = &self.dialogs;
@@ -436,6 +446,8 @@ impl UserAgent {
     }
 }
 
+/// Shortest time between two wakings of one dialog.
+const TICK: Duration = Duration::from_millis(1);
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS: &str = "70";
 

@@ -212,9 +212,15 @@ impl UserAgent {
         let Some(dialog) = self.dialogs.get_mut(key) else {
             return;
         };
-        let is_due = matches!(&dialog.modification, Modification::Colliding(_, at) if *at <= now);
-        if !is_due || !matches!(dialog.phase, Phase::Confirmed) {
+        if !matches!(&dialog.modification, Modification::Colliding(_, at) if *at <= now) {
             return;
+        }
+        match dialog.phase {
+            Phase::Incoming(_) | Phase::Outgoing(_) | Phase::Confirmed => {}
+            Phase::OwingAck(_) | Phase::ClosingAfterAck(_) | Phase::Closing(_) => {
+                dialog.modification = Modification::Idle;
+                return;
+            }
         }
         if dialog.unacknowledged.is_some() {
             if let Modification::Colliding(_, at) = &mut dialog.modification {

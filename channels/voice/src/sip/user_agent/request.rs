@@ -354,7 +354,7 @@ impl UserAgent {
             return Err(Refusal::with(422, Header::MinSe, min_se.to_string()));
         }
         // RFC 3261 §12.1.1: without a Contact there is nobody to send the BYE to.
-        if super::dialog::target_of(&message).is_none() {
+        if super::dialog::target_of_invite(&message).is_none() {
             return Err(Refusal::new(400));
         }
         if self.dialogs.len() >= self.settings.limits.dialogs_max {
@@ -462,7 +462,7 @@ impl Dialog {
                 call_id: invite.call_id().into(),
                 local: [to.as_ref(), b";tag=", tag.as_bytes()].concat().into(),
                 remote: scan::unfold(invite.header(Header::From).unwrap_or(b"")).into(),
-                target: super::dialog::target_of(invite).unwrap_or(b"").into(),
+                target: super::dialog::target_of_invite(invite).unwrap_or_default(),
                 routes: route_set(invite, Side::Callee),
             },
             local_sequence: 0,

@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod offers;
 mod pair;
 mod properties;
 mod races;

@@ -48,6 +48,8 @@ pub(super) struct Weather {
     pub(super) lost: u64,
     pub(super) repeated: u64,
     pub(super) jitter_ms: u64,
+    /// Messages in which some bytes are others.
+    pub(super) corrupted: u64,
 }
 
 pub(super) struct Pair {
@@ -61,6 +63,7 @@ pub(super) struct Pair {
     pub(super) ladder: Vec<String>,
     in_flight: BTreeMap<(Instant, u64), (End, Flow, Bytes)>,
     count: u64,
+    steps: u64,
     pub(super) rules: Vec<Rule>,
     pub(super) weather: Weather,
     random: Random,
@@ -94,6 +97,7 @@ impl Pair {
             ladder: Vec::new(),
             in_flight: BTreeMap::new(),
             count: 0,
+            steps: 0,
             rules: Vec::new(),
             weather: Weather::default(),
             random: Random::new(seed),
@@ -280,6 +284,12 @@ impl Pair {
             return false;
         };
         self.now = self.now.max(next);
+        self.steps += 1;
+        assert!(
+            self.steps < 100_000,
+            "this never ends:\n{}",
+            self.ladder.join("\n")
+        );
         if let Some(key) = arrival.filter(|(at, _)| *at <= self.now)
             && let Some((to, flow, bytes)) = self.in_flight.remove(&key)
         {
@@ -309,7 +319,13 @@ impl Pair {
                 ));
                 let Ok(message) = Message::parse_datagram(transmit.bytes.clone()) else {
                     // Only an answer to a request whose own header fields cannot be read repeats them.
-                    assert!(line.starts_with(b"SIP/2.0 400"), "{:?}", transmit.bytes);
+                    assert!(
+                        [b"SIP/2.0 400", b"SIP/2.0 505", b"SIP/2.0 513"]
+                            .iter()
+                            .any(|start| line.starts_with(*start)),
+                        "{:?}",
+                        transmit.bytes
+                    );
                     continue;
                 };
                 let fate = self.rules.iter_mut().find_map(|rule| rule(end, &message));
@@ -322,6 +338,24 @@ impl Pair {
                 self.events[end as usize].push(event);
             }
         }
+    }
+
+    fn corrupt(&mut self, bytes: &Bytes) -> Bytes {
+        if self.random.below(100) >= self.weather.corrupted {
+            return bytes.clone();
+        }
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=self.random.below(3) {
+            let place = usize::try_from(self.random.below(bytes.len() as u64)).unwrap();
+            let with = b"0123456789;=,<>\"@:\r\n \0\xff%az"
+                [usize::try_from(self.random.below(26)).unwrap()];
+            match self.random.below(3) {
+                0 => bytes[place] = with,
+                1 => bytes.insert(place, with),
+                _ => drop(bytes.remove(place)),
+            }
+        }
+        bytes.into()
     }
 
     fn fly(&mut self, from: End, bytes: &Bytes, fate: Option<Fate>) {
@@ -346,10 +380,11 @@ impl Pair {
             } else {
                 Duration::ZERO
             };
+            let bytes = self.corrupt(bytes);
             self.count += 1;
             self.in_flight.insert(
                 (self.now + delay + jitter, self.count),
-                (from.other(), self.flow_to(from), bytes.clone()),
+                (from.other(), self.flow_to(from), bytes),
             );
         }
     }
