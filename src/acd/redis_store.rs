@@ -35,6 +35,18 @@ pub struct RedisPlace {
     pub command_timeout: Duration,
 }
 
+impl Default for RedisPlace {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            key_prefix: "ringdown".to_owned(),
+            shard: "desk".to_owned(),
+            connect_timeout: Duration::from_secs(2),
+            command_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
 /// One connection to the desk of a shard. When it is lost, another is made with [`RedisStore::open`].
 #[derive(Clone)]
 pub struct RedisStore {

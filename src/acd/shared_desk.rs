@@ -11,7 +11,8 @@ use super::handle::{AtStart, Health, Surroundings};
 use super::redis_store::RedisPlace;
 use super::store::{Request, StoreLost};
 use super::worker::Worker;
-use ringdown_routing::event::{Event, EventDraft};
+use ringdown_routing::event::{Event, EventDraft, EventKind};
+use ringdown_routing::ids::NodeId;
 use ringdown_routing::verb::Answer;
 use ringdown_routing::view::View;
 use std::collections::BTreeMap;
@@ -113,13 +114,24 @@ impl Sight {
 /// A view, and the events that cannot be applied yet because earlier ones have not come.
 pub(super) struct Following {
     pub(super) view: View,
+    node: NodeId,
     pending: BTreeMap<u64, (Event, MadeBy)>,
 }
 
+/// What an event says of the node itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakenIn {
+    /// Nothing to be alarmed about.
+    Well,
+    /// The others have taken this node for lost, and what follows ends its calls.
+    WeAreLost,
+}
+
 impl Following {
-    pub(super) fn new(view: View) -> Self {
+    pub(super) fn new(view: View, node: NodeId) -> Self {
         Self {
             view,
+            node,
             pending: BTreeMap::new(),
         }
     }
@@ -131,13 +143,13 @@ impl Following {
 
     /// Puts an event in order; those whose turn has come are applied and told. An event comes twice when
     /// it is ours: with the answer and from the stream.
-    pub(super) fn take_in(&mut self, event: Event, made_by: MadeBy, bus: &Bus) {
+    pub(super) fn take_in(&mut self, event: Event, made_by: MadeBy, bus: &Bus) -> TakenIn {
         let number = event.id.number;
         if number <= self.view.last_event() {
             if made_by == MadeBy::Us {
                 bus.write_down(event);
             }
-            return;
+            return TakenIn::Well;
         }
         let is_known_as_ours = matches!(self.pending.get(&number), Some((_, MadeBy::Us)));
         if !is_known_as_ours {
@@ -148,7 +160,13 @@ impl Following {
         {
             let (event, made_by) = entry.remove();
             self.view.apply(&event);
+            let is_our_end =
+                matches!(&event.kind, EventKind::NodeLost { node } if *node == self.node);
             bus.tell(event, made_by);
+            if is_our_end {
+                return TakenIn::WeAreLost;
+            }
         }
+        TakenIn::Well
     }
 }

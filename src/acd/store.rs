@@ -59,6 +59,9 @@ pub enum StoreLost {
     /// The server is there, but the desk in it is gone (it restarted without its data).
     #[error("Redis is there, but it has lost the desk")]
     Emptied,
+    /// The other nodes took this one for lost, because it was silent for too long.
+    #[error("this node was silent for so long that the others took it for lost")]
+    Forgotten,
     /// It answered what we do not understand: another version's scripts, or a fault of ours.
     #[error("Redis answered out of turn: {0}")]
     Faulty(String),

@@ -5,7 +5,7 @@ use super::bus::{Bus, MadeBy};
 use super::handle::{AtStart, Clock, Health, Surroundings};
 use super::memory_desk::next_wake;
 use super::redis_store::{EventFollower, Found, RedisPlace, RedisStore};
-use super::shared_desk::{Asked, Following, OnAnswer, SharedState, Sight, lock};
+use super::shared_desk::{Asked, Following, OnAnswer, SharedState, Sight, TakenIn, lock};
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::NodeId;
@@ -145,7 +145,7 @@ impl Worker {
                 let link = follow(Box::new(store), follower, snapshot.last_event);
                 let view = View::from_snapshot(snapshot);
                 (
-                    Sight::Following(Box::new(Following::new(view))),
+                    Sight::Following(Box::new(Following::new(view, node.clone()))),
                     link,
                     Health::Good,
                 )
@@ -293,10 +293,14 @@ impl Worker {
         self.waits_for_news = false;
         let mut state = lock(&self.state);
         let SharedState { sight, bus } = &mut *state;
+        let mut taken = TakenIn::Well;
         match sight {
             Sight::Following(following) => {
-                for event in events {
-                    following.take_in(event, made_by, bus);
+                let mut events = events.into_iter();
+                while taken == TakenIn::Well
+                    && let Some(event) = events.next()
+                {
+                    taken = following.take_in(event, made_by, bus);
                 }
                 self.gap_since = match (following.has_gap(), self.gap_since) {
                     (true, since) => since.or_else(|| Some(self.clock.now())),
@@ -311,6 +315,11 @@ impl Worker {
                     }
                 }
             }
+        }
+        drop(state);
+        if taken == TakenIn::WeAreLost {
+            // Its calls live, whatever the others think: it keeps them, and claims them back.
+            self.go_alone(&StoreLost::Forgotten);
         }
     }
 
@@ -479,7 +488,7 @@ impl Worker {
             }
             let last = snapshot.last_event;
             let view = View::from_snapshot(snapshot);
-            state.sight = Sight::Following(Box::new(Following::new(view)));
+            state.sight = Sight::Following(Box::new(Following::new(view, self.node.clone())));
             state.bus.resync();
             self.link = follow(store, follower, last);
         }

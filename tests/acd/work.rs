@@ -413,6 +413,52 @@ async fn when_a_gateway_dies_another_dispatches_and_ends_its_calls() {
     assert_eq!(living.place_of(first), None);
 }
 
+#[tokio::test]
+async fn a_gateway_taken_for_lost_claims_its_callers_back() {
+    let server = RedisServer::start();
+    let (clock, ahead) = movable_clock();
+    let mut other = Gateway::in_redis(&server, "other", clock).await;
+    let mut slow = Gateway::in_redis(&server, "slow", Clock::of_the_machine()).await;
+    slow.furnish(Duration::ZERO, &[]).await;
+    let contact = slow.enqueue(1).await;
+    let is_of = |notice: &Notice, wanted: fn(&EventKind) -> bool| match notice {
+        Notice::Event(event) => wanted(&event.kind).then_some(event.contact),
+        Notice::Resync => None,
+    };
+    let entered = |kind: &EventKind| matches!(kind, EventKind::Enqueued { .. });
+    other.hear(|notice| is_of(notice, entered)).await;
+    // By the other's clock the slow one has been silent for longer than it may.
+    ahead.store(16_000, Ordering::Relaxed);
+    let is_lost = |kind: &EventKind| matches!(kind, EventKind::NodeLost { .. });
+    slow.hear(|notice| is_of(notice, is_lost)).await;
+    let restored = |kind: &EventKind| matches!(kind, EventKind::Restored { .. });
+    let found = other.hear(|notice| is_of(notice, restored)).await;
+    assert_eq!(found, Some(contact));
+    assert_eq!(slow.place_of(contact), Some(Place::Waiting));
+}
+
+#[tokio::test]
+async fn scripts_that_were_flushed_are_loaded_again() {
+    let server = RedisServer::start();
+    let mut gateway = Gateway::in_redis(&server, "one", Clock::of_the_machine()).await;
+    gateway.furnish(Duration::ZERO, &["anna"]).await;
+    let client = redis::Client::open(server.url()).expect("a socket");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("the server is there");
+    let _: () = redis::cmd("SCRIPT")
+        .arg("FLUSH")
+        .query_async(&mut connection)
+        .await
+        .expect("flushed");
+    let contact = gateway.enqueue(1).await;
+    gateway.is_well(|health| *health == Health::Good).await;
+    if !matches!(gateway.place_of(contact), Some(Place::Offered { .. })) {
+        gateway.hear_offer_of(contact).await;
+    }
+}
+
 /// Runs a future on a runtime from within another one.
 trait BlockOnElsewhere {
     fn block_on_elsewhere<T: Send>(&self, future: impl Future<Output = T> + Send) -> T;

@@ -1,0 +1,183 @@
+//! What a decision and a verb cost, by how many wait: `cargo bench -p ringdown-routing --bench desk`.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use ringdown_routing::agent::{AgentProfile, Skills, Status};
+use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::desk::Desk;
+use ringdown_routing::event::EndedBy;
+use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId, SkillId};
+use ringdown_routing::policy;
+use ringdown_routing::queue::QueueRules;
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, Change, Verb};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const AGENTS: u64 = 1_000;
+const QUEUES: u64 = 20;
+const CYCLES: u64 = 20_000;
+
+fn main() {
+    for waiting in [1_000, 10_000, 100_000] {
+        measure(waiting);
+    }
+}
+
+/// All agents talk, so many wait; then calls end one by one, each freeing an agent for the next.
+fn measure(waiting: u64) {
+    let mut floor = Floor::open();
+    let filled = Instant::now();
+    for _ in 0..waiting + AGENTS {
+        floor.enqueue();
+    }
+    let enqueue_ns = filled.elapsed().as_nanos() / u128::from(waiting + AGENTS);
+    while let Some(contact) = floor.meet() {
+        floor.talking.push(contact);
+    }
+    let mut hand_over = Vec::new();
+    let mut decide = Vec::new();
+    for cycle in 0..CYCLES {
+        floor.enqueue();
+        let place = usize::try_from(cycle % AGENTS).unwrap_or(0);
+        let begun = Instant::now();
+        floor.complete(floor.talking[place]);
+        let decided = Instant::now();
+        let proposal = policy::decide_one(floor.desk.view(), floor.now);
+        decide.push(decided.elapsed());
+        let mut next = floor.meet();
+        if next.is_some() {
+            hand_over.push(begun.elapsed());
+        }
+        // Nobody waits whom this agent may take: go on until somebody comes.
+        while next.is_none() {
+            floor.enqueue();
+            next = floor.meet();
+        }
+        floor.talking[place] = next.expect("the loop ends with one");
+        drop(proposal);
+    }
+    let mut quiet = Vec::new();
+    for _ in 0..CYCLES {
+        let begun = Instant::now();
+        drop(policy::decide(floor.desk.view(), floor.now));
+        quiet.push(begun.elapsed());
+    }
+    let counts = floor.desk.view().counts();
+    let last = floor.last;
+    let begun = Instant::now();
+    let position = floor.desk.view().position(ContactId::from_u128(last));
+    let position_ns = begun.elapsed().as_nanos();
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(
+        out,
+        "{} waiting, {AGENTS} agents: enqueue {enqueue_ns} ns; decide {}; quiet {}; \
+         complete + decide + offer + accept {}; position {position:?} in {position_ns} ns",
+        counts.waiting,
+        spread(decide),
+        spread(quiet),
+        spread(hand_over),
+    );
+}
+
+fn spread(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_nanos();
+    format!("p50 {} p99 {} max {} ns", at(50), at(99), at(100))
+}
+
+struct Floor {
+    desk: Desk,
+    now: Timestamp,
+    last: u128,
+    talking: Vec<ContactId>,
+}
+
+impl Floor {
+    fn open() -> Self {
+        let mut floor = Self {
+            desk: Desk::new(NodeId::from("bench"), 0),
+            now: Timestamp::from_seconds(1_790_000_000),
+            last: 0,
+            talking: Vec::new(),
+        };
+        for number in 0..QUEUES {
+            let rules = QueueRules::with_defaults(queue(number));
+            floor.change(Verb::SetQueue { rules });
+        }
+        for number in 0..AGENTS {
+            let agent = AgentId::new(format!("agent {number}").as_str());
+            let profile = AgentProfile {
+                id: agent.clone(),
+                name: agent.to_string(),
+                queues: BTreeSet::from([queue(number % QUEUES), queue((number + 1) % QUEUES)]),
+                skills: BTreeMap::from([(skill(), u8::try_from(number % 5).unwrap_or(0))]),
+                capacity: BTreeMap::from([(Channel::Voice, 1)]),
+            };
+            floor.change(Verb::SetAgent { profile });
+            let is_reachable = true;
+            floor.change(Verb::AgentReachable {
+                agent: agent.clone(),
+                is_reachable,
+            });
+            let status = Status::Available;
+            floor.change(Verb::AgentStatus { agent, status });
+        }
+        floor
+    }
+
+    fn change(&mut self, verb: Verb) -> Answer {
+        self.now = self.now + Duration::from_millis(1);
+        let at = self.now;
+        self.desk.apply(Change { at, verb }).answer
+    }
+
+    fn enqueue(&mut self) {
+        self.last += 1;
+        let number = u64::try_from(self.last).unwrap_or(0);
+        let mut skills = Skills::new();
+        if number.is_multiple_of(4) {
+            skills.insert(skill(), 2);
+        }
+        let contact = QueuedContact {
+            id: ContactId::from_u128(self.last),
+            queue: queue(number % QUEUES),
+            channel: Channel::Voice,
+            priority: Priority(i32::try_from(number % 3).unwrap_or(0)),
+            skills,
+            enqueued_at: self.now,
+            node: NodeId::from("bench"),
+            avoid: BTreeMap::new(),
+        };
+        self.change(Verb::Enqueue { contact });
+    }
+
+    /// Decides, offers and accepts once.
+    fn meet(&mut self) -> Option<ContactId> {
+        let proposal = policy::decide_one(self.desk.view(), self.now)?;
+        let contact = proposal.contact;
+        let agent = proposal.agent;
+        let Answer::Reserved { token, .. } = self.change(Verb::Offer { contact, agent }) else {
+            return None;
+        };
+        self.change(Verb::Accept { token });
+        Some(contact)
+    }
+
+    fn complete(&mut self, contact: ContactId) {
+        self.change(Verb::Complete {
+            contact,
+            by: EndedBy::Caller,
+            talk: Duration::from_secs(60),
+            hold: Duration::ZERO,
+        });
+    }
+}
+
+fn queue(number: u64) -> QueueId {
+    QueueId::new(format!("queue {number}").as_str())
+}
+
+fn skill() -> SkillId {
+    SkillId::from("network")
+}
