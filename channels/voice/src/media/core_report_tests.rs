@@ -157,3 +157,16 @@ fn reports_share_the_port_when_that_was_agreed() {
     );
     assert!(rtcp::parse(&sent.bytes).unwrap().sender.is_some());
 }
+
+#[test]
+fn a_flood_of_reports_is_not_passed_on() {
+    let mut desk = Desk::bridged();
+    desk.receive(1, packet(10, 1_000, 5, 0, &[0; 160]));
+    let report = Compound {
+        ssrc: 5,
+        sender: Some(SenderFacts::default()),
+        ..Compound::default()
+    };
+    let passed = (0..1_000).filter(|_| desk.receive_rtcp(1, &report).is_some());
+    assert_eq!(passed.count(), 4);
+}

@@ -504,6 +504,23 @@ fn a_flood_of_keys_is_cut() {
 }
 
 #[test]
+fn a_flood_of_packets_is_cut_to_what_a_phone_can_send() {
+    let mut desk = Desk::bridged();
+    let mut passed = 0;
+    for sequence in 0..5_000_u16 {
+        desk.now += Duration::from_micros(100);
+        let packet = packet(sequence, u32::from(sequence) * 160, 5, 0, &[0; 160]);
+        passed += u32::from(desk.receive(1, packet).is_some());
+    }
+    assert_eq!(passed, 1_000);
+    desk.now += Duration::from_secs(1);
+    assert!(
+        desk.receive(1, packet(5_000, 800_000, 5, 0, &[0; 160]))
+            .is_some()
+    );
+}
+
+#[test]
 fn loss_and_jitter_are_reported() {
     let mut desk = Desk::bridged();
     for step in 0..500_u16 {

@@ -31,8 +31,8 @@ pub(super) struct Port {
     pub(super) outgoing: Outgoing,
     pub(super) reports: Reports,
     keys: Detector,
-    /// Since when digits are counted, and how many were told.
-    digits_told: (Instant, u8),
+    digits_told: Rate,
+    arrivals: Rate,
     pub(super) play: Option<Playing>,
     /// Where packets of the peer go. Taps (recording, monitoring) belong beside it, before stamping.
     pub(super) bridge: Option<u16>,
@@ -62,6 +62,34 @@ impl Playing {
             slot,
             wait: 0,
         }
+    }
+}
+
+/// How many of something there were in the present second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    since: Instant,
+    count: u16,
+}
+
+impl Rate {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            count: 0,
+        }
+    }
+
+    /// Counts one more, unless there were too many in this second already.
+    pub(super) fn admit(&mut self, now: Instant, most: u16) -> bool {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        let is_admitted = self.count < most;
+        if is_admitted {
+            self.count += 1;
+        }
+        is_admitted
     }
 }
 
@@ -111,7 +139,8 @@ impl Port {
             outgoing: Outgoing::new(random[0]),
             reports: Reports::new(now, random[1]),
             keys: Detector::default(),
-            digits_told: (now, 0),
+            digits_told: Rate::new(now),
+            arrivals: Rate::new(now),
             play: None,
             bridge: None,
             listening_since: None,
@@ -209,6 +238,10 @@ impl Port {
                 return None;
             }
         }
+        if !self.arrivals.admit(now, PACKETS_A_SECOND_MAX) {
+            self.packets_refused += 1;
+            return None;
+        }
         self.packets_received += 1;
         self.bytes_received += packet.len() as u64;
         if self.hearing == Hearing::Silent {
@@ -282,11 +315,7 @@ impl Port {
 
     /// Tells a digit, unless there are more than any finger or dialler makes.
     fn tell_digit(&mut self, now: Instant, digit: Digit, events: &mut VecDeque<MediaEvent>) {
-        let (since, count) = self.digits_told;
-        let is_new = now.saturating_duration_since(since) >= Duration::from_secs(1);
-        self.digits_told = if is_new { (now, 1) } else { (since, count + 1) };
-        if self.digits_told.1 > DIGITS_A_SECOND_MAX {
-            self.digits_told.1 = DIGITS_A_SECOND_MAX;
+        if !self.digits_told.admit(now, DIGITS_A_SECOND_MAX) {
             return;
         }
         events.push_back(self.event(MediaEventKind::Digit {
@@ -443,7 +472,10 @@ impl Port {
 /// The players' beat, in milliseconds.
 pub(super) const TICK_MS: u8 = 20;
 /// A dialler makes ten a second (50 ms on, 50 ms off); a flood of events is no dialler.
-const DIGITS_A_SECOND_MAX: u8 = 30;
+const DIGITS_A_SECOND_MAX: u16 = 30;
+/// Twenty times what a telephone sends. It also breaks the loop of two bridged legs that were
+/// described as each other's peers.
+const PACKETS_A_SECOND_MAX: u16 = 1_000;
 /// Longest packet that a player sends, in ticks.
 const PACKET_TICKS_MAX: u8 = 3;
 /// A peer that sent nothing for less than this may just be slow to begin.

@@ -1,6 +1,7 @@
 //! One leg's RTCP: our reports to the peer, the peer's to us, and what passes through a bridge.
 
 use super::outgoing::Outgoing;
+use super::port::Rate;
 use super::reception::Reception;
 use super::rtcp::{self, Block, CanonicalName, Compound, SenderFacts};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ pub(super) struct Reports {
     heard: Option<Heard>,
     round_trip: Option<Duration>,
     lost_by_peer: Option<i32>,
+    passed_on: Rate,
     /// The port that the peer's reports come from.
     pub(super) source_port: Option<u16>,
 }
@@ -50,6 +52,7 @@ impl Reports {
             heard: None,
             round_trip: None,
             lost_by_peer: None,
+            passed_on: Rate::new(now),
             source_port: None,
         }
     }
@@ -154,6 +157,9 @@ impl Reports {
         ours: &Outgoing,
         our_reception: Option<&Reception>,
     ) -> Option<Compound> {
+        if !self.passed_on.admit(now, PASSED_ON_A_SECOND_MAX) {
+            return None;
+        }
         let (packets, bytes) = ours.sent();
         let sender = compound.sender.as_ref().and_then(|sender| {
             Some(SenderFacts {
@@ -244,5 +250,7 @@ fn spread(random: u64) -> Duration {
     Duration::from_millis(random & 0x7ff)
 }
 
+/// A peer reports every few seconds; more than this is a flood or a loop.
+const PASSED_ON_A_SECOND_MAX: u16 = 4;
 /// RFC 3550 §6.2: five seconds between reports; `spread` makes it four to six.
 const INTERVAL: Duration = Duration::from_secs(4);

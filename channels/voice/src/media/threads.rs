@@ -147,6 +147,10 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
                 // An answer to an earlier packet of ours (port unreachable): the next may be audio.
                 Err(_) => continue,
             };
+            if bytes == packet.len() {
+                // The system may have cut it; no telephone sends packets of this size.
+                continue;
+            }
             match socket {
                 Socket::Rtp => {
                     if let Some(transmit) = self.ports.handle_rtp(now, index, source, packet, bytes)
