@@ -12,6 +12,7 @@
 
 pub mod description;
 pub mod negotiation;
+mod stream;
 pub mod terms;
 
 pub use description::{Description, Fault, FaultKind, parse};
