@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release -p ringdown-voice --example pound_inputs -- [INPUTS] [SEED]
 //!
-//! Ends with status 1 when an input breaks a rule (the input is written to `pound_inputs.crash`) or when
-//! memory goes on growing.
+//! Ends with status 1 when an input breaks a rule (it is written to `pound_inputs.crash`), takes for
+//! ever, or when memory goes on growing.
 
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
@@ -11,6 +11,9 @@ mod inputs;
 #[path = "../fuzz/src/mutation.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod mutation;
+#[path = "../fuzz/src/stranger.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod stranger;
 
 use inputs::{DOORS, House};
 use mutation::{Dice, Seeds};
@@ -18,7 +21,12 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// No input takes a thousandth of it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The house may go on filling its bounded tables, and the allocator may fragment.
 const GROWTH_KIB_MAX: usize = 4_096;
@@ -50,12 +58,14 @@ fn pound(inputs: u64, seed: u64) -> Result<String, String> {
     let seeds = Seeds::read(&fixtures).map_err(|fault| format!("no fixtures: {fault}"))?;
     let mut dice = Dice::new(seed);
     let mut house = House::default();
+    let watched = watch(seed);
     let started = Instant::now();
     let mut warm_kib = 0;
     let mut bytes = 0;
     for (number, door) in (0..inputs).zip(DOORS.into_iter().cycle()) {
         let input = seeds.mutate(&mut dice);
         bytes += input.len();
+        watched.store(number, Ordering::Relaxed);
         if catch_unwind(AssertUnwindSafe(|| house.feed(door, &input))).is_err() {
             let _ = std::fs::write("pound_inputs.crash", &input);
             return Err(format!(
@@ -76,6 +86,30 @@ fn pound(inputs: u64, seed: u64) -> Result<String, String> {
         return Err(format!("memory grows: {report}"));
     }
     Ok(report)
+}
+
+/// Ends the process when one input takes for ever.
+fn watch(seed: u64) -> Arc<AtomicU64> {
+    let number = Arc::new(AtomicU64::new(0));
+    let watched = Arc::clone(&number);
+    std::thread::spawn(move || {
+        let mut last = u64::MAX;
+        loop {
+            std::thread::sleep(PATIENCE);
+            let now = watched.load(Ordering::Relaxed);
+            if now == last {
+                eprintln!("input {now} of seed {seed} hangs {:?}", door_of(now));
+                std::process::exit(1);
+            }
+            last = now;
+        }
+    });
+    number
+}
+
+fn door_of(number: u64) -> Option<inputs::Door> {
+    let place = usize::try_from(number % DOORS.len() as u64).ok()?;
+    DOORS.get(place).copied()
 }
 
 /// Resident memory of this process; 0 where the system does not tell.

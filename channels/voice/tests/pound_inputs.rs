@@ -6,6 +6,9 @@ mod inputs;
 #[path = "../fuzz/src/mutation.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod mutation;
+#[path = "../fuzz/src/stranger.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod stranger;
 
 use inputs::{DOORS, House};
 use mutation::{Dice, Seeds};

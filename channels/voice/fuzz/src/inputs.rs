@@ -3,6 +3,7 @@
 //! One place for three users: the fuzz targets, `examples/pound_inputs.rs` (millions of mutated
 //! inputs) and `tests/pound_inputs.rs` (some thousands with every test run). A broken rule panics.
 
+use super::stranger::{Line, pause};
 use bytes::Bytes;
 use ringdown_voice::media::telephone_event::Detector;
 use ringdown_voice::media::{reception::Reception, rtcp, rtp};
@@ -32,16 +33,19 @@ pub enum Door {
     Sdp,
     /// A packet to the readers of RTP, RTCP and telephone events.
     Rtp,
+    /// A message to a user agent in the middle of its calls.
+    UserAgent,
 }
 
 /// Every door.
-pub const DOORS: [Door; 6] = [
+pub const DOORS: [Door; 7] = [
     Door::Message,
     Door::Stream,
     Door::Digest,
     Door::Registrar,
     Door::Sdp,
     Door::Rtp,
+    Door::UserAgent,
 ];
 
 /// What stands behind the doors and keeps state from input to input.
@@ -53,6 +57,7 @@ pub struct House {
     filter: SourceFilter,
     detector: Detector,
     reception: Reception,
+    line: Line,
 }
 
 impl Default for House {
@@ -76,6 +81,7 @@ impl Default for House {
             }),
             detector: Detector::default(),
             reception: Reception::new(1, 1),
+            line: Line::default(),
         }
     }
 }
@@ -84,7 +90,7 @@ impl House {
     /// Feeds one input; time goes on a little with each.
     pub fn feed(&mut self, door: Door, input: &[u8]) {
         self.count += 1;
-        self.now += Duration::from_millis(self.count % 50);
+        self.now += pause(self.count);
         match door {
             Door::Message => message(input),
             Door::Stream => stream(input),
@@ -92,6 +98,7 @@ impl House {
             Door::Registrar => self.register(input),
             Door::Sdp => sdp(input),
             Door::Rtp => self.rtp(input),
+            Door::UserAgent => self.line.feed(self.now, input),
         }
     }
 
