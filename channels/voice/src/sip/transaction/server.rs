@@ -243,6 +243,11 @@ impl<O: Copy> Layer<O> {
         }
     }
 
+    /// Where the responses of a server transaction go.
+    pub(crate) fn flow_of_server(&self, id: ServerId) -> Option<Flow> {
+        self.servers.get(id.0).map(|server| server.flow)
+    }
+
     /// The owner of a server transaction.
     pub(crate) fn owner_of_server(&self, id: ServerId) -> Option<O> {
         self.servers.get(id.0)?.owner

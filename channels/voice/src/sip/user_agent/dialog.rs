@@ -8,9 +8,10 @@ use crate::sip::flow::{Flow, Transport};
 use crate::sip::header::{Header, NameAddr, scan};
 use crate::sip::message::{Message, Method};
 use crate::sip::transaction::{ClientId, Resend, ServerId};
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Uri, ip_of};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// One dialog, from its INVITE to its end.
@@ -175,6 +176,8 @@ pub(super) enum OfferPurpose {
 #[derive(Debug)]
 pub(super) struct Unacknowledged {
     pub(super) bytes: Bytes,
+    /// Where the response went, which by its Via may be another port than requests come from.
+    pub(super) flow: Flow,
     pub(super) sequence: u32,
     pub(super) resend: Resend,
     pub(super) end: Instant,
@@ -378,12 +381,33 @@ pub(super) fn route_set(message: &Message, side: Side) -> Box<[u8]> {
     routes.join(b", ".as_slice()).into()
 }
 
-/// Says whether a message came through an address translator: its sent-by is another address than its source.
-pub(super) fn is_natted(message: &Message, flow: Flow) -> bool {
-    message
-        .top_via()
-        .and_then(|via| crate::sip::uri::ip_of(via.host))
-        .is_some_and(|ip| ip != flow.remote.ip())
+/// Says whether what a request came from cannot be reached by its Contact: its sent-by is another address than its
+/// source, or the Contact is private and the source is not.
+pub(super) fn is_request_natted(message: &Message, flow: Flow) -> bool {
+    let sent_by = message.top_via().and_then(|via| ip_of(via.host));
+    sent_by.is_some_and(|ip| ip != flow.remote.ip()) || is_contact_natted(message, flow)
+}
+
+/// Says whether a Contact is a private address behind a source that is not, with no proxy that would know the way.
+pub(super) fn is_contact_natted(message: &Message, flow: Flow) -> bool {
+    let contact = message
+        .contact()
+        .and_then(|contact| contact.uri())
+        .and_then(|uri| uri.ip());
+    message.header(Header::RecordRoute).is_none()
+        && contact.is_some_and(is_private)
+        && !is_private(flow.remote.ip())
+}
+
+/// RFC 1918, RFC 6598, RFC 4193 and addresses of one link or host.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_private() || ip.is_link_local() || ip.is_loopback() || is_shared
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    }
 }
 
 /// The body when it is a session description and not empty.

@@ -198,6 +198,9 @@ impl UserAgent {
             return;
         };
         let sequence = request.sequence();
+        let Some(flow) = self.transactions.flow_of_server(server) else {
+            return;
+        };
         let Some(dialog) = self.dialogs.get_mut(key) else {
             return;
         };
@@ -219,6 +222,7 @@ impl UserAgent {
         dialog.phase = Phase::Confirmed;
         dialog.unacknowledged = Some(Box::new(Unacknowledged {
             bytes: bytes.clone(),
+            flow,
             sequence,
             resend: Resend::after(now, timings.t1),
             end: now + timings.lifetime(),
@@ -396,7 +400,7 @@ impl UserAgent {
         if response.resend.at <= now {
             response.resend = response.resend.doubled(now, timings.t2);
             let bytes = response.bytes.clone();
-            let flow = dialog.flow;
+            let flow = response.flow;
             self.transactions.send(
                 flow,
                 bytes,

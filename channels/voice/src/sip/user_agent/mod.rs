@@ -188,7 +188,7 @@ impl UserAgent {
         if message.is_request() {
             self.receive_request(now, flow, message);
         } else {
-            self.receive_response(now, message);
+            self.receive_response(now, flow, message);
         }
         self.drain_expired(now);
     }

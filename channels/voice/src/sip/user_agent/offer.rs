@@ -2,12 +2,13 @@
 
 use super::dialog::{
     Answers, Modification, Negotiation, Offer, OfferPurpose, Phase, Side, Unacknowledged,
-    is_natted, sdp_of,
+    is_request_natted, sdp_of,
 };
 use super::incoming::finish;
 use super::request::Refusal;
 use super::session::{self, Session};
 use super::{Cause, CommandFault, DialogId, Event, Purpose, UserAgent};
+use crate::sip::flow::Flow;
 use crate::sip::header::Header;
 use crate::sip::message::{Message, Method};
 use crate::sip::slab::Key;
@@ -273,6 +274,7 @@ impl UserAgent {
         now: Instant,
         key: Key,
         server: ServerId,
+        flow: Flow,
         message: &Message,
     ) -> Result<(), Refusal> {
         let sdp = sdp_of(message);
@@ -307,7 +309,7 @@ impl UserAgent {
             }
         }
         dialog.peer.learn(message);
-        dialog.peer.is_natted = is_natted(message, dialog.flow);
+        dialog.peer.is_natted = is_request_natted(message, flow);
         dialog.names.refresh_target(message);
         if is_bare_update {
             self.answer_change(now, key, server, None);
@@ -406,6 +408,9 @@ impl UserAgent {
         let Some(dialog) = self.dialogs.get(key) else {
             return;
         };
+        let Some(flow) = self.transactions.flow_of_server(server) else {
+            return;
+        };
         self.put_contact(&mut builder, &dialog.flow);
         self.put_abilities(&mut builder);
         let has_timer = dialog.peer.has_timer;
@@ -430,6 +435,7 @@ impl UserAgent {
         if method == Method::Invite {
             dialog.unacknowledged = Some(Box::new(Unacknowledged {
                 bytes: bytes.clone(),
+                flow,
                 sequence,
                 resend: Resend::after(now, timings.t1),
                 end: now + timings.lifetime(),

@@ -180,13 +180,17 @@ impl UserAgent {
             return Err(Refusal::new(500));
         }
         dialog.remote_sequence = Some(message.sequence());
-        // RFC 5626 §5.3: what follows goes back over the connection that is used now.
-        if flow.transport == dialog.flow.transport && flow.transport.is_reliable() {
-            dialog.flow.connection = flow.connection;
+        // RFC 5626 §5.3: what follows goes back the way that is used now; a translator may have changed it.
+        if flow.transport == dialog.flow.transport
+            && (flow.transport.is_reliable() || dialog.peer.is_natted)
+        {
+            dialog.flow = flow;
         }
         match message.method() {
             Method::Bye => self.receive_bye(now, key, server, message),
-            Method::Invite | Method::Update => self.receive_offer(now, key, server, message)?,
+            Method::Invite | Method::Update => {
+                self.receive_offer(now, key, server, flow, message)?
+            }
             Method::Prack => self.receive_prack(now, key, server, message)?,
             Method::Info => self.receive_info(now, key, server, message)?,
             Method::Options => self.answer_options(now, server),
@@ -431,12 +435,12 @@ impl Dialog {
         end: Instant,
     ) -> Self {
         use super::dialog::{
-            Incoming, Names, Negotiation, Peer, Reliable, Side, is_natted, route_set,
+            Incoming, Names, Negotiation, Peer, Reliable, Side, is_request_natted, route_set,
         };
         let tag = crate::sip::random::write_token(key.index, nonce);
         let to = scan::unfold(invite.header(Header::To).unwrap_or(b""));
         let mut peer = Peer {
-            is_natted: is_natted(invite, flow),
+            is_natted: is_request_natted(invite, flow),
             ..Peer::default()
         };
         peer.learn(invite);

@@ -1,7 +1,9 @@
 //! Responses as they arrive, and silence instead of them.
 
-use super::dialog::Phase;
+use super::dialog::{Phase, is_contact_natted};
 use super::{Cause, Purpose, UserAgent};
+use crate::sip::flow::Flow;
+use crate::sip::header::Header;
 use crate::sip::message::Message;
 use crate::sip::slab::Key;
 use crate::sip::transaction::{ClientId, Expired, Reply, Silence};
@@ -9,11 +11,12 @@ use bytes::Bytes;
 use std::time::Instant;
 
 impl UserAgent {
-    pub(super) fn receive_response(&mut self, now: Instant, message: Message) {
+    pub(super) fn receive_response(&mut self, now: Instant, flow: Flow, message: Message) {
         match self.transactions.receive_response(now, &message) {
             Reply::Stray | Reply::Absorbed => {}
             Reply::Provisional { owner } => {
                 if let (Purpose::Invite, Some(key)) = (owner.purpose, owner.dialog) {
+                    self.learn_way(key, flow, &message);
                     self.receive_provisional(now, key, &message);
                     self.arm(key);
                 }
@@ -24,11 +27,24 @@ impl UserAgent {
                 owner,
                 request,
             } => {
+                if let (Purpose::Invite | Purpose::Offer, Some(key)) = (owner.purpose, owner.dialog)
+                {
+                    self.learn_way(key, flow, &message);
+                }
                 self.receive_final(now, owner.dialog, owner.purpose, client, &request, &message);
                 if let Some(key) = owner.dialog {
                     self.arm(key);
                 }
             }
+        }
+    }
+
+    /// Notes whether the other side can be reached by the Contact of its response.
+    fn learn_way(&mut self, key: Key, flow: Flow, message: &Message) {
+        if let Some(dialog) = self.dialogs.get_mut(key)
+            && message.header(Header::Contact).is_some()
+        {
+            dialog.peer.is_natted = is_contact_natted(message, flow);
         }
     }
 

@@ -1,9 +1,11 @@
 //! Offers and answers in the less usual places.
 
 use super::pair::{End, Pair, answer, is};
+use crate::sip::flow::{Flow, Transport};
 use crate::sip::message::{Message, Method};
-use crate::sip::user_agent::{DialogId, Event, Progress, Reliability};
+use crate::sip::user_agent::{DialogId, Event, Progress, Reliability, UserAgent};
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const SHORT: Duration = Duration::from_millis(60);
@@ -264,4 +266,96 @@ fn the_dialog_of_a_message_is_known_for_the_ladder() {
     });
     assert_eq!(pair.agent(End::Bob).dialog_of(&invite.unwrap()), Some(bob));
     assert!(!is(Method::Bye)(&ok));
+}
+
+/// Everything Bob sends from now on, with where it goes.
+fn transmits(pair: &mut Pair, flow: Flow, text: String) -> Vec<(SocketAddr, String)> {
+    let now = pair.now;
+    let agent = pair.agent(End::Bob);
+    agent.handle_datagram(now, flow, Bytes::from(text));
+    drain(agent)
+}
+
+fn drain(agent: &mut UserAgent) -> Vec<(SocketAddr, String)> {
+    std::iter::from_fn(|| agent.poll_transmit())
+        .map(|transmit| {
+            let text = String::from_utf8_lossy(&transmit.bytes);
+            (
+                transmit.flow.remote,
+                text.split(' ').next().unwrap_or("").to_owned(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_phone_behind_a_translator_is_reached_where_it_comes_from() {
+    let mut pair = Pair::new();
+    let natted = |port: u16| {
+        Flow::new(
+            Transport::Udp,
+            (std::net::Ipv4Addr::new(198, 51, 100, 7), port).into(),
+        )
+    };
+    let private = |text: String| {
+        text.replace("192.0.2.1:5060;branch", "192.168.1.5:5060;rport;branch")
+            .replace("<sip:a@192.0.2.1>\r\n", "<sip:a@192.168.1.5>\r\n")
+    };
+    transmits(
+        &mut pair,
+        natted(4_000),
+        private(head("INVITE", "1", 1, "") + "\r\nv=0"),
+    );
+    let now = pair.now;
+    let Some(Event::Incoming { id, .. }) = pair.agent(End::Bob).poll_event() else {
+        panic!("a call came in")
+    };
+    pair.agent(End::Bob).answer(now, id, answer()).unwrap();
+    assert_eq!(
+        drain(pair.agent(End::Bob)),
+        [(natted(4_000).remote, "SIP/2.0".to_owned())]
+    );
+    let tag = format!(";tag={}", pair.agent(End::Bob).tag(id).unwrap());
+    transmits(
+        &mut pair,
+        natted(4_000),
+        private(head("ACK", "2", 1, &tag) + "\r\n"),
+    );
+    // The translator gives another port now.
+    transmits(
+        &mut pair,
+        natted(4_001),
+        private(head("INFO", "3", 2, &tag) + "\r\n"),
+    );
+    pair.agent(End::Bob).hang_up(now, id, &[]).unwrap();
+    assert_eq!(
+        drain(pair.agent(End::Bob)),
+        [(natted(4_001).remote, "BYE".to_owned())]
+    );
+}
+
+#[test]
+fn an_old_phone_without_rport_is_answered_at_the_port_of_its_via_and_called_at_its_contact() {
+    let mut pair = Pair::new();
+    let source = Flow::new(Transport::Udp, "192.0.2.1:33333".parse().unwrap());
+    let contact = "192.0.2.1:5070".parse().unwrap();
+    let text = |text: String| text.replace("<sip:a@192.0.2.1>\r\n", "<sip:a@192.0.2.1:5070>\r\n");
+    transmits(
+        &mut pair,
+        source,
+        text(head("INVITE", "1", 1, "") + "\r\nv=0"),
+    );
+    let now = pair.now;
+    let Some(Event::Incoming { id, .. }) = pair.agent(End::Bob).poll_event() else {
+        panic!("a call came in")
+    };
+    pair.agent(End::Bob).answer(now, id, answer()).unwrap();
+    pair.agent(End::Bob)
+        .handle_timeout(now + Duration::from_millis(500));
+    let ok = (End::Alice.address(), "SIP/2.0".to_owned());
+    assert_eq!(drain(pair.agent(End::Bob)), [ok.clone(), ok]);
+    let tag = format!(";tag={}", pair.agent(End::Bob).tag(id).unwrap());
+    transmits(&mut pair, source, text(head("ACK", "2", 1, &tag) + "\r\n"));
+    pair.agent(End::Bob).hang_up(now, id, &[]).unwrap();
+    assert_eq!(drain(pair.agent(End::Bob)), [(contact, "BYE".to_owned())]);
 }
