@@ -4,14 +4,15 @@
 //! |---|---|
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
-//! | `contacts`, `tickets`, `callers`, `statistics`, `events` | the answers, one file per noun |
-//! | `feed` | the newest events for listeners, bounded |
+//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `events` | the answers, one file per noun |
+//! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
 //!
 //! The invariant: an answer of 4xx changed nothing, and no answer says success for what was not done.
 
 mod access;
+mod agents;
 mod callers;
 mod contacts;
 mod events;
@@ -20,30 +21,31 @@ mod feed;
 mod gate;
 mod idempotency;
 mod json;
+mod observers;
 pub mod operations;
 mod problem;
+mod queues;
 pub mod serve;
 mod statistics;
 mod tickets;
 
 pub use access::{Caller, Tokens};
 pub use feed::Feed;
+pub use observers::Observers;
 pub use problem::Problem;
 
+use crate::acd::Acd;
 use crate::cms::Cms;
 use crate::config::Zone;
 use crate::cti::{Identifier, Normaliser};
 use crate::event_log::EventLog;
-use crate::metrics::Metrics;
-use crate::report::running::Running;
 use crate::tickets::Tickets;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use idempotency::Answers;
-use ringdown_routing::event::Event;
 use ringdown_routing::time::Timestamp;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -64,8 +66,8 @@ pub struct ApiState {
 pub struct ApiParts {
     /// Who may ask.
     pub tokens: Tokens,
-    /// Tells the instant.
-    pub clock: fn() -> Timestamp,
+    /// The queue: looked at, changed, and asked what time it is.
+    pub acd: Acd,
     /// The desk's zone.
     pub zone: Zone,
     /// What happened, and the contacts' records.
@@ -82,26 +84,6 @@ pub struct ApiParts {
     pub observers: Arc<Observers>,
 }
 
-/// Whoever is shown every event of the desk, once, in its order.
-#[derive(Debug)]
-pub struct Observers {
-    /// Counters for `/metrics`.
-    pub metrics: Metrics,
-    /// The statistics of the last days.
-    pub running: Running,
-    /// The newest events.
-    pub feed: Feed,
-}
-
-impl Observers {
-    /// Shows an event to all of them.
-    pub fn observe(&self, event: &Event) {
-        self.metrics.record(event);
-        self.running.record(event);
-        self.feed.record(event);
-    }
-}
-
 impl ApiState {
     /// Puts the parts together.
     pub fn new(parts: ApiParts) -> Self {
@@ -113,7 +95,7 @@ impl ApiState {
     }
 
     fn now(&self) -> Timestamp {
-        (self.parts.clock)()
+        self.parts.acd.now()
     }
 }
 
@@ -126,6 +108,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/tickets", get(tickets::list).post(tickets::open)),
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
         ("/callers", get(callers::identify)),
+        ("/queues", get(queues::list)),
+        ("/queues/{id}/waiting", get(queues::waiting)),
+        ("/agents", get(agents::list)),
+        ("/agents/{id}/status", post(agents::set_status)),
         ("/statistics", get(statistics::statistics)),
         ("/events", get(events::listen)),
     ]

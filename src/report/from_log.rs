@@ -57,7 +57,10 @@ pub async fn warm_up(
         from: since - LEAD_IN,
         to: Timestamp::from_millis(i64::MAX),
     };
-    log.for_each(query, |event| running.record(&event)).await?;
+    log.for_each(query, |event| {
+        running.record(&event);
+    })
+    .await?;
     running.is_whole_since(since);
     Ok(())
 }

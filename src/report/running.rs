@@ -2,7 +2,7 @@
 
 use super::{Interval, Period, PeriodFault, Report};
 use ringdown_routing::event::Event;
-use ringdown_routing::statistics::{Rules, Scope, Statistics};
+use ringdown_routing::statistics::{Recorded, Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -40,9 +40,9 @@ impl Running {
     }
 
     /// Counts an event, from the log or from the desk; twice is no harm.
-    pub fn record(&self, event: &Event) {
+    pub fn record(&self, event: &Event) -> Recorded {
         let mut inner = self.lock();
-        inner.fold.record(event);
+        let recorded = inner.fold.record(event);
         if event.at > inner.forget_at {
             inner.forget_at = event.at + FORGET_EVERY;
             let oldest = event.at - KEPT_FOR;
@@ -51,6 +51,7 @@ impl Running {
                 *since = (*since).max(oldest);
             }
         }
+        recorded
     }
 
     /// Says that from this instant on the log was read whole.

@@ -1,0 +1,187 @@
+//! `GET /agents`, `POST /agents/{id}/status`.
+
+use super::extract::{Body, Key, Params, limit};
+use super::problem::Problem;
+use super::{ApiState, json};
+use crate::acd::StoreLost;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use ringdown_routing::agent::{Agent, Skills, State as AgentState, Status};
+use ringdown_routing::ids::{AgentId, ContactId, QueueId};
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, Refusal, Verb};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Most letters of a reason.
+const REASON_LETTERS_MAX: usize = 100;
+
+/// The reason of an agent who gave none.
+const REASON_USUAL: &str = "other";
+
+/// One agent as they are now.
+#[derive(Debug, Serialize)]
+struct AgentNow {
+    id: AgentId,
+    name: String,
+    queues: BTreeSet<QueueId>,
+    skills: Skills,
+    #[serde(flatten)]
+    status: Status,
+    next_status: Option<Status>,
+    state: &'static str,
+    contact: Option<ContactId>,
+    is_reachable: bool,
+    idle_since_at: Timestamp,
+}
+
+impl From<&Agent> for AgentNow {
+    fn from(agent: &Agent) -> Self {
+        Self {
+            id: agent.profile.id.clone(),
+            name: agent.profile.name.clone(),
+            queues: agent.profile.queues.clone(),
+            skills: agent.profile.skills.clone(),
+            status: agent.status.clone(),
+            next_status: agent.next_status.clone(),
+            state: match agent.state {
+                AgentState::Idle => "idle",
+                AgentState::Ringing { .. } => "ringing",
+                AgentState::Talking { .. } => "talking",
+                AgentState::WrapUp { .. } => "wrap_up",
+            },
+            contact: agent.state.contact(),
+            is_reachable: agent.is_reachable,
+            idle_since_at: agent.idle_since,
+        }
+    }
+}
+
+/// What `GET /agents` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListParams {
+    queue: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Lists agents, by id.
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    Params(params): Params<ListParams>,
+) -> Result<Response, Problem> {
+    let limit = limit(params.limit)?;
+    let queue = params.queue.map(QueueId::new);
+    let agents: Vec<AgentNow> = state.parts.acd.read(|view| {
+        view.agents()
+            .filter(|agent| {
+                params
+                    .cursor
+                    .as_deref()
+                    .is_none_or(|cursor| agent.profile.id.as_str() > cursor)
+            })
+            .filter(|agent| {
+                queue
+                    .as_ref()
+                    .is_none_or(|queue| agent.profile.queues.contains(queue))
+            })
+            .take(limit)
+            .map(AgentNow::from)
+            .collect()
+    });
+    let next = agents
+        .last()
+        .filter(|_| agents.len() == limit)
+        .map(|agent| agent.id.to_string());
+    let items = agents.iter().map(json::record).collect::<Result<_, _>>()?;
+    Ok(json::page(items, next))
+}
+
+/// What `POST /agents/{id}/status` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewStatus {
+    status: StatusWord,
+    reason: Option<String>,
+}
+
+/// A status without its reason.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StatusWord {
+    Available,
+    NotReady,
+    LoggedOff,
+}
+
+/// Sets what an agent chose; while they hold a contact it comes into force when that is over.
+pub(super) async fn set_status(
+    State(state): State<ApiState>,
+    Key(id): Key<String>,
+    Body(wish): Body<NewStatus>,
+) -> Result<Response, Problem> {
+    let (agent, status) = (AgentId::new(id), wish.checked()?);
+    let verb = Verb::AgentStatus {
+        agent: agent.clone(),
+        status: status.clone(),
+    };
+    match state.parts.acd.change(verb).await? {
+        Answer::Done => {}
+        Answer::Refused {
+            reason: Refusal::UnknownAgent,
+        } => return Err(unknown(&agent)),
+        Answer::Refused { reason } => {
+            return Err(Problem::Conflict(format!("the desk refused: {reason:?}")));
+        }
+        Answer::Reserved { .. } => return Err(Problem::Internal),
+    }
+    let found = state.parts.acd.read(|view| view.agent(&agent).cloned());
+    let mut found = found.ok_or_else(|| unknown(&agent))?;
+    // With a shared store this node hears of its own change a moment later.
+    if found.state == AgentState::Idle {
+        found.status = status;
+    } else if found.status != status {
+        found.next_status = Some(status);
+    }
+    Ok(Json(json::record(&AgentNow::from(&found))?).into_response())
+}
+
+impl NewStatus {
+    fn checked(self) -> Result<Status, Problem> {
+        let reason = self
+            .reason
+            .as_deref()
+            .map(str::trim)
+            .filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason
+            && (reason.chars().count() > REASON_LETTERS_MAX || reason.chars().any(char::is_control))
+        {
+            return Err(Problem::Unprocessable(format!(
+                "reason has at most {REASON_LETTERS_MAX} letters on one line"
+            )));
+        }
+        match (self.status, reason) {
+            (StatusWord::NotReady, reason) => {
+                Ok(Status::NotReady(reason.unwrap_or(REASON_USUAL).to_owned()))
+            }
+            (StatusWord::Available, None) => Ok(Status::Available),
+            (StatusWord::LoggedOff, None) => Ok(Status::LoggedOff),
+            (StatusWord::Available | StatusWord::LoggedOff, Some(_)) => Err(
+                Problem::Unprocessable("only not_ready has a reason".to_owned()),
+            ),
+        }
+    }
+}
+
+fn unknown(agent: &AgentId) -> Problem {
+    Problem::NotFound(format!("no agent `{agent}`"))
+}
+
+impl From<StoreLost> for Problem {
+    fn from(lost: StoreLost) -> Self {
+        tracing::warn!(%lost, "api: the queue store failed a request");
+        Self::Unavailable("the queue cannot be changed at the moment".to_owned())
+    }
+}

@@ -1,0 +1,205 @@
+//! `GET /queues`, `/queues/{id}/waiting`: the lines as they are now, by event.
+
+use super::extract::{Key, Params, limit, parsed};
+use super::problem::Problem;
+use super::{ApiState, json};
+use axum::extract::State;
+use axum::response::Response;
+use ringdown_routing::agent::{State as AgentState, Status};
+use ringdown_routing::contact::{Channel, Place, PlacedContact, Priority};
+use ringdown_routing::ids::{AgentId, ContactId, QueueId};
+use ringdown_routing::queue::QueueRules;
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::view::View;
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// One line as it is now.
+#[derive(Debug, Serialize)]
+struct QueueNow {
+    id: QueueId,
+    is_open: bool,
+    /// In the line, those offered to an agent included.
+    waiting: usize,
+    /// Of these, those for whom a phone rings.
+    ringing: usize,
+    /// With an agent.
+    talking: usize,
+    longest_wait_s: Option<f64>,
+    /// Logged in and within reach.
+    agents_at_work: usize,
+    /// Of these, those who could take a contact now.
+    agents_free: usize,
+    waiting_max: Option<u32>,
+    service_level_s: f64,
+}
+
+/// Lists every queue.
+pub(super) async fn list(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let now = state.now();
+    let queues = state.parts.acd.read(|view| {
+        let placed = placed(view);
+        let look = |rules: &QueueRules| queue(view, rules, &placed, now);
+        view.queues().map(look).collect::<Vec<_>>()
+    });
+    let items = queues.iter().map(json::record).collect::<Result<_, _>>()?;
+    Ok(json::page(items, None))
+}
+
+/// How many ring and talk, by queue.
+fn placed(view: &View) -> BTreeMap<&QueueId, (usize, usize)> {
+    let mut placed: BTreeMap<&QueueId, (usize, usize)> = BTreeMap::new();
+    for contact in view.contacts() {
+        let (ringing, talking) = placed.entry(&contact.record.queue).or_default();
+        match contact.place {
+            Place::Waiting => {}
+            Place::Offered { .. } => *ringing += 1,
+            Place::Active { .. } => *talking += 1,
+        }
+    }
+    placed
+}
+
+fn queue(
+    view: &View,
+    rules: &QueueRules,
+    placed: &BTreeMap<&QueueId, (usize, usize)>,
+    now: Timestamp,
+) -> QueueNow {
+    let (ringing, talking) = placed.get(&rules.id).copied().unwrap_or_default();
+    let first = view
+        .line_of(&rules.id)
+        .map(|contact| contact.record.enqueued_at)
+        .min();
+    let is_free = |agent: &&ringdown_routing::agent::Agent| {
+        agent.profile.queues.contains(&rules.id)
+            && agent.status == Status::Available
+            && agent.state == AgentState::Idle
+            && agent.is_reachable
+    };
+    QueueNow {
+        id: rules.id.clone(),
+        is_open: rules.is_open,
+        waiting: view.unanswered(&rules.id),
+        ringing,
+        talking,
+        longest_wait_s: first.map(|enqueued_at| now.since(enqueued_at).as_secs_f64()),
+        agents_at_work: view.agents_at_work(&rules.id),
+        agents_free: view.agents().filter(is_free).count(),
+        waiting_max: rules.waiting_max,
+        service_level_s: rules.service_level.as_secs_f64(),
+    }
+}
+
+/// What `GET /queues/{id}/waiting` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitingParams {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// One who waits.
+#[derive(Debug, Serialize)]
+struct WaitingNow {
+    contact: ContactId,
+    /// From 1.
+    position: usize,
+    channel: Channel,
+    priority: Priority,
+    enqueued_at: Timestamp,
+    wait_s: f64,
+    state: &'static str,
+    /// Whose phone rings.
+    agent: Option<AgentId>,
+}
+
+/// Lists who waits in a queue, first served first.
+pub(super) async fn waiting(
+    State(state): State<ApiState>,
+    Key(id): Key<String>,
+    Params(params): Params<WaitingParams>,
+) -> Result<Response, Problem> {
+    let limit = limit(params.limit)?;
+    let after: Option<Spot> = parsed("cursor", params.cursor.as_deref())?;
+    let (id, now) = (QueueId::new(id), state.now());
+    let line: Option<Vec<(usize, PlacedContact)>> = state.parts.acd.read(|view| {
+        view.queue(&id)?;
+        let behind = view
+            .line_of(&id)
+            .zip(1..)
+            .skip_while(|(contact, _)| after.is_some_and(|after| Spot::of(contact) <= after));
+        Some(
+            behind
+                .take(limit)
+                .map(|(contact, position)| (position, contact.clone()))
+                .collect(),
+        )
+    });
+    let line = line.ok_or_else(|| Problem::NotFound(format!("no queue `{id}`")))?;
+    let next = line
+        .last()
+        .filter(|_| line.len() == limit)
+        .map(|(_, contact)| Spot::of(contact).to_string());
+    let items = line
+        .iter()
+        .map(|(position, contact)| json::record(&told(*position, contact, now)))
+        .collect::<Result<_, _>>()?;
+    Ok(json::page(items, next))
+}
+
+fn told(position: usize, contact: &PlacedContact, now: Timestamp) -> WaitingNow {
+    let record = &contact.record;
+    let (state, agent) = match &contact.place {
+        Place::Waiting => ("waiting", None),
+        Place::Offered { agent, .. } => ("offered", Some(agent.clone())),
+        Place::Active { agent, .. } => ("active", Some(agent.clone())),
+    };
+    WaitingNow {
+        contact: record.id,
+        position,
+        channel: record.channel,
+        priority: record.priority,
+        enqueued_at: record.enqueued_at,
+        wait_s: now.since(record.enqueued_at).as_secs_f64(),
+        state,
+        agent,
+    }
+}
+
+/// A spot in a line that stays what it is although others leave: the cursor of its pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Spot(Reverse<Priority>, Timestamp, ContactId);
+
+impl Spot {
+    fn of(contact: &PlacedContact) -> Self {
+        let record = &contact.record;
+        Self(Reverse(record.priority), record.enqueued_at, record.id)
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}_{}_{}", self.0.0.0, self.1.as_millis(), self.2)
+    }
+}
+
+impl FromStr for Spot {
+    type Err = ringdown_routing::ids::IdFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.splitn(3, '_');
+            let priority = Priority(parts.next()?.parse().ok()?);
+            let enqueued_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
+            Some(Self(
+                Reverse(priority),
+                enqueued_at,
+                parts.next()?.parse().ok()?,
+            ))
+        };
+        parse().ok_or(ringdown_routing::ids::IdFault { wanted: "cursor" })
+    }
+}
