@@ -241,3 +241,39 @@ fn ports_of_different_threads_are_not_bridged() {
     let apart = desk.engine.bridge(a.port.id, b.port.id);
     assert_eq!(apart, Err(CommandFault::Apart));
 }
+
+#[test]
+fn the_threads_end_with_the_last_handle() {
+    let desk = Desk::start(2);
+    let other = desk.engine.clone();
+    let phone = desk.phone(1, Shard(1), Codec::Pcmu);
+    drop(desk.engine);
+    other.command(phone.port.id, PortCommand::Close).unwrap();
+    let (_, closed) = desk.events.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(closed.kind, MediaEventKind::Closed(_)));
+    drop(other);
+    let ended = desk.events.recv_timeout(PATIENCE);
+    assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn nonsense_from_the_network_stops_nothing() {
+    let desk = Desk::start(1);
+    let mut caller = desk.phone(1, Shard(0), Codec::Pcmu);
+    let agent = desk.phone(2, Shard(0), Codec::Pcmu);
+    desk.engine.bridge(caller.port.id, agent.port.id).unwrap();
+    for length in [0, 1, 11, 12, 13, 500, 1_600, 9_000] {
+        for first in [0, 0x80, 0xbf, 0xff] {
+            let mut bytes = vec![first; length];
+            if let Some(second) = bytes.get_mut(1) {
+                // A payload number that nobody agreed on.
+                *second = 0x7f;
+            }
+            caller.socket.send_to(&bytes, caller.port.rtp).unwrap();
+        }
+    }
+    caller.speak(Codec::Pcmu, &payload(5));
+    // Some of the nonsense is RTP by its form; nothing of it is passed on.
+    assert_eq!(agent.hear().1, payload(5));
+    assert!(desk.close(&caller).packets_refused > 20);
+}

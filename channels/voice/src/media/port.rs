@@ -172,10 +172,11 @@ impl Port {
         self.direction = self.remote.map_or(Direction::Inactive, |remote| {
             remote.direction.and(self.allowed)
         });
-        if !self.direction.is_receiving() {
+        // A peer that holds us may play music or nothing; only a conversation must be heard.
+        if self.direction != Direction::SendRecv {
             self.listening_since = None;
             self.hearing = Hearing::Fine;
-        } else if !before.is_receiving() {
+        } else if before != Direction::SendRecv {
             self.listening_since = Some(now);
         }
         if before.is_sending() && !self.direction.is_sending() {
