@@ -41,6 +41,11 @@ impl<K: Ord + Copy> Alarms<K> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The next instant at which something may be due; it may prove to be nothing.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((due, _))| *due)

@@ -26,7 +26,7 @@ pub(super) struct Client<O> {
     /// The transaction of the CANCEL that shares this one's branch.
     cancel: Option<Key>,
     state: State,
-    alarm: Alarm,
+    pub(super) alarm: Alarm,
 }
 
 #[derive(Debug)]

@@ -165,6 +165,20 @@ impl<O: Copy> Layer<O> {
                 Who::Server(key) => self.wake_server(now, due, key),
             }
         }
+        self.prune_alarms();
+    }
+
+    fn prune_alarms(&mut self) {
+        let (clients, servers) = (&self.clients, &self.servers);
+        self.alarms
+            .prune(clients.len() + servers.len(), |due, who| match who {
+                Who::Client(key) => clients
+                    .get(key)
+                    .is_some_and(|client| client.alarm.is_set_to(due)),
+                Who::Server(key) => servers
+                    .get(key)
+                    .is_some_and(|server| server.alarm.is_set_to(due)),
+            });
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Outgoing<O>> {

@@ -26,7 +26,7 @@ pub(super) struct Server<O> {
     flow: Flow,
     method: Method,
     state: State,
-    alarm: Alarm,
+    pub(super) alarm: Alarm,
 }
 
 #[derive(Debug)]

@@ -310,3 +310,36 @@ fn endings_have_room_when_beginnings_have_none() {
     assert!(matches!(receive(&mut machine, "BYE", 5), Reception::New(_)));
     assert!(matches!(receive(&mut machine, "BYE", 6), Reception::Full));
 }
+
+#[test]
+fn alarms_of_what_is_over_do_not_pile_up() {
+    let mut machine = Machine::new(Transport::Udp);
+    machine.layer.transactions_max = 100_000;
+    for number in 0..5_000_u32 {
+        let now = machine.start + SECOND * number;
+        let request = machine.request("INVITE", &format!("z9hG4bK{number}"));
+        let text = String::from_utf8(request.bytes().to_vec())
+            .unwrap()
+            .replace("Call-ID: c", &format!("Call-ID: {number}"));
+        let request = Message::parse_datagram(Bytes::from(text)).unwrap();
+        let Reception::New(server) = machine.layer.receive_request(now, machine.flow, &request)
+        else {
+            panic!("a new request")
+        };
+        // Ringing begins a wait of ten minutes, the refusal one of 32 s.
+        for status in [180, 486] {
+            let response = machine
+                .layer
+                .response(server, status, None, Some("t"))
+                .unwrap()
+                .finish();
+            machine.layer.respond(now, server, status, response);
+        }
+        machine.layer.handle_timeout(now);
+    }
+    assert!(
+        machine.layer.alarms.len() < 1_000,
+        "{}",
+        machine.layer.alarms.len()
+    );
+}

@@ -73,7 +73,8 @@ pub enum Event {
         /// Its offer.
         sdp: Option<Bytes>,
     },
-    /// The other side took back an offer that was not answered yet (CANCEL of a re-INVITE).
+    /// The other side took back an offer that was not answered yet (CANCEL of a re-INVITE), or it waited too long and
+    /// was refused.
     OfferWithdrawn {
         /// The dialog.
         id: DialogId,

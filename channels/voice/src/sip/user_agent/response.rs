@@ -1,12 +1,12 @@
 //! Responses as they arrive, and silence instead of them.
 
-use super::dialog::{Phase, is_contact_natted};
-use super::{Cause, Purpose, UserAgent};
+use super::dialog::{Modification, Phase, is_contact_natted};
+use super::{Cause, DialogId, Event, Purpose, UserAgent};
 use crate::sip::flow::Flow;
 use crate::sip::header::Header;
 use crate::sip::message::Message;
 use crate::sip::slab::Key;
-use crate::sip::transaction::{ClientId, Expired, Reply, Silence};
+use crate::sip::transaction::{ClientId, Expired, Reply, ServerId, Silence};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -97,7 +97,7 @@ impl UserAgent {
     pub(super) fn drain_expired(&mut self, now: Instant) {
         while let Some(expired) = self.transactions.poll_expired() {
             match expired {
-                Expired::Unattended(server) => self.respond_plain(now, server, 500),
+                Expired::Unattended(server) => self.refuse_unattended(now, server),
                 Expired::Unanswered {
                     owner,
                     request,
@@ -130,6 +130,23 @@ impl UserAgent {
                     }
                 }
             }
+        }
+    }
+
+    /// A request of theirs that our user left open too long.
+    fn refuse_unattended(&mut self, now: Instant, server: ServerId) {
+        let dialog = self
+            .transactions
+            .owner_of_server(server)
+            .and_then(|owner| owner.dialog);
+        self.respond_plain(now, server, 500);
+        if let Some(key) = dialog
+            && let Some(dialog) = self.dialogs.get_mut(key)
+            && matches!(dialog.modification, Modification::Received(open) if open == server)
+        {
+            dialog.modification = Modification::Idle;
+            self.events
+                .push_back(Event::OfferWithdrawn { id: DialogId(key) });
         }
     }
 

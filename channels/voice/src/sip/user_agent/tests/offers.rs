@@ -107,6 +107,25 @@ fn a_cancelled_reinvite_is_withdrawn_and_the_call_goes_on() {
 }
 
 #[test]
+fn an_offer_that_our_user_leaves_open_is_refused_and_the_next_one_taken() {
+    let mut pair = Pair::new();
+    let (bob, tag) = answered_by_bytes(&mut pair);
+    pair.inject(End::Bob, head("UPDATE", "3", 2, &tag) + "\r\nv=0");
+    pair.run_for(Duration::from_secs(33));
+    assert_eq!(pair.sent(End::Bob, "SIP/2.0 500"), 1);
+    assert!(pair.heard(End::Bob, |event| matches!(
+        event,
+        Event::OfferWithdrawn { .. }
+    )));
+    pair.inject(End::Bob, head("UPDATE", "4", 3, &tag) + "\r\nv=0");
+    pair.tell(End::Bob, |agent, now| {
+        agent.answer_offer(now, bob, answer())
+    })
+    .unwrap();
+    assert_eq!(pair.sent(End::Bob, "SIP/2.0 200"), 2);
+}
+
+#[test]
 fn an_unknown_dialogs_requests_get_481_and_options_inside_one_200() {
     let mut pair = Pair::new();
     let (_, tag) = answered_by_bytes(&mut pair);
