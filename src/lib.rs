@@ -10,6 +10,7 @@ pub mod cti;
 pub mod database;
 pub mod doctor;
 pub mod event_log;
+pub mod gateway;
 pub mod live_view;
 pub mod metrics;
 pub mod report;

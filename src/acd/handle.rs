@@ -144,6 +144,14 @@ impl Acd {
         }
     }
 
+    /// Whether the desk is shared with other gateways, so that a change takes a moment.
+    pub fn is_shared(&self) -> bool {
+        match &self.backend {
+            Backend::Memory(_) => false,
+            Backend::Shared(_) => true,
+        }
+    }
+
     /// Asks for a change without waiting; `on_answer` is called from here (memory) or from the desk's
     /// task, so it must be quick. Requests are done in the order they were submitted.
     pub fn submit(

@@ -120,9 +120,12 @@ fn offer(token: u64) -> Input {
 fn verbs(commands: &[Command]) -> Vec<Verb> {
     commands
         .iter()
-        .filter_map(|command| match command {
-            Command::Change(verb) => Some(verb.clone()),
-            _ => None,
+        .filter_map(|command| {
+            if let Command::Change(verb) = command {
+                Some(verb.clone())
+            } else {
+                None
+            }
         })
         .collect()
 }
@@ -140,9 +143,12 @@ fn plays(commands: &[Command], wanted: Phrase) -> bool {
 }
 
 fn closing(commands: &[Command]) -> Option<ContactResult> {
-    commands.iter().find_map(|command| match command {
-        Command::Close(result) => Some(*result),
-        _ => None,
+    commands.iter().find_map(|command| {
+        if let Command::Close(result) = command {
+            Some(*result)
+        } else {
+            None
+        }
     })
 }
 

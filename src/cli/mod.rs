@@ -9,6 +9,7 @@ pub mod cms;
 pub mod doctor;
 pub mod replay;
 pub mod report;
+pub mod serve;
 pub mod token;
 pub mod trace;
 
@@ -39,6 +40,8 @@ enum Command {
     Replay(replay::Args),
     /// Print the statistics of a period.
     Report(report::Args),
+    /// Run the gateway.
+    Serve(serve::Args),
     /// Show a contact's events and SIP messages with times.
     Trace(trace::Args),
     /// Make, list and remove bearer tokens of the API.
@@ -63,6 +66,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Token(args) => token::run(&args),
     };

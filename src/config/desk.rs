@@ -69,9 +69,10 @@ pub struct Queue {
         deserialize_with = "seconds_if_any"
     )]
     pub announce_every: Option<Duration>,
-    /// Prompt played first; none when not given.
+    /// Prompt played first: a file of `media.prompts`, or `none`; the built-in greeting when not given.
     pub greeting: Option<String>,
-    /// Piece of music played while waiting; the default piece when not given.
+    /// What is played while waiting: a file of `media.music`, or `none` for silence; all of the music
+    /// when not given.
     pub music: Option<String>,
     /// Opening hours by their name under `[hours]`; always open when not given.
     pub hours: Option<String>,

@@ -182,6 +182,8 @@ pub struct Limits {
     pub unwritten_max: u32,
     /// SIP messages kept per call for `ringdown trace`.
     pub trace_messages_max: u32,
+    /// Whether they are kept of calls that were answered, too, not only of those that were not.
+    pub trace_answered: bool,
 }
 
 impl Default for Limits {
@@ -194,6 +196,7 @@ impl Default for Limits {
             connections_max: 10_000,
             unwritten_max: 100_000,
             trace_messages_max: 64,
+            trace_answered: true,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The kinds of values a configuration holds, each checked while it is read.
 
+use ringdown_voice::sip::source_filter::Network;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,52 +151,15 @@ impl<'de> Deserialize<'de> for Zone {
 
 /// One address or a range of them: `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AddressRange {
-    first: IpAddr,
-    prefix_bits: u8,
-}
-
-impl AddressRange {
-    /// Whether the address is in the range; an IPv4 address mapped into IPv6 counts as the former.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix_bits))
-                    .unwrap_or(0);
-                (first.to_bits() ^ address.to_bits()) & mask == 0
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix_bits))
-                    .unwrap_or(0);
-                (first.to_bits() ^ address.to_bits()) & mask == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
+pub struct AddressRange(pub Network);
 
 impl FromStr for AddressRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let fault =
-            || format!("`{text}` is not an address or range such as `192.0.2.1` or `192.0.2.0/24`");
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let first: IpAddr = address.parse().map_err(|_| fault())?;
-        let bits_max = if first.is_ipv4() { 32 } else { 128 };
-        let prefix_bits = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| fault())?,
-            None => bits_max,
-        };
-        if prefix_bits > bits_max {
-            return Err(fault());
-        }
-        Ok(Self { first, prefix_bits })
+        text.parse().map(Self).map_err(|_| {
+            format!("`{text}` is not an address or range such as `192.0.2.1` or `192.0.2.0/24`")
+        })
     }
 }
 
@@ -280,7 +243,7 @@ mod tests {
         let check = |range: &str, address: &str, wanted: bool| {
             let range: AddressRange = range.parse().unwrap();
             assert_eq!(
-                range.contains(address.parse().unwrap()),
+                range.0.contains(address.parse().unwrap()),
                 wanted,
                 "{address}"
             );

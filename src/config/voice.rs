@@ -1,7 +1,8 @@
 //! `[sip]`, `[media]`, `[[trunk]]` and `[[number]]`: how calls reach the desk.
 
-use super::value::{AddressRange, Language, Secret, millis, seconds};
+use super::value::{AddressRange, Language, Secret, millis, seconds, seconds_if_any};
 use ringdown_routing::ids::QueueId;
+use ringdown_voice::sip::source_filter::Network;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub struct Sip {
     pub listen_udp: Vec<SocketAddr>,
     /// TCP addresses to listen on.
     pub listen_tcp: Vec<SocketAddr>,
+    /// Where agents' phones come from; they prove themselves by digest. Others that are no trunk get 403.
+    pub phones: Vec<AddressRange>,
     /// The domain agents register in: `sip:NAME@domain`.
     pub domain: String,
     /// The digest realm; the domain when not given.
@@ -64,6 +67,7 @@ impl Default for Sip {
         Self {
             listen_udp: vec![loopback],
             listen_tcp: vec![loopback],
+            phones: vec![AddressRange(Network::LOOPBACK)],
             domain: "ringdown.localhost".to_owned(),
             realm: None,
             advertised: None,
@@ -142,7 +146,7 @@ pub struct Trunk {
 impl Trunk {
     /// Whether a request from this address comes from the trunk.
     pub fn is_source(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|range| range.contains(address))
+        self.addresses.iter().any(|range| range.0.contains(address))
     }
 }
 
@@ -159,6 +163,10 @@ pub struct Number {
     pub answer: AnswerMode,
     /// Language of the prompts for callers whose own is not known; the site's when not given.
     pub language: Option<Language>,
+    /// How long callers have to key in a ticket number before they stand in the line; they are not
+    /// asked for one when not given. Only with `answer = "at_once"`.
+    #[serde(rename = "ask_ticket_s", default, deserialize_with = "seconds_if_any")]
+    pub ask_ticket: Option<Duration>,
 }
 
 /// When a call to a number is answered.

@@ -10,11 +10,11 @@ use crate::media::{
 use crate::sdp::{Codec, Direction, Negotiation};
 use crate::sip::flow::Flow;
 use crate::sip::header::Header;
-use crate::sip::message::Message;
+use crate::sip::message::{Malformed, Message};
 use crate::sip::registrar::Reply;
 use crate::sip::user_agent::{
     Cause, CommandFault, DialogId, Event, Invite, Progress, Reliability, RequestId, Transmit,
-    UserAgent,
+    TransportFailure, UserAgent,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +26,8 @@ pub struct CallControl {
     user_agent: UserAgent,
     legs: BTreeMap<LegId, Leg>,
     leg_of_dialog: BTreeMap<DialogId, LegId>,
+    /// Dialogs of legs that are gone, until their last messages were sent.
+    gone: Vec<DialogId>,
     deadlines: BTreeSet<(Instant, LegId)>,
     events: VecDeque<CallEvent>,
     wishes: VecDeque<MediaWish>,
@@ -41,6 +43,7 @@ impl CallControl {
             user_agent,
             legs: BTreeMap::new(),
             leg_of_dialog: BTreeMap::new(),
+            gone: Vec::new(),
             deadlines: BTreeSet::new(),
             events: VecDeque::new(),
             wishes: VecDeque::new(),
@@ -70,21 +73,30 @@ impl CallControl {
         self.legs.get(&leg).map(|leg| leg.state.dialog())
     }
 
-    /// The leg of a dialog.
+    /// The leg of a dialog; told until the last message of a leg that is gone was sent.
     pub fn leg_of(&self, dialog: DialogId) -> Option<LegId> {
         self.leg_of_dialog.get(&dialog).copied()
     }
 
-    /// Takes bytes from the network.
-    pub fn handle_datagram(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
-        self.user_agent.handle_datagram(now, flow, bytes);
-        self.drain_user_agent(now);
+    /// The leg a message belongs to, asked before it is handled.
+    pub fn leg_of_message(&self, message: &Message) -> Option<LegId> {
+        self.leg_of(self.user_agent.dialog_of(message)?)
+    }
+
+    fn living_leg_of(&self, dialog: DialogId) -> Option<LegId> {
+        self.leg_of(dialog)
+            .filter(|leg| self.legs.contains_key(leg))
     }
 
     /// Takes a parsed message from the network.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, message: Message) {
         self.user_agent.handle_message(now, flow, message);
         self.drain_user_agent(now);
+    }
+
+    /// Answers what cannot be read, as far as it can be answered.
+    pub fn handle_malformed(&mut self, flow: Flow, malformed: &Malformed) {
+        self.user_agent.handle_malformed(flow, malformed);
     }
 
     /// When [`CallControl::handle_timeout`] is due.
@@ -111,7 +123,13 @@ impl CallControl {
 
     /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.user_agent.poll_transmit()
+        let transmit = self.user_agent.poll_transmit();
+        if transmit.is_none() {
+            for dialog in self.gone.drain(..) {
+                self.leg_of_dialog.remove(&dialog);
+            }
+        }
+        transmit
     }
 
     /// The next thing that happened to a leg.
@@ -165,6 +183,25 @@ impl CallControl {
             .user_agent
             .respond(now, request, reply.status, &headers, None);
         gone_is_told(done);
+    }
+
+    /// Leaves a request outside of a call without an answer.
+    pub fn ignore_request(&mut self, request: RequestId) {
+        self.user_agent.ignore_request(request);
+    }
+
+    /// Leaves an incoming leg without an answer.
+    pub fn ignore(&mut self, leg_id: LegId) {
+        if let Some(dialog) = self.unanswered(leg_id) {
+            self.user_agent.ignore(dialog);
+            self.forget(leg_id);
+        }
+    }
+
+    /// Is told that what was sent could not be delivered, or that a connection has ended.
+    pub fn handle_transport_failure(&mut self, now: Instant, failure: TransportFailure) {
+        self.user_agent.handle_transport_failure(now, failure);
+        self.drain_user_agent(now);
     }
 
     /// Turns an incoming leg away with a response that somebody else made.
@@ -525,7 +562,7 @@ impl CallControl {
                 content_type,
                 body,
             } => {
-                if let Some(leg) = self.leg_of(id)
+                if let Some(leg) = self.living_leg_of(id)
                     && let Some(digit) = digit_of_info(&content_type, &body)
                 {
                     self.events.push_back(CallEvent::Digit { leg, digit });
@@ -560,7 +597,7 @@ impl CallControl {
     }
 
     fn on_progress(&mut self, dialog: DialogId, status: u16) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
         if status < 180 {
@@ -576,7 +613,7 @@ impl CallControl {
     }
 
     fn on_answered(&mut self, now: Instant, dialog: DialogId, sdp: Option<Bytes>) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             // Answered as we gave it up; nobody is there any more.
             gone_is_told(self.user_agent.hang_up(now, dialog, &[]));
             return;
@@ -606,7 +643,7 @@ impl CallControl {
 
     /// The ACK brings the answer when our 200 carried the offer (RFC 3264 §5).
     fn on_confirmed(&mut self, now: Instant, dialog: DialogId, sdp: Option<Bytes>) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
         let Some(media) = self
@@ -628,7 +665,7 @@ impl CallControl {
     }
 
     fn on_refused(&mut self, dialog: DialogId, status: u16) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
         self.forget(leg_id);
@@ -643,7 +680,7 @@ impl CallControl {
 
     /// A re-INVITE or UPDATE: hold, resume, another address, or a refresh without an offer.
     fn on_offer(&mut self, now: Instant, dialog: DialogId, sdp: Option<Bytes>) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             gone_is_told(self.user_agent.refuse_offer(now, dialog, 488));
             return;
         };
@@ -667,7 +704,7 @@ impl CallControl {
     }
 
     fn on_offer_answered(&mut self, dialog: DialogId, sdp: Option<Bytes>) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
         if let Some(media) = self
@@ -683,7 +720,7 @@ impl CallControl {
     }
 
     fn on_offer_refused(&mut self, dialog: DialogId) {
-        if let Some(leg_id) = self.leg_of(dialog)
+        if let Some(leg_id) = self.living_leg_of(dialog)
             && let Some(media) = self
                 .legs
                 .get_mut(&leg_id)
@@ -695,7 +732,7 @@ impl CallControl {
 
     /// A dialog that is over, whoever ended it; a leg we gave up before is gone already.
     fn on_dialog_end(&mut self, dialog: DialogId, how: LegEnd) {
-        let Some(leg_id) = self.leg_of(dialog) else {
+        let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
         let was_dialled = matches!(
@@ -776,7 +813,7 @@ impl CallControl {
         let Some(leg) = self.legs.remove(&leg_id) else {
             return;
         };
-        self.leg_of_dialog.remove(&leg.state.dialog());
+        self.gone.push(leg.state.dialog());
         match leg.media {
             Some(LegMedia { port, .. }) => {
                 let command = PortCommand::Close;

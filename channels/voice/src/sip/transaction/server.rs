@@ -333,6 +333,11 @@ impl<O: Copy> Layer<O> {
         self.send(flow, response, owner);
     }
 
+    /// Forgets a request that gets no answer at all; the same one again is new.
+    pub(crate) fn forget(&mut self, id: ServerId) {
+        self.remove_server(id.0);
+    }
+
     fn remove_server(&mut self, key: Key) {
         let Some(server) = self.servers.remove(key) else {
             return;

@@ -26,6 +26,7 @@ mod request;
 mod response;
 mod session;
 mod settings;
+mod silence;
 #[cfg(test)]
 mod tests;
 

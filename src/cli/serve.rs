@@ -1,0 +1,80 @@
+//! `ringdown serve`: runs the gateway until it is told to stop.
+
+use super::Outcome;
+use crate::config::{Config, Faults};
+use crate::gateway::{Gateway, Places};
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the gateway.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
+    config: PathBuf,
+}
+
+/// Runs until SIGINT or SIGTERM; a second one ends it at once.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(faults) => return tell(&faults),
+    };
+    start_logging();
+    runtime()?.block_on(async {
+        let gateway = Gateway::start(config).await?;
+        announce(gateway.places());
+        wait_for_stop().await?;
+        tracing::info!("stopping");
+        gateway.stop().await;
+        Ok(Outcome::Good)
+    })
+}
+
+fn tell(faults: &Faults) -> anyhow::Result<Outcome> {
+    writeln!(std::io::stderr(), "{faults}")?;
+    Ok(Outcome::No)
+}
+
+/// The runtime of a gateway: a thread for each processor.
+pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
+}
+
+/// Log lines to stderr, as `RINGDOWN_LOG` asks: `info` when it does not.
+pub fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("RINGDOWN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // Whoever embeds the gateway may have set up logging before; that one stays.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+fn announce(places: &Places) {
+    for (transport, address) in &places.sip {
+        tracing::info!(%transport, %address, "SIP");
+    }
+    tracing::info!(web = %places.web, operations = %places.operations, "ready");
+}
+
+/// Returns when the process is asked to stop.
+pub async fn wait_for_stop() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    tokio::spawn(async move {
+        interrupt.recv().await;
+        std::process::exit(1);
+    });
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! What a shard keeps of one call beside its flow.
+
+use super::rules::DialledNumber;
+use crate::call_flow::{Flow, LinkedTicket};
+use crate::cms::Caller;
+use crate::config::Language;
+use crate::cti::{Claim, Identification};
+use crate::trace::{self, Ladder};
+use ringdown_routing::contact::Channel;
+use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_voice::call::LegId;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whose a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegRole {
+    /// The caller's.
+    Caller,
+    /// That of the n-th who was rung, from 1.
+    Rung(u16),
+}
+
+impl LegRole {
+    /// The word in a media report.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Rung(_) => "agent",
+        }
+    }
+
+    /// The column in the ladder.
+    pub(super) fn ladder_leg(self) -> trace::Leg {
+        match self {
+            Self::Caller => trace::Leg::Caller,
+            Self::Rung(nth) => trace::Leg::Agent(nth),
+        }
+    }
+}
+
+/// Who calls and where to, as the network says it.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    /// The dialled number's rules.
+    pub(super) number: Arc<DialledNumber>,
+    /// What was dialled.
+    pub(super) to: Arc<str>,
+    /// The trunk or phone it came by.
+    pub(super) via: Arc<str>,
+    /// Who it says it is.
+    pub(super) claim: Claim,
+}
+
+impl Arrival {
+    /// The first event of the call.
+    pub(super) fn to_event(&self) -> EventKind {
+        EventKind::Arrived {
+            channel: Channel::Voice,
+            from: self.claim.shown.clone(),
+            to: self.to.to_string(),
+            via: self.via.to_string(),
+        }
+    }
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) flow: Flow,
+    /// The timer that is set for it.
+    pub(super) due: Option<Instant>,
+    pub(super) caller_leg: LegId,
+    pub(super) arrival: Arrival,
+    pub(super) identification: Option<Box<Identification>>,
+    pub(super) ticket: Option<LinkedTicket>,
+    pub(super) ladder: Ladder,
+    /// How it ended, once it has.
+    pub(super) result: Option<ContactResult>,
+    /// Legs whose last word is still to come.
+    pub(super) legs: u16,
+    rung: u16,
+}
+
+impl Call {
+    pub(super) fn new(flow: Flow, caller_leg: LegId, arrival: Arrival, ladder: Ladder) -> Self {
+        Self {
+            flow,
+            due: None,
+            caller_leg,
+            arrival,
+            identification: None,
+            ticket: None,
+            ladder,
+            result: None,
+            legs: 1,
+            rung: 0,
+        }
+    }
+
+    /// Counts another leg that is rung, and names it.
+    pub(super) fn add_rung(&mut self) -> LegRole {
+        self.rung = self.rung.saturating_add(1);
+        self.legs += 1;
+        LegRole::Rung(self.rung)
+    }
+
+    /// The caller, when there is no doubt who it is.
+    pub(super) fn known(&self) -> Option<&Caller> {
+        self.identification.as_deref()?.known().map(AsRef::as_ref)
+    }
+
+    /// The language to speak: the caller's own when it is known, else the number's.
+    pub(super) fn language(&self) -> &Language {
+        self.known()
+            .and_then(|caller| caller.language.as_ref())
+            .unwrap_or(&self.arrival.number.language)
+    }
+}

@@ -1,0 +1,107 @@
+//! Queues, agents and opening hours brought to the desk, and its events brought to the shards.
+
+use super::house::House;
+use super::inputs::{ShardInput, ShardSender};
+use crate::acd::{Notice, Subscription};
+use crate::api::Observers;
+use crate::config::Config;
+use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::verb::Verb;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often opening hours and registrations are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Tells the desk its queues.
+pub(super) fn set_queues(house: &House, config: &Config) -> BTreeMap<QueueId, bool> {
+    let mut open = BTreeMap::new();
+    for queue in &config.queues {
+        let is_open = config.is_open(queue, house.now());
+        house.tell_desk(Verb::SetQueue {
+            rules: queue.rules(is_open),
+        });
+        open.insert(queue.id.clone(), is_open);
+    }
+    open
+}
+
+/// Opens and closes queues by their hours, and takes out registrations that have run out.
+pub(super) async fn keep_hours(
+    house: Arc<House>,
+    config: Arc<Config>,
+    mut open: BTreeMap<QueueId, bool>,
+) {
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tick.tick().await;
+        house.expire_registrations(Instant::now());
+        let now = house.now();
+        for queue in &config.queues {
+            let is_open = config.is_open(queue, now);
+            if open.insert(queue.id.clone(), is_open) != Some(is_open) {
+                house.tell_desk(Verb::SetQueue {
+                    rules: queue.rules(is_open),
+                });
+            }
+        }
+    }
+}
+
+/// Shows every event to the observers, and brings this node's offers to the shards that ring them.
+pub(super) async fn follow(
+    house: Arc<House>,
+    mut events: Subscription,
+    observers: Arc<Observers>,
+    shards: Vec<ShardSender>,
+) {
+    while let Some(notice) = events.next().await {
+        match notice {
+            Notice::Event(event) => {
+                observers.observe(&event);
+                learn(&house, &event);
+                if is_for_a_call(&event, &house) {
+                    tell_shard(&shards, event).await;
+                }
+            }
+            // Offers that were missed lapse with their lease and are made again.
+            Notice::Resync => tracing::warn!("events of the desk were missed"),
+        }
+    }
+}
+
+fn is_for_a_call(event: &Event, house: &House) -> bool {
+    if let EventKind::Offered { node, .. } = &event.kind {
+        *node == house.node
+    } else {
+        matches!(event.kind, EventKind::OfferExpired { .. })
+    }
+}
+
+async fn tell_shard(shards: &[ShardSender], event: Arc<Event>) {
+    // The lowest bits of a contact's id name its shard; see `House::mint_contact`.
+    let Some(contact) = event.contact else { return };
+    let index = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0);
+    if let Some(shard) = shards.get(index) {
+        shard.tell(ShardInput::Desk(event)).await;
+    }
+}
+
+/// Takes the handle time of a contact that ended into the estimate of waits.
+fn learn(house: &House, event: &Event) {
+    if let EventKind::Ended {
+        talk_ms,
+        hold_ms,
+        wrap_up_until,
+        ..
+    } = &event.kind
+        && let Some(queue) = &event.queue
+    {
+        let wrap_up = wrap_up_until.map_or(Duration::ZERO, |until| until.since(event.at));
+        house
+            .speech
+            .learn(queue, Duration::from_millis(talk_ms + hold_ms) + wrap_up);
+    }
+}

@@ -1,0 +1,423 @@
+//! What all shards share: who may come in, what numbers mean, the desk, the CMS, the tickets, the audio.
+
+use super::call::{Arrival, Call};
+use super::dialling::{Dialling, Parties};
+use super::door::{Door, Entry};
+use super::inputs::{ShardInput, ShardSender};
+use super::rules::DialledNumber;
+use super::speech::Speech;
+use crate::acd::Acd;
+use crate::call_flow::{LinkedTicket, Phrase};
+use crate::config::LogIn;
+use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
+use crate::roster::Roster;
+use crate::tickets::{Kind, TicketWish, Tickets};
+use crate::trace::{Ladder, TraceSender};
+use rand::Rng;
+use ringdown_routing::agent::{Skills, Status};
+use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
+use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId};
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, Verb};
+use ringdown_voice::call::{IncomingCall, LegId};
+use ringdown_voice::media::{Clips, MediaEngine, Owner, PortHandle, Repeat, Shard as MediaShard};
+use ringdown_voice::sip::flow::{ConnectionId, Flow};
+use ringdown_voice::sip::header::Header;
+use ringdown_voice::sip::message::Message;
+use ringdown_voice::sip::registrar::{RegistrarEvent, Reply};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Shared by all shards of one gateway.
+#[derive(Debug)]
+pub(super) struct House {
+    pub(super) node: NodeId,
+    pub(super) door: Door,
+    pub(super) acd: Acd,
+    pub(super) media: MediaEngine,
+    pub(super) identifier: Identifier,
+    pub(super) normaliser: Normaliser,
+    pub(super) tickets: Tickets,
+    pub(super) traces: TraceSender,
+    pub(super) speech: Speech,
+    pub(super) parties: Parties,
+    pub(super) numbers: BTreeMap<String, Arc<DialledNumber>>,
+    /// Trunks whose word about the caller is believed.
+    pub(super) trusted_trunks: BTreeSet<Arc<str>>,
+    pub(super) trace_messages_max: u32,
+    /// Whether ladders are kept of answered calls, too.
+    pub(super) traces_answered: bool,
+    /// Agents as they are now.
+    pub(super) rosters: watch::Receiver<Arc<Roster>>,
+    pub(super) calls_max: usize,
+    pub(super) calls: AtomicUsize,
+}
+
+/// What is said to a call that is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TurnedAway {
+    /// Nothing at all.
+    Silently,
+    /// This.
+    With(Reply),
+}
+
+impl House {
+    /// The instant, for events.
+    pub(super) fn now(&self) -> Timestamp {
+        self.acd.now()
+    }
+
+    /// A new contact's id; its lowest eight bits name the shard that has the call.
+    pub(super) fn mint_contact(&self, shard: u8) -> ContactId {
+        let random = (rand::rng().random::<u128>() & !0xff) | u128::from(shard);
+        ContactId::new(self.now(), random)
+    }
+
+    /// Tells a fact about a contact.
+    pub(super) fn publish(&self, contact: ContactId, kind: EventKind) {
+        let draft = EventDraft::of_contact(self.now(), contact, kind);
+        if let Err(fault) = self.acd.publish(draft) {
+            tracing::warn!(%contact, %fault, "an event of a call was not kept");
+        }
+    }
+
+    /// Judges a call at the door and reads who calls, and where to.
+    pub(super) fn receive(
+        &self,
+        now: Instant,
+        incoming: &IncomingCall,
+    ) -> Result<Arrival, TurnedAway> {
+        let invite = &incoming.invite;
+        let (via, trust) = match self.door.admit(now, &incoming.flow, invite, rand::random()) {
+            Entry::Trunk(name) if self.trusted_trunks.contains(&name) => (name, Trust::Trusted),
+            Entry::Trunk(name) => (name, Trust::Untrusted),
+            // A phone has proved who it is, and its From is its user's.
+            Entry::Phone(user) => (user, Trust::Trusted),
+            Entry::Respond(reply) => return Err(TurnedAway::With(reply)),
+            Entry::Drop => return Err(TurnedAway::Silently),
+        };
+        if self.calls.load(Ordering::Relaxed) >= self.calls_max {
+            return Err(TurnedAway::With(full()));
+        }
+        let to = dialled_number(invite);
+        let Some(number) = self.numbers.get(&to) else {
+            let (status, reason) = (404, "No Such Number");
+            return Err(TurnedAway::With(Reply {
+                status,
+                reason,
+                headers: Vec::new(),
+            }));
+        };
+        let claim = self.claim(invite, trust);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(Arrival {
+            number: Arc::clone(number),
+            to: to.into(),
+            via,
+            claim,
+        })
+    }
+
+    fn claim(&self, invite: &Message, trust: Trust) -> Claim {
+        let from = invite.header_text(Header::From).unwrap_or_default();
+        let asserted: Vec<_> = invite
+            .lines(Header::PAssertedIdentity)
+            .map(|value| String::from_utf8_lossy(value))
+            .collect();
+        let asserted: Vec<&str> = asserted.iter().map(AsRef::as_ref).collect();
+        let remote_party = invite.header_text(Header::RemotePartyId);
+        let privacy = invite.header_text(Header::Privacy);
+        let headers = CallerHeaders {
+            from: &from,
+            asserted: &asserted,
+            remote_party: remote_party.as_deref(),
+            privacy: privacy.as_deref(),
+        };
+        claim_of(&headers, trust, &self.normaliser)
+    }
+
+    /// Takes a REGISTER; `None` leaves it unanswered.
+    pub(super) fn register(&self, now: Instant, flow: Flow, request: &Message) -> Option<Reply> {
+        let reply = self.door.register(now, flow, request, rand::random());
+        self.tell_reach();
+        reply
+    }
+
+    /// Asks the CMS: the answer at once, or later to the shard.
+    pub(super) fn identify(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        claim: &Claim,
+    ) -> Option<Box<Identification>> {
+        if let Some(known) = self.identifier.identify_now(claim) {
+            return Some(Box::new(known));
+        }
+        let (identifier, claim, sender) = (self.identifier.clone(), claim.clone(), sender.clone());
+        tokio::spawn(async move {
+            let identification = Box::new(identifier.identify(&claim).await);
+            if *identification == Identification::Unavailable {
+                identifier.try_again(contact, claim);
+            }
+            sender
+                .tell(ShardInput::Identified {
+                    contact,
+                    identification,
+                })
+                .await;
+        });
+        None
+    }
+
+    /// Asks for the ticket; it is told to the shard, or that it was not there in time.
+    pub(super) fn link_ticket(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        call: &Call,
+        keyed_in: Option<String>,
+    ) {
+        let wish = self.ticket_wish(contact, call, keyed_in);
+        let linking = self.tickets.open(wish);
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            let linked = tokio::time::timeout(TICKET_DEADLINE, linking).await;
+            let ticket = match linked {
+                Ok(Ok(linked)) => Some(LinkedTicket {
+                    id: linked.ticket,
+                    number: linked.number.as_str().into(),
+                    is_new: linked.is_new(),
+                    rule: linked.rule.as_str(),
+                }),
+                Ok(Err(fault)) => {
+                    tracing::warn!(%contact, %fault, "the call goes on without its ticket's number");
+                    None
+                }
+                Err(_) => {
+                    tracing::warn!(%contact, "the ticket is late: the call goes on without its number");
+                    None
+                }
+            };
+            sender.tell(ShardInput::Ticket { contact, ticket }).await;
+        });
+    }
+
+    fn ticket_wish(&self, contact: ContactId, call: &Call, keyed_in: Option<String>) -> TicketWish {
+        let known = call.known();
+        let name = known.map_or(call.arrival.claim.shown.as_str(), |caller| {
+            caller.name.as_str()
+        });
+        TicketWish {
+            contact,
+            at: self.now(),
+            channel: Channel::Voice,
+            from: call.arrival.claim.shown.clone(),
+            queue: Some(call.arrival.number.rules.queue.clone()),
+            caller: known.map(|caller| caller.id.clone()),
+            organisation: known
+                .and_then(|caller| caller.organisation.as_ref())
+                .map(|organisation| organisation.id.clone()),
+            class: known.and_then(|caller| caller.class),
+            cis: known
+                .filter(|caller| caller.cis.len() == 1)
+                .map(|caller| caller.cis.iter().map(|ci| ci.id.clone()).collect())
+                .unwrap_or_default(),
+            keyed_in,
+            kind: Kind::Incident,
+            subject: self.speech.ticket_subject(call.language(), name),
+        }
+    }
+
+    /// The verb that brings a call into a line; `None` when nobody works there and the line says so.
+    pub(super) fn entry_verb(
+        &self,
+        contact: ContactId,
+        call: &Call,
+        queue: QueueId,
+        priority: Priority,
+    ) -> Option<Verb> {
+        let needs_agents = call.arrival.number.needs_agents;
+        if needs_agents && self.acd.read(|view| view.agents_at_work(&queue)) == 0 {
+            return None;
+        }
+        Some(Verb::Enqueue {
+            contact: QueuedContact {
+                id: contact,
+                queue,
+                channel: Channel::Voice,
+                priority,
+                skills: Skills::new(),
+                enqueued_at: self.now(),
+                node: self.node.clone(),
+                avoid: BTreeMap::new(),
+            },
+        })
+    }
+
+    /// How to ring an agent, with the caller's record on the INVITE.
+    pub(super) fn dial_agent(
+        &self,
+        contact: ContactId,
+        call: &Call,
+        agent: &AgentId,
+        deadline: Instant,
+    ) -> Dialling {
+        match self.door.locate(agent) {
+            Some(location) => self.parties.agent(contact, call, agent, location, deadline),
+            None => Dialling::Nowhere,
+        }
+    }
+
+    /// How to reach the number of a way out.
+    pub(super) fn dial_number(
+        &self,
+        contact: ContactId,
+        call: &Call,
+        to: &str,
+        deadline: Instant,
+    ) -> Dialling {
+        self.parties.number(contact, call, to, deadline)
+    }
+
+    /// What to play for a phrase, in the call's language.
+    pub(super) fn speak(
+        &self,
+        contact: ContactId,
+        call: &Call,
+        phrase: &Phrase,
+    ) -> (Clips, Repeat) {
+        let language = call.language();
+        if *phrase == Phrase::Position {
+            let queue = &call.arrival.number.rules.queue;
+            let (position, agents) = self
+                .acd
+                .read(|view| (view.position(contact), view.agents_at_work(queue)));
+            return (
+                self.speech.position(language, queue, position, agents),
+                Repeat::Once,
+            );
+        }
+        self.speech.phrase(language, phrase)
+    }
+
+    /// A media port for a leg; `None` when there is none left.
+    pub(super) fn open_port(&self, leg: LegId, shard: u8) -> Option<PortHandle> {
+        match self.media.open(Owner(leg.0), MediaShard(shard.into())) {
+            Ok(port) => Some(port),
+            Err(fault) => {
+                tracing::warn!(%fault, "a call got no media port");
+                None
+            }
+        }
+    }
+
+    /// An empty ladder for a new call.
+    pub(super) fn new_ladder(&self, begun: Timestamp) -> Ladder {
+        Ladder::new(begun, self.trace_messages_max)
+    }
+
+    /// Keeps the ladder of a call that is over: of answered ones only as configured.
+    pub(super) fn keep_trace(&self, contact: ContactId, result: ContactResult, ladder: Ladder) {
+        self.calls.fetch_sub(1, Ordering::Relaxed);
+        match result {
+            ContactResult::Answered if !self.traces_answered => return,
+            ContactResult::Answered
+            | ContactResult::Failed
+            | ContactResult::Blocked
+            | ContactResult::Abandoned
+            | ContactResult::FlowedOut
+            | ContactResult::CallBack => {}
+        }
+        self.traces.keep(ladder.into_trace(contact));
+    }
+
+    /// Is told that a connection has ended: phones behind it are out of reach.
+    pub(super) fn handle_connection_lost(&self, connection: ConnectionId) {
+        self.door.handle_connection_lost(connection);
+        self.tell_reach();
+    }
+
+    /// Takes out registrations that have run out.
+    pub(super) fn expire_registrations(&self, now: Instant) {
+        self.door.handle_timeout(now);
+        self.tell_reach();
+    }
+
+    /// Tells the desk which agents came within reach or left it.
+    pub(super) fn tell_reach(&self) {
+        while let Some(event) = self.door.poll_event() {
+            match event {
+                RegistrarEvent::Registered { user, .. } => self.set_reach(&user, Reach::Within),
+                RegistrarEvent::Moved { .. } => {}
+                RegistrarEvent::Unregistered { user }
+                | RegistrarEvent::Expired { user }
+                | RegistrarEvent::ConnectionLost { user } => self.set_reach(&user, Reach::Outside),
+            }
+        }
+    }
+
+    /// A phone within reach logs its agent in, and out of reach out, unless they do so by hand.
+    fn set_reach(&self, user: &str, reach: Reach) {
+        let agent = AgentId::new(user);
+        let status = match reach {
+            Reach::Within => Status::Available,
+            Reach::Outside => Status::LoggedOff,
+        };
+        let is_reachable = reach == Reach::Within;
+        self.tell_desk(Verb::AgentReachable {
+            agent: agent.clone(),
+            is_reachable,
+        });
+        let log_in = self
+            .rosters
+            .borrow()
+            .agent(&agent)
+            .map(|agent| agent.log_in);
+        if log_in == Some(LogIn::WithPhone) {
+            self.tell_desk(Verb::AgentStatus { agent, status });
+        }
+    }
+
+    /// Changes the desk where nobody waits for the answer.
+    pub(super) fn tell_desk(&self, verb: Verb) {
+        let told = format!("{verb:?}");
+        self.acd.submit(verb, move |outcome| match outcome {
+            Ok(Answer::Done | Answer::Reserved { .. }) => {}
+            Ok(Answer::Refused { reason }) => {
+                tracing::warn!(verb = %told, ?reason, "the desk refused");
+            }
+            Err(fault) => tracing::warn!(verb = %told, %fault, "the desk could not be told"),
+        });
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Within,
+    Outside,
+}
+
+/// The user part of the Request-URI, unescaped: what was dialled.
+fn dialled_number(invite: &Message) -> String {
+    invite
+        .request_uri()
+        .and_then(ringdown_voice::sip::uri::Uri::parse)
+        .and_then(|uri| uri.user_text())
+        .unwrap_or_default()
+}
+
+fn full() -> Reply {
+    Reply {
+        status: 503,
+        reason: "All Lines Are Busy",
+        headers: vec![(Header::RetryAfter, "10".to_owned())],
+    }
+}
+
+/// Longest that a call waits for its ticket before it stands in the line without the number.
+const TICKET_DEADLINE: Duration = Duration::from_millis(500);

@@ -1,0 +1,86 @@
+//! What reaches a shard from the other parts of the gateway.
+
+use crate::acd::StoreLost;
+use crate::call_flow::LinkedTicket;
+use crate::cti::Identification;
+use ringdown_routing::event::Event;
+use ringdown_routing::ids::ContactId;
+use ringdown_routing::verb::Answer;
+use ringdown_voice::call::{Dial, LegId};
+use ringdown_voice::media::MediaEvent;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// One thing told to a shard.
+#[derive(Debug)]
+pub(super) enum ShardInput {
+    /// The media engine noticed something.
+    Media(MediaEvent),
+    /// The desk changed.
+    Desk(Arc<Event>),
+    /// The desk answered a verb of a call.
+    Verb {
+        /// The call.
+        contact: ContactId,
+        /// The answer.
+        outcome: Result<Answer, StoreLost>,
+    },
+    /// The CMS said who it is.
+    Identified {
+        /// The call.
+        contact: ContactId,
+        /// What it said.
+        identification: Box<Identification>,
+    },
+    /// The ticket is linked, or could not be in time.
+    Ticket {
+        /// The call.
+        contact: ContactId,
+        /// The ticket.
+        ticket: Option<LinkedTicket>,
+    },
+    /// The host of a phone or trunk was looked up; `None` when it cannot be reached.
+    Resolved {
+        /// The leg that is to be dialled.
+        leg: LegId,
+        /// Whom and how.
+        dial: Option<Box<Dial>>,
+    },
+    /// The gateway stops: calls are ended in good order.
+    Shutdown,
+}
+
+/// Most inputs that wait for one shard.
+///
+/// A full shard is one that does not keep up at all; whoever tells it then waits, but for the media
+/// threads, which must not: they let the event go and count it.
+pub(super) const INPUTS_MAX: usize = 65_536;
+
+/// Tells one shard.
+#[derive(Clone, Debug)]
+pub(super) struct ShardSender {
+    index: u8,
+    inputs: mpsc::Sender<ShardInput>,
+}
+
+impl ShardSender {
+    pub(super) fn new(index: u8) -> (Self, mpsc::Receiver<ShardInput>) {
+        let (inputs, receiver) = mpsc::channel(INPUTS_MAX);
+        (Self { index, inputs }, receiver)
+    }
+
+    /// The shard's number, from 0.
+    pub(super) fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// Tells the shard, waiting while it is full; false when it has stopped.
+    pub(super) async fn tell(&self, input: ShardInput) -> bool {
+        self.inputs.send(input).await.is_ok()
+    }
+
+    /// Tells the shard unless it is full or has stopped.
+    pub(super) fn tell_now(&self, input: ShardInput) -> bool {
+        self.inputs.try_send(input).is_ok()
+    }
+}

@@ -1,0 +1,30 @@
+//! The gateway at work: sockets, shards, desk, CMS, tickets and API wired together.
+//!
+//! The path of a call through these files: `task` receives its bytes, `shard` owns the call and does what
+//! its [flow](crate::call_flow) decides, `door` lets it in, `house` asks CMS, tickets and desk, `dialling`
+//! rings the agent, `speech` finds the words, `ladder` notes its messages.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | [`Gateway`] | start, and end in good order |
+//! | `shard`, `task`, `inputs`, `call` | the calls of one shard, its loop, what it is told |
+//! | `house` | what all shards share |
+//! | `door` | who may come in, and where phones are |
+//! | `rules`, `dialling`, `speech` | what the configuration means for calls |
+//! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
+
+mod call;
+mod desk;
+mod dialling;
+mod door;
+mod house;
+mod inputs;
+mod ladder;
+mod rules;
+mod shard;
+mod speech;
+mod staff;
+mod start;
+mod task;
+
+pub use start::{Gateway, Places};

@@ -1,0 +1,88 @@
+//! What the configuration means for calls: from `[[number]]` and `[[queue]]` to a flow's rules.
+
+use crate::call_flow::{AnswerMode, NumberRules, Phrase, Then, WayOut, WaysOut};
+use crate::config::{self, Config, NoAgents};
+use ringdown_routing::ids::QueueId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The word in `greeting` and `music` that stands for silence.
+const NOTHING: &str = "none";
+
+/// What a dialled number leads to.
+#[derive(Clone, Debug)]
+pub(super) struct DialledNumber {
+    /// The rules of its calls.
+    pub(super) rules: Arc<NumberRules>,
+    /// Language of callers whose own is not known.
+    pub(super) language: config::Language,
+    /// Whether the line is left alone while nobody is logged in.
+    pub(super) needs_agents: bool,
+}
+
+/// Every dialled number's rules.
+pub(super) fn numbers(config: &Config) -> BTreeMap<String, Arc<DialledNumber>> {
+    config
+        .numbers
+        .iter()
+        .filter_map(|number| {
+            let queue = config.queue(&number.queue)?;
+            let dialled = DialledNumber {
+                rules: Arc::new(number_rules(number, queue)),
+                language: number
+                    .language
+                    .clone()
+                    .unwrap_or_else(|| config.site.language.clone()),
+                needs_agents: matches!(queue.when_no_agents, NoAgents::Leave(_)),
+            };
+            Some((number.number.clone(), Arc::new(dialled)))
+        })
+        .collect()
+}
+
+fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
+    NumberRules {
+        queue: queue.id.clone(),
+        answer: match number.answer {
+            config::AnswerMode::AtOnce => AnswerMode::AtOnce,
+            config::AnswerMode::AtAgent => AnswerMode::AtAgent,
+        },
+        greeting: phrase_or(queue.greeting.as_deref(), Phrase::Greeting),
+        ask_ticket: number.ask_ticket,
+        announce_every: queue.announce_every,
+        music: phrase_or(queue.music.as_deref(), Phrase::Music),
+        wait_max: queue.wait_max,
+        priority_by_class: [Some(1), Some(2), Some(3), None].map(|class| queue.priority.of(class)),
+        ways_out: WaysOut {
+            closed: way_out(&queue.when_closed),
+            full: way_out(&queue.when_full),
+            no_agents: match &queue.when_no_agents {
+                NoAgents::Wait => WayOut::default(),
+                NoAgents::Leave(way) => way_out(way),
+            },
+            waited: way_out(&queue.when_waited),
+        },
+    }
+}
+
+fn phrase_or(named: Option<&str>, built_in: Phrase) -> Option<Phrase> {
+    match named {
+        None => Some(built_in),
+        Some(NOTHING) => None,
+        Some(name) => Some(Phrase::Named(name.into())),
+    }
+}
+
+fn way_out(configured: &config::WayOut) -> WayOut {
+    WayOut {
+        say: configured
+            .say
+            .as_deref()
+            .map(|name| Phrase::Named(name.into())),
+        then: match &configured.then {
+            config::Then::HangUp => Then::HangUp,
+            config::Then::Queue(queue) => Then::Queue(QueueId::clone(queue)),
+            config::Then::Transfer(to) => Then::Transfer(to.as_str().into()),
+        },
+    }
+}

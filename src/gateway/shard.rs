@@ -1,0 +1,520 @@
+//! One shard: its calls, and the doing of what their flows decide.
+//!
+//! A shard is one task. It owns its calls outright, so nothing of a call is locked or shared; what
+//! takes time (a slow CMS, the database, a remote desk) is asked on the side and comes back as a
+//! [`ShardInput`].
+
+use super::call::{Call, LegRole};
+use super::dialling::Dialling;
+use super::house::{House, TurnedAway};
+use super::inputs::{ShardInput, ShardSender};
+use super::ladder::{note_received, note_sent};
+use crate::call_flow::{self, Command, FlowCaller, Input, LinkedTicket, Offer, Refusing};
+use crate::cti::Identification;
+use crate::trace::{self, Ladder};
+use bytes::Bytes;
+use ringdown_routing::event::{ContactResult, Event, EventKind};
+use ringdown_routing::ids::ContactId;
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::Verb;
+use ringdown_voice::call::{
+    CallCommand, CallControl, CallEvent, Dial, IncomingCall, LegId, MediaWish,
+};
+use ringdown_voice::media::Report;
+use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
+use ringdown_voice::sip::message::{Message, Method};
+use ringdown_voice::sip::registrar::Reply;
+use ringdown_voice::sip::user_agent::{self, TransportFailure};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The calls whose Call-ID falls to this shard.
+pub(super) struct Shard {
+    house: Arc<House>,
+    sender: ShardSender,
+    control: CallControl,
+    calls: BTreeMap<ContactId, Call>,
+    /// Outlives the call until the leg's media report is here.
+    legs: BTreeMap<LegId, (ContactId, LegRole)>,
+    due: BTreeSet<(Instant, ContactId)>,
+    inputs: VecDeque<(ContactId, Input)>,
+    /// Emptied and used again for each input.
+    said: Vec<Command>,
+}
+
+impl Shard {
+    pub(super) fn new(house: Arc<House>, sender: ShardSender, control: CallControl) -> Self {
+        Self {
+            house,
+            sender,
+            control,
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            due: BTreeSet::new(),
+            inputs: VecDeque::new(),
+            said: Vec::new(),
+        }
+    }
+
+    /// Whether every call is over and everything about it was said.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.calls.is_empty() && self.control.leg_count() == 0
+    }
+
+    /// Takes bytes that came in.
+    pub(super) fn handle_bytes(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
+        match Message::parse_datagram(bytes) {
+            Ok(message) => {
+                if let Some(leg) = self.control.leg_of_message(&message) {
+                    self.note(leg, |ladder, at, leg| {
+                        note_received(ladder, at, leg, &message)
+                    });
+                }
+                self.control.handle_message(now, flow, message);
+            }
+            Err(malformed) => {
+                self.house.door.handle_garbage(now, &flow);
+                self.control.handle_malformed(flow, &malformed);
+            }
+        }
+    }
+
+    /// Is told that nothing can be sent some way.
+    pub(super) fn handle_failure(&mut self, now: Instant, failure: TransportFailure) {
+        self.control.handle_transport_failure(now, failure);
+    }
+
+    /// Is told that a connection has ended.
+    pub(super) fn handle_connection_lost(&mut self, now: Instant, connection: ConnectionId) {
+        self.control
+            .handle_transport_failure(now, TransportFailure::Connection(connection));
+        self.house.handle_connection_lost(connection);
+    }
+
+    /// The next message to send.
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        let sent = self.control.poll_transmit()?;
+        if let Some(leg) = sent.dialog.and_then(|dialog| self.control.leg_of(dialog)) {
+            self.note(leg, |ladder, at, leg| {
+                note_sent(ladder, at, leg, &sent.bytes)
+            });
+        }
+        Some(Transmit {
+            flow: sent.flow,
+            bytes: sent.bytes,
+        })
+    }
+
+    fn note(&mut self, leg: LegId, note: impl FnOnce(&mut Ladder, Timestamp, trace::Leg)) {
+        if let Some((contact, role)) = self.legs.get(&leg)
+            && let Some(call) = self.calls.get_mut(contact)
+        {
+            note(&mut call.ladder, self.house.now(), role.ladder_leg());
+        }
+    }
+
+    /// When [`Shard::handle_timeout`] is due.
+    pub(super) fn next_timeout(&mut self) -> Option<Instant> {
+        let call = self.due.first().map(|(at, _)| *at);
+        match (call, self.control.next_timeout()) {
+            (Some(call), Some(control)) => Some(call.min(control)),
+            (call, control) => call.or(control),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.control.handle_timeout(now);
+        while let Some((at, contact)) = self.due.first().copied() {
+            if at > now {
+                break;
+            }
+            self.due.pop_first();
+            let mut said = std::mem::take(&mut self.said);
+            if let Some(call) = self.calls.get_mut(&contact) {
+                call.due = None;
+                call.flow.handle_timeout(now, &mut said);
+            }
+            self.obey(now, contact, said);
+        }
+    }
+
+    /// Takes what was asked on the side, or what another part of the gateway tells.
+    pub(super) fn handle_input(&mut self, now: Instant, input: ShardInput) {
+        match input {
+            ShardInput::Media(event) => self.control.handle_media(event),
+            ShardInput::Desk(event) => self.on_desk_event(now, &event),
+            ShardInput::Verb { contact, outcome } => {
+                let input = outcome.map_or(Input::DeskLost, Input::Verb);
+                self.inputs.push_back((contact, input));
+            }
+            ShardInput::Identified {
+                contact,
+                identification,
+            } => {
+                self.on_identified(contact, identification);
+            }
+            ShardInput::Ticket { contact, ticket } => self.on_ticket(contact, ticket),
+            ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
+            ShardInput::Shutdown => {
+                let contacts: Vec<ContactId> = self.calls.keys().copied().collect();
+                self.inputs
+                    .extend(contacts.into_iter().map(|id| (id, Input::Shutdown)));
+            }
+        }
+    }
+
+    /// Works off what has piled up, until there is nothing left but to send.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(wish) = self.control.poll_media() {
+                self.grant(wish);
+            } else if let Some(event) = self.control.poll_event() {
+                self.on_call_event(now, event);
+            } else if let Some((contact, input)) = self.inputs.pop_front() {
+                self.feed(now, contact, input);
+            } else if let Some(request) = self.control.poll_other() {
+                self.on_request(now, request);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn grant(&self, wish: MediaWish) {
+        let media = &self.house.media;
+        let granted = match wish {
+            MediaWish::Command { port, command } => media.command(port, command),
+            MediaWish::Bridge { a, b } => media.bridge(a, b),
+            MediaWish::Unbridge { a, b } => media.unbridge(a, b),
+        };
+        if let Err(fault) = granted {
+            tracing::warn!(%fault, "the media engine did not take an order");
+        }
+    }
+
+    // What calls tell.
+
+    fn on_call_event(&mut self, now: Instant, event: CallEvent) {
+        let (leg, input) = match event {
+            CallEvent::Incoming(incoming) => return self.on_incoming(now, *incoming),
+            CallEvent::Released { leg, report } => return self.on_released(leg, report.as_deref()),
+            CallEvent::Silent { leg } => return self.on_silent(leg),
+            CallEvent::EarlyOpen { leg } => (leg, Input::EarlyOpen),
+            CallEvent::Answered { leg } => (leg, Input::CallerAnswered),
+            CallEvent::Ringing { leg } => (leg, Input::AgentRings { leg }),
+            CallEvent::PickedUp { leg } => (leg, Input::AgentPickedUp { leg }),
+            CallEvent::Refused { leg, why } => (leg, Input::AgentRefused { leg, why }),
+            CallEvent::Ended { leg, how } => match self.legs.get(&leg) {
+                Some((_, LegRole::Caller)) => (leg, Input::CallerEnded(how)),
+                Some((_, LegRole::Rung(_))) | None => (leg, Input::AgentEnded { leg, how }),
+            },
+            CallEvent::Digit { leg, digit } => match self.legs.get(&leg) {
+                Some((_, LegRole::Caller)) => (leg, Input::CallerDigit(digit)),
+                Some((_, LegRole::Rung(_))) | None => return,
+            },
+            CallEvent::PlayEnded { leg, play } => (leg, Input::PlayEnded(play)),
+            CallEvent::Held { leg } => (leg, Input::Held),
+            CallEvent::Resumed { leg } => (leg, Input::Resumed),
+        };
+        if let Some((contact, _)) = self.legs.get(&leg) {
+            self.inputs.push_back((*contact, input));
+        }
+    }
+
+    fn on_incoming(&mut self, now: Instant, incoming: IncomingCall) {
+        let leg = incoming.leg;
+        let arrival = match self.house.receive(now, &incoming) {
+            Ok(arrival) => arrival,
+            Err(TurnedAway::Silently) => return self.control.ignore(leg),
+            Err(TurnedAway::With(reply)) => return self.control.turn_away(now, leg, &reply),
+        };
+        let contact = self.house.mint_contact(self.sender.index());
+        self.house.publish(contact, arrival.to_event());
+        let at = self.house.now();
+        let way_out_leg = self.control.mint_leg();
+        self.legs.insert(leg, (contact, LegRole::Caller));
+        let rules = Arc::clone(&arrival.number.rules);
+        let flow = call_flow::Flow::new(contact, leg, way_out_leg, rules);
+        let mut call = Call::new(flow, leg, arrival, self.house.new_ladder(at));
+        note_received(&mut call.ladder, at, trace::Leg::Caller, &incoming.invite);
+        call.ladder.call_id(
+            trace::Leg::Caller,
+            &String::from_utf8_lossy(incoming.invite.call_id()),
+        );
+        let mut said = std::mem::take(&mut self.said);
+        call.flow.start(&mut said);
+        self.calls.insert(contact, call);
+        self.obey(now, contact, said);
+    }
+
+    /// The last word on a leg; with the last leg the call is forgotten.
+    fn on_released(&mut self, leg: LegId, report: Option<&Report>) {
+        let Some((contact, role)) = self.legs.remove(&leg) else {
+            return;
+        };
+        if let Some(report) = report {
+            let event = EventKind::MediaReport {
+                leg: role.as_str().to_owned(),
+                packets_received: report.packets_received,
+                packets_sent: report.packets_sent,
+                packets_lost: report.packets_lost,
+                jitter_ms: report.jitter_ms(),
+                one_way: report.is_one_way(),
+            };
+            self.house.publish(contact, event);
+        }
+        if let Some(call) = self.calls.get_mut(&contact) {
+            call.legs -= 1;
+            self.forget_if_over(contact);
+        }
+    }
+
+    fn on_silent(&mut self, leg: LegId) {
+        self.note(leg, |ladder, at, leg| {
+            ladder.note(at, leg, "no audio comes from this side")
+        });
+    }
+
+    /// A request outside of a call: a registration, or a question whether we live.
+    fn on_request(&mut self, now: Instant, event: user_agent::Event) {
+        let user_agent::Event::Request {
+            request,
+            message,
+            flow,
+            ..
+        } = event
+        else {
+            return;
+        };
+        let reply = if message.method() == Method::Register {
+            self.house.register(now, flow, &message)
+        } else {
+            Some(Reply {
+                status: 200,
+                reason: "OK",
+                headers: Vec::new(),
+            })
+        };
+        match reply {
+            Some(reply) => self.control.respond(now, request, &reply),
+            None => self.control.ignore_request(request),
+        }
+    }
+
+    // What the desk, the CMS and the ticket store tell.
+
+    fn on_desk_event(&mut self, now: Instant, event: &Event) {
+        let Some(contact) = event.contact.filter(|id| self.calls.contains_key(id)) else {
+            return;
+        };
+        let input = if let EventKind::Offered {
+            token, deadline, ..
+        } = &event.kind
+        {
+            let Some(agent) = event.agent.clone() else {
+                return;
+            };
+            let leg = self.control.mint_leg();
+            let deadline = now + deadline.since(self.house.now());
+            Input::Offered(Offer {
+                token: *token,
+                agent,
+                leg,
+                deadline,
+            })
+        } else if let EventKind::OfferExpired { token } = &event.kind {
+            Input::OfferLapsed { token: *token }
+        } else {
+            return;
+        };
+        self.inputs.push_back((contact, input));
+    }
+
+    fn on_identified(&mut self, contact: ContactId, identification: Box<Identification>) {
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        let who = FlowCaller {
+            outcome: identification.outcome(),
+            caller: identification.caller_id(),
+            class: identification.caller().and_then(|caller| caller.class),
+        };
+        call.identification = Some(identification);
+        self.inputs.push_back((contact, Input::Identified(who)));
+    }
+
+    fn on_ticket(&mut self, contact: ContactId, ticket: Option<LinkedTicket>) {
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        call.ticket.clone_from(&ticket);
+        self.inputs
+            .push_back((contact, Input::TicketLinked(ticket)));
+    }
+
+    fn on_resolved(&mut self, now: Instant, leg: LegId, dial: Option<Box<Dial>>) {
+        let Some((contact, _)) = self.legs.get(&leg) else {
+            return;
+        };
+        let dialling = dial.map_or(Dialling::Nowhere, Dialling::Now);
+        self.dial(now, *contact, leg, dialling);
+    }
+
+    // What flows want.
+
+    fn feed(&mut self, now: Instant, contact: ContactId, input: Input) {
+        let mut said = std::mem::take(&mut self.said);
+        if let Some(call) = self.calls.get_mut(&contact) {
+            call.flow.handle(now, input, &mut said);
+        }
+        self.obey(now, contact, said);
+    }
+
+    fn obey(&mut self, now: Instant, contact: ContactId, mut said: Vec<Command>) {
+        for command in said.drain(..) {
+            self.obey_one(now, contact, command);
+        }
+        self.said = said;
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        let due = call.flow.next_timeout();
+        if due != call.due {
+            if let Some(before) = std::mem::replace(&mut call.due, due) {
+                self.due.remove(&(before, contact));
+            }
+            self.due.extend(due.map(|at| (at, contact)));
+        }
+    }
+
+    fn obey_one(&mut self, now: Instant, contact: ContactId, command: Command) {
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        match command {
+            Command::Identify => {
+                if let Some(known) = self
+                    .house
+                    .identify(&self.sender, contact, &call.arrival.claim)
+                {
+                    self.on_identified(contact, known);
+                }
+            }
+            Command::LinkTicket { keyed_in } => {
+                self.house
+                    .link_ticket(&self.sender, contact, call, keyed_in);
+            }
+            Command::Enqueue { queue, priority } => {
+                match self.house.entry_verb(contact, call, queue, priority) {
+                    Some(verb) => self.change(contact, verb),
+                    None => {
+                        let input = Input::NotTaken(Refusing::NoAgents);
+                        self.inputs.push_back((contact, input));
+                    }
+                }
+            }
+            Command::Change(verb) => self.change(contact, verb),
+            Command::Publish(kind) => self.house.publish(contact, kind),
+            Command::RingAgent {
+                leg,
+                agent,
+                deadline,
+            } => {
+                self.legs.insert(leg, (contact, call.add_rung()));
+                let dialling = self.house.dial_agent(contact, call, &agent, deadline);
+                self.dial(now, contact, leg, dialling);
+            }
+            Command::TransferOut { leg, to, deadline } => {
+                self.legs.insert(leg, (contact, call.add_rung()));
+                let dialling = self.house.dial_number(contact, call, &to, deadline);
+                self.dial(now, contact, leg, dialling);
+            }
+            Command::Play { play, phrase } => {
+                let leg = call.caller_leg;
+                let (clips, repeat) = self.house.speak(contact, call, &phrase);
+                self.command(
+                    now,
+                    CallCommand::Play {
+                        leg,
+                        play,
+                        clips,
+                        repeat,
+                    },
+                );
+            }
+            Command::Voice(command) => self.command(now, command),
+            Command::Close(result) => self.close(contact, result),
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: CallCommand) {
+        let house = &self.house;
+        let shard = self.sender.index();
+        self.control
+            .handle_command(now, command, &mut |leg| house.open_port(leg, shard));
+    }
+
+    /// Asks the desk; with the store in this process the answer is there at once.
+    fn change(&mut self, contact: ContactId, verb: Verb) {
+        let acd = &self.house.acd;
+        if acd.is_shared() {
+            let sender = self.sender.clone();
+            acd.submit(verb, move |outcome| {
+                if !sender.tell_now(ShardInput::Verb { contact, outcome }) {
+                    tracing::error!(%contact, "the desk's answer found its shard full");
+                }
+            });
+        } else if let Some(answer) = acd.try_change_now(verb) {
+            self.inputs.push_back((contact, Input::Verb(answer)));
+        }
+    }
+
+    fn dial(&mut self, now: Instant, contact: ContactId, leg: LegId, dialling: Dialling) {
+        match dialling {
+            Dialling::Now(dial) => self.command(now, CallCommand::Dial { leg, dial }),
+            Dialling::LookUp(dial, host) => {
+                let sender = self.sender.clone();
+                tokio::spawn(async move {
+                    let dial = host
+                        .look_up()
+                        .await
+                        .map(|flow| Box::new(Dial { flow, ..*dial }));
+                    sender.tell(ShardInput::Resolved { leg, dial }).await;
+                });
+            }
+            Dialling::Nowhere => {
+                self.inputs
+                    .push_back((contact, Input::AgentUnreachable { leg }));
+                self.on_released(leg, None);
+            }
+        }
+    }
+
+    fn close(&mut self, contact: ContactId, result: ContactResult) {
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        call.result = Some(result);
+        if let Some(due) = call.due.take() {
+            self.due.remove(&(due, contact));
+        }
+        self.forget_if_over(contact);
+    }
+
+    fn forget_if_over(&mut self, contact: ContactId) {
+        let is_over = |call: &Call| call.legs == 0 && call.result.is_some();
+        if !self.calls.get(&contact).is_some_and(is_over) {
+            return;
+        }
+        if let Some(Call {
+            result: Some(result),
+            ladder,
+            ..
+        }) = self.calls.remove(&contact)
+        {
+            self.house.keep_trace(contact, result, ladder);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What callers hear, in their language: from phrases to clips.
+
+use crate::call_flow::{Phrase, Refusing};
+use crate::config::Language;
+use ringdown_routing::ids::QueueId;
+use ringdown_voice::media::prompts::{Prompt, PromptLibrary};
+use ringdown_voice::media::{Clip, Clips, Repeat};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The prompts, the music, and how long callers wait lately.
+#[derive(Debug)]
+pub(super) struct Speech {
+    library: PromptLibrary,
+    /// The site's own prompts and music by name.
+    named: BTreeMap<Arc<str>, Arc<Clip>>,
+    handle_times: Mutex<BTreeMap<QueueId, HandleTime>>,
+}
+
+/// The mean time a contact takes its agent, newer contacts weighing more.
+#[derive(Clone, Copy, Debug)]
+struct HandleTime {
+    mean: Duration,
+}
+
+impl Speech {
+    pub(super) fn new(library: PromptLibrary, named: BTreeMap<Arc<str>, Arc<Clip>>) -> Self {
+        Self {
+            library,
+            named,
+            handle_times: Mutex::default(),
+        }
+    }
+
+    /// The clips of a phrase, and whether they go on for ever.
+    pub(super) fn phrase(&self, language: &Language, phrase: &Phrase) -> (Clips, Repeat) {
+        match phrase {
+            Phrase::Music => (self.library.music(), Repeat::Forever),
+            Phrase::Named(name) => match self.named.get(name) {
+                Some(clip) => ([Arc::clone(clip)].into(), Repeat::Once),
+                None => {
+                    tracing::warn!(name = %name, "there is no prompt or music of that name");
+                    ([].into(), Repeat::Once)
+                }
+            },
+            Phrase::Greeting => self.say(language, &[Prompt::Greeting]),
+            Phrase::Position => self.say(language, &[Prompt::AllAgentsBusy, Prompt::PleaseHold]),
+            Phrase::AskTicket => self.say(language, &[Prompt::Greeting, Prompt::EnterTicketNumber]),
+            Phrase::TicketNoted => self.say(language, &[Prompt::TicketNoted, Prompt::PleaseHold]),
+            Phrase::AgentLost => self.say(language, &[Prompt::AgentLostPleaseWait]),
+            Phrase::Reason(reason) => self.say(language, reason_prompts(*reason)),
+        }
+    }
+
+    /// "You are number three. The estimated wait is two minutes."; without the wait when it is unknown.
+    pub(super) fn position(
+        &self,
+        language: &Language,
+        queue: &QueueId,
+        position: Option<usize>,
+        agents: usize,
+    ) -> Clips {
+        let voice = self.library.language(language.as_str());
+        let Some(position) = position else {
+            return self.phrase(language, &Phrase::Position).0;
+        };
+        let mut prompts = vec![Prompt::YouAreNumber, Prompt::position(position)];
+        if let Some(wait) = self.estimated_wait(queue, position, agents) {
+            prompts.extend([Prompt::EstimatedWait, Prompt::wait(wait)]);
+        }
+        self.library.phrase(voice, &prompts)
+    }
+
+    /// The wait at a position with that many agents, as STATISTICS defines it with nobody hanging up:
+    /// every agent frees one place in one mean handle time. `None` without agents or experience.
+    fn estimated_wait(&self, queue: &QueueId, position: usize, agents: usize) -> Option<Duration> {
+        let times = self
+            .handle_times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mean = times.get(queue)?.mean;
+        let agents = u32::try_from(agents).ok().filter(|agents| *agents > 0)?;
+        let position = u32::try_from(position).ok()?;
+        Some(mean.saturating_mul(position) / agents)
+    }
+
+    /// Learns from a contact that ended how long one takes.
+    pub(super) fn learn(&self, queue: &QueueId, handled: Duration) {
+        let mut times = self
+            .handle_times
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match times.get_mut(queue) {
+            Some(time) => time.mean = (time.mean * (MEMORY - 1) + handled) / MEMORY,
+            None => {
+                times.insert(queue.clone(), HandleTime { mean: handled });
+            }
+        }
+    }
+
+    /// Subject of a ticket that a call opens.
+    pub(super) fn ticket_subject(&self, language: &Language, name: &str) -> String {
+        match (language.primary(), name) {
+            ("zh", "") => "來電（號碼未顯示）".to_owned(),
+            ("zh", name) => format!("{name} 來電"),
+            (_, "") => "Call from a withheld number".to_owned(),
+            (_, name) => format!("Call from {name}"),
+        }
+    }
+
+    fn say(&self, language: &Language, prompts: &[Prompt]) -> (Clips, Repeat) {
+        let voice = self.library.language(language.as_str());
+        (self.library.phrase(voice, prompts), Repeat::Once)
+    }
+}
+
+fn reason_prompts(reason: Refusing) -> &'static [Prompt] {
+    match reason {
+        Refusing::Closed => &[Prompt::QueueClosed, Prompt::ThankYouGoodbye],
+        Refusing::Full => &[Prompt::QueueFull, Prompt::ThankYouGoodbye],
+        Refusing::NoAgents => &[Prompt::NoAgents, Prompt::ThankYouGoodbye],
+        Refusing::Waited => &[Prompt::AllAgentsBusy, Prompt::ThankYouGoodbye],
+        Refusing::Fault => &[Prompt::TechnicalProblem, Prompt::ThankYouGoodbye],
+    }
+}
+
+/// How many contacts the mean handle time remembers.
+const MEMORY: u32 = 20;

@@ -1,0 +1,94 @@
+//! Agents as they are now: brought to the desk and to the door, and again after every change.
+
+use super::dialling::resolve;
+use super::door::{Account, AccountKind, Accounts};
+use super::house::House;
+use crate::config::Config;
+use crate::roster::{Roster, RosterAgent};
+use ringdown_routing::agent::Status;
+use ringdown_routing::verb::Verb;
+use ringdown_voice::sip::digest::Ha1;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Brings every change of the roster to the desk and the door, beginning with all of it.
+pub(super) async fn follow(
+    house: Arc<House>,
+    config: Arc<Config>,
+    mut rosters: watch::Receiver<Arc<Roster>>,
+) {
+    let mut before = Arc::clone(&rosters.borrow_and_update());
+    while rosters.changed().await.is_ok() {
+        let after = Arc::clone(&rosters.borrow_and_update());
+        apply(&house, &config, &before, &after).await;
+        before = after;
+    }
+}
+
+/// Brings what differs between two rosters to the desk and the door.
+pub(super) async fn apply(house: &House, config: &Config, before: &Roster, after: &Roster) {
+    house.door.set_accounts(accounts(config, after));
+    for agent in after.iter() {
+        let known = before.agent(&agent.profile.id);
+        if known.map(|known| &known.profile) != Some(&agent.profile) {
+            house.tell_desk(Verb::SetAgent {
+                profile: agent.profile.clone(),
+            });
+        }
+        if known.map(|known| &known.contact) != Some(&agent.contact) {
+            set_contact(house, agent).await;
+        }
+    }
+    for agent in before
+        .iter()
+        .filter(|agent| after.agent(&agent.profile.id).is_none())
+    {
+        let id = agent.profile.id.clone();
+        house.door.remove_user(&id);
+        house.tell_desk(Verb::AgentStatus {
+            agent: id.clone(),
+            status: Status::LoggedOff,
+        });
+        house.tell_desk(Verb::RemoveAgent { agent: id });
+    }
+    house.tell_reach();
+}
+
+/// A phone behind another exchange needs no registration; a changed one takes the place of the old.
+async fn set_contact(house: &House, agent: &RosterAgent) {
+    let id = &agent.profile.id;
+    house.door.remove_static(id);
+    let Some(contact) = &agent.contact else {
+        return;
+    };
+    match resolve(contact).await {
+        Some(flow) if house.door.add_static(id, contact, flow) => {}
+        Some(_) => tracing::error!(
+            agent = %id,
+            "there is no room for the agent's contact: raise `limits.registrations_max`"
+        ),
+        None => tracing::error!(agent = %id, contact, "the agent's contact leads to no address"),
+    }
+}
+
+fn accounts(config: &Config, roster: &Roster) -> Accounts {
+    let mut accounts = Accounts::new();
+    for agent in roster.iter() {
+        if let Some(secret) = &agent.ha1 {
+            let account = Account {
+                secret: secret.clone(),
+                kind: AccountKind::Agent,
+            };
+            accounts.insert(agent.profile.id.as_str().into(), account);
+        }
+    }
+    let realm = config.sip.realm();
+    for trunk in &config.trunks {
+        if let (Some(user), Some(password)) = (&trunk.user, &trunk.password) {
+            let secret = Ha1::new(user, realm, password.expose());
+            let kind = AccountKind::Trunk(trunk.name.as_str().into());
+            accounts.insert(user.as_str().into(), Account { secret, kind });
+        }
+    }
+    accounts
+}
