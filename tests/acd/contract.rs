@@ -3,7 +3,7 @@
 //! every event and the state are compared.
 
 use crate::acts::{self, Act, Claims, Players};
-use crate::redis_server::RedisServer;
+use crate::redis_server::{Keeps, RedisServer};
 use ringdown::acd::memory_store::MemoryStore;
 use ringdown::acd::redis_store::{Found, RedisPlace, RedisStore};
 use ringdown::acd::store::{Leadership, QueueStore, Request, StoreLost};
@@ -267,7 +267,7 @@ async fn the_store_in_memory_obeys_the_contract() {
 
 #[tokio::test]
 async fn the_store_in_redis_obeys_the_contract() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Nothing);
     for seed in 0..60 {
         let pair = open_redis(&server, seed).await;
         pair.play_random(Claims::None, 120).await;
@@ -276,7 +276,7 @@ async fn the_store_in_redis_obeys_the_contract() {
 
 #[tokio::test]
 async fn claims_after_a_loss_are_judged_alike() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Nothing);
     for seed in 1_000..1_060 {
         let pair = open_redis(&server, seed).await;
         pair.play_random(Claims::Random, 120).await;
@@ -285,7 +285,7 @@ async fn claims_after_a_loss_are_judged_alike() {
 
 #[tokio::test]
 async fn a_gateway_that_stops_between_any_two_steps_leaves_nobody_stuck() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Nothing);
     for seed in 2_000..2_060 {
         open_redis(&server, seed).await.play_with_crashes().await;
     }
@@ -293,7 +293,7 @@ async fn a_gateway_that_stops_between_any_two_steps_leaves_nobody_stuck() {
 
 #[tokio::test]
 async fn one_node_leads_until_it_resigns_or_its_lease_ends() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Nothing);
     let pair = open_redis(&server, 1).await;
     let store = &pair.clients[0];
     let [one, two] = [acts::node(0), acts::node(1)];
@@ -324,7 +324,7 @@ async fn one_node_leads_until_it_resigns_or_its_lease_ends() {
 
 #[tokio::test]
 async fn a_verb_on_an_erased_desk_is_a_loss_and_not_an_answer() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Nothing);
     let pair = open_redis(&server, 1).await;
     let client = redis::Client::open(server.url()).expect("a socket");
     let mut connection = client

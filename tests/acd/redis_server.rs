@@ -1,25 +1,54 @@
 //! A real redis-server for one test: on a socket in a folder of its own, ended with the test.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// What a server writes to its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    Nothing,
+    Everything,
+}
+
+/// Where a server listens: on a socket in its folder, or, as a node of a Cluster must, on ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listens {
+    Socket,
+    Ports { clients: u16, cluster: u16 },
+}
+
 pub(crate) struct RedisServer {
     folder: PathBuf,
+    keeps: Keeps,
+    listens: Listens,
     process: Option<Child>,
 }
 
 static SERVERS: AtomicU32 = AtomicU32::new(0);
 
 impl RedisServer {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(keeps: Keeps) -> Self {
+        Self::start_at(keeps, Listens::Socket)
+    }
+
+    /// A node of a Cluster that knows no other and holds no slot.
+    pub(crate) fn start_cluster_node() -> Self {
+        let [clients, cluster] = free_ports();
+        Self::start_at(Keeps::Nothing, Listens::Ports { clients, cluster })
+    }
+
+    fn start_at(keeps: Keeps, listens: Listens) -> Self {
         let number = SERVERS.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringdown-acd-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a folder for the server");
         let mut server = Self {
             folder,
+            keeps,
+            listens,
             process: None,
         };
         server.launch();
@@ -27,7 +56,36 @@ impl RedisServer {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("unix://{}", self.folder.join("redis.sock").display())
+        match self.listens {
+            Listens::Socket => format!("unix://{}", self.folder.join("redis.sock").display()),
+            Listens::Ports { clients, .. } => format!("redis://127.0.0.1:{clients}"),
+        }
+    }
+
+    /// The ports for clients and for the other nodes of the Cluster.
+    pub(crate) fn ports(&self) -> Option<(u16, u16)> {
+        match self.listens {
+            Listens::Socket => None,
+            Listens::Ports { clients, cluster } => Some((clients, cluster)),
+        }
+    }
+
+    fn listening(&self) -> Vec<String> {
+        let socket = self.folder.join("redis.sock").display().to_string();
+        match self.listens {
+            Listens::Socket => vec![
+                "--port".to_owned(),
+                "0".to_owned(),
+                "--unixsocket".to_owned(),
+                socket,
+            ],
+            Listens::Ports { clients, cluster } => format!(
+                "--bind 127.0.0.1 --cluster-enabled yes --port {clients} --cluster-port {cluster}"
+            )
+            .split(' ')
+            .map(str::to_owned)
+            .collect(),
+        }
     }
 
     /// Kills the server without a word; what it had not written is lost.
@@ -40,10 +98,13 @@ impl RedisServer {
 
     /// Starts it again with what is in its file.
     pub(crate) fn launch(&mut self) {
+        let log = match self.keeps {
+            Keeps::Nothing => "no",
+            Keeps::Everything => "yes",
+        };
         let mut process = Command::new("redis-server")
-            .args(["--port", "0", "--unixsocket"])
-            .arg(self.folder.join("redis.sock"))
-            .args(["--save", "", "--appendonly", "yes"])
+            .args(self.listening())
+            .args(["--save", "", "--appendonly", log])
             .args(["--appendfsync", "always", "--dir"])
             .arg(&self.folder)
             .stdout(Stdio::piped())
@@ -54,6 +115,7 @@ impl RedisServer {
         let mut lines = BufReader::new(output).lines();
         let is_ready = |line: std::io::Result<String>| {
             line.expect("its output is text")
+                .to_lowercase()
                 .contains("ready to accept connections")
         };
         assert!(lines.any(is_ready), "the server did not come up");
@@ -74,4 +136,10 @@ impl Drop for RedisServer {
         self.kill();
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+/// Ports that nobody uses now; all are held until all are known, so that they differ.
+fn free_ports() -> [u16; 2] {
+    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("it is bound").port())
 }

@@ -1,6 +1,6 @@
 //! The desk at work: dispatching, the bus, several nodes on one Redis, and a Redis that goes away.
 
-use crate::redis_server::RedisServer;
+use crate::redis_server::{Keeps, RedisServer};
 use ringdown::acd::{
     Acd, AtStart, Clock, EventSink, Health, Notice, PublishFault, RedisPlace, Subscription,
     Surroundings,
@@ -340,7 +340,7 @@ async fn who_lags_is_told_to_look_again_and_every_event_is_written_once() {
 
 #[tokio::test]
 async fn two_gateways_share_one_desk() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Everything);
     let mut one = Gateway::in_redis(&server, "one", Clock::of_the_machine()).await;
     let mut two = Gateway::in_redis(&server, "two", Clock::of_the_machine()).await;
     one.furnish(Duration::ZERO, &["anna"]).await;
@@ -379,7 +379,7 @@ async fn two_gateways_share_one_desk() {
 
 #[tokio::test]
 async fn when_a_gateway_dies_another_dispatches_and_ends_its_calls() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Everything);
     let (clock, ahead) = movable_clock();
     let dying = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -415,7 +415,7 @@ async fn when_a_gateway_dies_another_dispatches_and_ends_its_calls() {
 
 #[tokio::test]
 async fn a_gateway_taken_for_lost_claims_its_callers_back() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Everything);
     let (clock, ahead) = movable_clock();
     let mut other = Gateway::in_redis(&server, "other", clock).await;
     let mut slow = Gateway::in_redis(&server, "slow", Clock::of_the_machine()).await;
@@ -439,14 +439,10 @@ async fn a_gateway_taken_for_lost_claims_its_callers_back() {
 
 #[tokio::test]
 async fn scripts_that_were_flushed_are_loaded_again() {
-    let server = RedisServer::start();
+    let server = RedisServer::start(Keeps::Everything);
     let mut gateway = Gateway::in_redis(&server, "one", Clock::of_the_machine()).await;
     gateway.furnish(Duration::ZERO, &["anna"]).await;
-    let client = redis::Client::open(server.url()).expect("a socket");
-    let mut connection = client
-        .get_multiplexed_async_connection()
-        .await
-        .expect("the server is there");
+    let mut connection = connect(&server).await;
     let _: () = redis::cmd("SCRIPT")
         .arg("FLUSH")
         .query_async(&mut connection)
@@ -457,6 +453,51 @@ async fn scripts_that_were_flushed_are_loaded_again() {
     if !matches!(gateway.place_of(contact), Some(Place::Offered { .. })) {
         gateway.hear_offer_of(contact).await;
     }
+}
+
+#[tokio::test]
+async fn a_desk_in_a_cluster_is_found_where_its_slot_is() {
+    let [asked, holder] = [(); 2].map(|()| RedisServer::start_cluster_node());
+    let [mut to_asked, mut to_holder] = [connect(&asked).await, connect(&holder).await];
+    let _: () = redis::cmd("CLUSTER")
+        .arg("ADDSLOTSRANGE")
+        .arg(0)
+        .arg(16_383)
+        .query_async(&mut to_holder)
+        .await
+        .expect("it holds every slot");
+    let (clients, cluster) = holder.ports().expect("it listens on ports");
+    let _: () = redis::cmd("CLUSTER")
+        .arg("MEET")
+        .arg("127.0.0.1")
+        .arg(clients)
+        .arg(cluster)
+        .query_async(&mut to_asked)
+        .await
+        .expect("they meet");
+    // Until the nodes have met the Cluster serves nobody, which is a lost Redis like any other.
+    let node = NodeId::from("one");
+    let (surroundings, written) = surroundings(&node, Clock::of_the_machine());
+    let acd = Acd::in_redis(place(&asked), AtStart::StartAlone, surroundings)
+        .await
+        .expect("it starts alone");
+    let mut gateway = Gateway::new(node, acd, written);
+    gateway.is_well(|health| *health == Health::Good).await;
+    gateway.furnish(Duration::ZERO, &["anna"]).await;
+    let contact = gateway.enqueue(1).await;
+    let (_, token) = gateway.hear_offer_of(contact).await;
+    assert_eq!(gateway.change(Verb::Accept { token }).await, DONE);
+    let keys: i64 = redis::cmd("DBSIZE")
+        .query_async(&mut to_holder)
+        .await
+        .expect("the server is there");
+    assert!(keys > 0);
+}
+
+async fn connect(server: &RedisServer) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(server.url()).expect("an address");
+    let connection = client.get_multiplexed_async_connection().await;
+    connection.expect("the server is there")
 }
 
 /// Runs a future on a runtime from within another one.
@@ -475,7 +516,7 @@ impl BlockOnElsewhere for tokio::runtime::Runtime {
 
 /// A day on which Redis goes away in the middle of everything; `restart` brings it back.
 async fn redis_goes_away(restart: impl FnOnce(&mut RedisServer)) -> Gateway {
-    let mut server = RedisServer::start();
+    let mut server = RedisServer::start(Keeps::Everything);
     let mut gateway = Gateway::in_redis(&server, "one", Clock::of_the_machine()).await;
     gateway
         .furnish(Duration::ZERO, &["anna", "bob", "cleo"])
@@ -587,7 +628,7 @@ async fn calls_survive_a_redis_that_restarts_empty() {
 
 #[tokio::test]
 async fn without_redis_at_start_the_operator_is_told_or_the_node_waits_alone() {
-    let mut server = RedisServer::start();
+    let mut server = RedisServer::start(Keeps::Everything);
     server.kill();
     let node = NodeId::from("one");
     let (refused, _) = surroundings(&node, Clock::of_the_machine());
