@@ -4,6 +4,7 @@
 
 use super::problem::Problem;
 use crate::config::{Rights, Token};
+use crate::roster::StoredToken;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use ringdown_routing::time::Timestamp;
@@ -29,7 +30,9 @@ pub struct Caller {
 /// The tokens of the desk, by their SHA-256: a leaked memory image or database gives none away.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    known: RwLock<Vec<Known>>,
+    configured: Vec<Known>,
+    /// Those of `ringdown token`, which come and go while the gateway runs.
+    stored: RwLock<Vec<Known>>,
     buckets: Mutex<BTreeMap<Arc<str>, Bucket>>,
 }
 
@@ -37,6 +40,16 @@ pub struct Tokens {
 struct Known {
     digest: [u8; 32],
     caller: Caller,
+}
+
+impl Known {
+    fn stored(digest: [u8; 32], name: &str, rights: Rights) -> Self {
+        let caller = Caller {
+            name: name.into(),
+            rights,
+        };
+        Self { digest, caller }
+    }
 }
 
 /// A bucket that holds what a token may still ask at once.
@@ -49,7 +62,7 @@ struct Bucket {
 impl Tokens {
     /// Takes the tokens of the configuration.
     pub fn new(tokens: &[Token]) -> Self {
-        let known = tokens
+        let configured = tokens
             .iter()
             .map(|token| Known {
                 digest: digest(token.token.expose()),
@@ -60,31 +73,36 @@ impl Tokens {
             })
             .collect();
         Self {
-            known: RwLock::new(known),
+            configured,
+            stored: RwLock::default(),
             buckets: Mutex::default(),
         }
     }
 
     /// Adds a token by its SHA-256.
     pub fn add_digest(&self, digest: [u8; 32], name: &str, rights: Rights) {
-        let caller = Caller {
-            name: name.into(),
-            rights,
-        };
-        self.known
+        self.stored
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Known { digest, caller });
+            .push(Known::stored(digest, name, rights));
+    }
+
+    /// Takes the tokens of the database as they are now; one that is gone opens no more.
+    pub fn set_stored(&self, tokens: &[StoredToken]) {
+        let known = tokens
+            .iter()
+            .map(|token| Known::stored(token.digest, &token.name, token.rights));
+        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = known.collect();
     }
 
     /// Finds out who asks.
     pub fn identify(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let token = bearer(headers).ok_or(Problem::Unauthorized)?;
         let digest = digest(token);
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
         // All are compared, each whole, so that the time tells nothing.
         let mut found = None;
-        for token in known.iter() {
+        for token in self.configured.iter().chain(stored.iter()) {
             if is_same(&token.digest, &digest) {
                 found = Some(&token.caller);
             }
@@ -169,6 +187,21 @@ mod tests {
             tokens.identify(&HeaderMap::new()),
             Err(Problem::Unauthorized)
         );
+    }
+
+    #[test]
+    fn a_stored_token_opens_until_it_is_taken_away() {
+        let tokens = tokens();
+        let stored = StoredToken {
+            digest: digest("battery staple"),
+            name: "script".to_owned(),
+            rights: Rights::Write,
+        };
+        tokens.set_stored(&[stored]);
+        assert!(tokens.identify(&headers("Bearer battery staple")).is_ok());
+        tokens.set_stored(&[]);
+        assert!(tokens.identify(&headers("Bearer battery staple")).is_err());
+        assert!(tokens.identify(&headers("Bearer correct horse")).is_ok());
     }
 
     #[test]

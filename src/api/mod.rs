@@ -38,7 +38,9 @@ use crate::acd::Acd;
 use crate::cms::Cms;
 use crate::config::Zone;
 use crate::cti::{Identifier, Normaliser};
+use crate::database::Database;
 use crate::event_log::EventLog;
+use crate::roster;
 use crate::tickets::Tickets;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -48,10 +50,15 @@ use axum::routing::{MethodRouter, get, post};
 use idempotency::Answers;
 use ringdown_routing::time::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// Most listeners of `GET /events` at one time.
 const LISTENERS_MAX: usize = 256;
+
+/// How soon a token that was made or taken away counts.
+const TOKENS_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
 /// What the API answers from; clones share it.
 #[derive(Clone, Debug)]
@@ -92,6 +99,28 @@ impl ApiState {
             answers: Arc::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
         }
+    }
+
+    /// Keeps the tokens of the database up to date while the gateway runs.
+    pub fn follow_tokens(&self, database: Database) -> JoinHandle<()> {
+        let parts = Arc::clone(&self.parts);
+        tokio::spawn(async move {
+            let mut known = None;
+            loop {
+                match database.revision("tokens").await {
+                    Ok(revision) if known == Some(revision) => {}
+                    Ok(revision) => match roster::tokens(&database).await {
+                        Ok(tokens) => {
+                            parts.tokens.set_stored(&tokens);
+                            known = Some(revision);
+                        }
+                        Err(fault) => tracing::debug!(%fault, "api: tokens cannot be read now"),
+                    },
+                    Err(fault) => tracing::debug!(%fault, "api: tokens cannot be read now"),
+                }
+                tokio::time::sleep(TOKENS_LOOKED_AT_EVERY).await;
+            }
+        })
     }
 
     fn now(&self) -> Timestamp {
