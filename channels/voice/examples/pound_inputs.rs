@@ -76,6 +76,9 @@ fn pound(inputs: u64, seed: u64) -> Result<String, String> {
             warm_kib = resident_kib();
         }
     }
+    if catch_unwind(AssertUnwindSafe(|| house.leave())).is_err() {
+        return Err(format!("something stays behind after seed {seed}"));
+    }
     let kib = resident_kib();
     let report = format!(
         "{inputs} inputs, {} MB, {:.1} s, resident {warm_kib} KiB after a tenth, {kib} KiB at the end",

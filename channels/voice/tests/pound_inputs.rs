@@ -33,6 +33,7 @@ fn no_input_from_the_network_panics_or_hangs() {
         };
         house.feed(door, thrown.input);
     }
+    house.leave();
 }
 
 struct Thrown<'a> {

@@ -102,6 +102,14 @@ impl House {
         }
     }
 
+    /// Checks that nothing stays behind when the inputs end.
+    pub fn leave(&mut self) {
+        self.now += Duration::from_secs(24 * 3_600);
+        self.registrar.handle_timeout(self.now);
+        assert_eq!(self.registrar.users().count(), 0, "a registration stays");
+        self.line.fall_silent(self.now);
+    }
+
     fn flow(&self) -> Flow {
         let low = self.count.to_be_bytes()[7];
         let remote = SocketAddr::new(IpAddr::from([192, 0, 2, low]), 5_060);

@@ -79,6 +79,18 @@ impl Line {
         assert!(self.user_agent.transactions() <= TRANSACTIONS_MAX);
     }
 
+    /// Lets a day pass in which nobody says anything: every call and transaction has to end by itself.
+    pub fn fall_silent(&mut self, mut now: Instant) {
+        let end = now + Duration::from_secs(24 * 3_600);
+        while let Some(due) = self.user_agent.next_timeout().filter(|due| *due <= end) {
+            now = now.max(due);
+            self.wait(now);
+            while self.user_agent.poll_event().is_some() {}
+        }
+        assert_eq!(self.user_agent.dialogs(), 0, "a call stays for ever");
+        assert_eq!(self.user_agent.transactions(), 0, "a transaction stays");
+    }
+
     fn receive(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
         let _ = frame_stream(&bytes);
         if let Ok(message) = Message::parse_datagram(bytes.clone()) {
