@@ -118,6 +118,7 @@ impl Client {
             .flatten()
             // A session key needs the client nonce that only a protection carries.
             .filter(|c| !(c.algorithm.is_session() && c.protections.is_empty()))
+            .filter(can_be_repeated)
         {
             if taken.iter().all(|other| other.realm != challenge.realm) {
                 taken.push(challenge);
@@ -258,6 +259,14 @@ impl Answer {
     }
 }
 
+/// Whether we can give back realm, nonce and opaque as they are: text, and not too long.
+fn can_be_repeated(challenge: &Challenge) -> bool {
+    let opaque = challenge.opaque.as_deref().unwrap_or(b"");
+    let parts = [&challenge.realm[..], &challenge.nonce, opaque];
+    parts.iter().all(|part| std::str::from_utf8(part).is_ok())
+        && parts.iter().map(|part| part.len()).sum::<usize>() <= CHALLENGE_BYTES_MAX
+}
+
 /// `auth` where offered, since no proxy on the way may then break it by touching the body.
 fn choose_protection(offered: &[Protection]) -> Option<Protection> {
     let has = |protection| offered.contains(&protection).then_some(protection);
@@ -269,6 +278,8 @@ fn quote(text: &[u8]) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// Longest realm, nonce and opaque together that we answer.
+const CHALLENGE_BYTES_MAX: usize = 1_500;
 /// Most values looked at in one response.
 const CHALLENGES_MAX: usize = 16;
 /// Most realms answered at once: a server and the proxies before it.
@@ -345,13 +356,19 @@ mod tests {
 
     #[test]
     fn challenge_we_cannot_answer_gives_up() {
-        let check = |value, expected| assert_eq!(phone(value).1, Err(expected));
+        let check = |value: &str, expected| assert_eq!(phone(value).1, Err(expected));
         check("Basic realm=\"r\"", GiveUp::NothingUsable);
         check(
             "Digest realm=\"r\", nonce=\"1\", algorithm=AKAv1-MD5",
             GiveUp::NothingUsable,
         );
         check("Digest nonce=\"1\"", GiveUp::NothingUsable);
+        let long = format!("Digest realm=\"r\", nonce=\"{}\"", "1".repeat(1_500));
+        check(&long, GiveUp::NothingUsable);
+        let mut client = Client::new(Account::new("bob", "zanzibar"));
+        let no_text = &b"Digest realm=\"\xff\", nonce=\"1\""[..];
+        let outcome = client.handle_challenge(Challenger::Server, [no_text]);
+        assert_eq!(outcome, Err(GiveUp::NothingUsable));
         check("", GiveUp::NothingUsable);
         let unknown = Challenge::parse_all(b"Digest realm=r, nonce=n, qop=\"x\"");
         assert_eq!(unknown, [Err(ParamsFault::UnknownProtection)]);
