@@ -531,9 +531,9 @@ impl CallControl {
         };
         let dialog = *dialog;
         gone_is_told(self.user_agent.cancel(now, dialog, None));
-        self.forget(leg_id);
         self.events
             .push_back(CallEvent::Refused { leg: leg_id, why });
+        self.forget(leg_id);
     }
 
     // What the user agent tells.
@@ -628,10 +628,10 @@ impl CallControl {
         self.clear_deadline(leg_id);
         if !is_described {
             gone_is_told(self.user_agent.hang_up(now, dialog, &[]));
-            self.forget(leg_id);
             let why = Refused::Unreachable { status: 488 };
             self.events
                 .push_back(CallEvent::Refused { leg: leg_id, why });
+            self.forget(leg_id);
             return;
         }
         if let Some(leg) = self.legs.get_mut(&leg_id) {
@@ -668,7 +668,6 @@ impl CallControl {
         let Some(leg_id) = self.living_leg_of(dialog) else {
             return;
         };
-        self.forget(leg_id);
         let why = match status {
             486 | 600 => Refused::Busy,
             403 | 480 | 487 | 603 | 607 | 608 => Refused::Declined { status },
@@ -676,6 +675,7 @@ impl CallControl {
         };
         self.events
             .push_back(CallEvent::Refused { leg: leg_id, why });
+        self.forget(leg_id);
     }
 
     /// A re-INVITE or UPDATE: hold, resume, another address, or a refresh without an offer.
@@ -740,10 +740,10 @@ impl CallControl {
             Some(LegState::Dialling { .. })
         );
         if was_dialled {
-            self.forget(leg_id);
             let why = Refused::Unreachable { status: 408 };
             self.events
                 .push_back(CallEvent::Refused { leg: leg_id, why });
+            self.forget(leg_id);
         } else {
             self.end_leg(leg_id, how);
         }
@@ -802,11 +802,12 @@ impl CallControl {
     }
 
     fn end_leg(&mut self, leg_id: LegId, how: LegEnd) {
-        self.forget(leg_id);
         self.events.push_back(CallEvent::Ended { leg: leg_id, how });
+        self.forget(leg_id);
     }
 
-    /// Lets go of a leg and its port; the port's report still finds its name.
+    /// Lets go of a leg and its port; the port's report still finds its name. Comes after whatever else is
+    /// told of the leg: `Released` is the last word.
     fn forget(&mut self, leg_id: LegId) {
         self.unbridge(leg_id);
         self.clear_deadline(leg_id);
