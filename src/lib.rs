@@ -8,6 +8,7 @@ pub mod cms;
 pub mod config;
 pub mod cti;
 pub mod database;
+pub mod demo;
 pub mod doctor;
 pub mod event_log;
 pub mod gateway;

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod check;
 pub mod cms;
+pub mod demo;
 pub mod doctor;
 pub mod replay;
 pub mod report;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Args),
     /// Fill the embedded CMS.
     Cms(cms::Args),
+    /// Run the whole desk on loopback with the sample data.
+    Demo(demo::Args),
     /// Tell what is reachable, what is not, and what to do.
     Doctor(doctor::Args),
     /// Recompute the statistics from an event log.
@@ -63,6 +66,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Agent(args) => agent::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Cms(args) => cms::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
