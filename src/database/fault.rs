@@ -17,6 +17,16 @@ pub enum DatabaseFault {
     /// It cannot be reached, or stopped answering.
     #[error("the database cannot be reached: check its address and that it runs ({0})")]
     Unreachable(Arc<sqlx::Error>),
+    /// Its file or folder cannot be opened or made.
+    #[error(
+        "the database file {path} cannot be opened: check that its folder is there and ours ({source})"
+    )]
+    NotOpened {
+        /// The file or folder.
+        path: String,
+        /// Why.
+        source: Arc<sqlx::Error>,
+    },
     /// It refused this very statement; trying again is of no use.
     #[error("the database refused: {0}")]
     Refused(Arc<sqlx::Error>),
@@ -36,6 +46,7 @@ impl DatabaseFault {
             | Self::ReadOnly(_)
             | Self::Locked(_)
             | Self::Unreachable(_)
+            | Self::NotOpened { .. }
             | Self::Backlog => true,
             Self::Refused(_) | Self::Unreadable(_) => false,
         }

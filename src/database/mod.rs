@@ -19,6 +19,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use writer::Writer;
 
@@ -59,8 +60,12 @@ impl Database {
         let url = config.database_url();
         let connections = config.database.as_ref().map_or(4, |it| it.connections_max);
         if config.database.is_none() {
-            std::fs::create_dir_all(&config.data_dir)
-                .map_err(|error| DatabaseFault::from(sqlx::Error::Io(error)))?;
+            std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+                DatabaseFault::NotOpened {
+                    path: config.data_dir.display().to_string(),
+                    source: Arc::new(sqlx::Error::Io(error)),
+                }
+            })?;
         }
         Self::connect(url.expose(), connections, config.limits.unwritten_max).await
     }
@@ -79,7 +84,14 @@ impl Database {
         };
         let options =
             AnyConnectOptions::from_str(&address(engine, url))?.disable_statement_logging();
-        let mut connection = open_connection(engine, &options).await?;
+        let opened = open_connection(engine, &options).await;
+        let mut connection = opened.map_err(|error| match engine {
+            Engine::Sqlite => DatabaseFault::NotOpened {
+                path: url.trim_start_matches("sqlite:").to_owned(),
+                source: Arc::new(error),
+            },
+            Engine::Postgres => DatabaseFault::from(error),
+        })?;
         migrate(engine, &mut connection).await?;
         let reads = AnyPoolOptions::new()
             .max_connections(connections_max)

@@ -100,6 +100,26 @@ fn opening_twice_migrates_once() {
 }
 
 #[test]
+fn a_database_that_cannot_be_opened_is_told_in_a_sentence() {
+    run(async {
+        let fault = Database::connect("sqlite:/nowhere/desk.sqlite", 2, 10)
+            .await
+            .unwrap_err();
+        let sentence = fault.to_string();
+        let wanted =
+            "the database file /nowhere/desk.sqlite cannot be opened: check that its folder";
+        assert!(sentence.starts_with(wanted), "{sentence}");
+        let nobody = ringdown_harness::place::free_address();
+        let fault = Database::connect(&format!("postgres://x@{nobody}/x"), 2, 10).await;
+        let sentence = fault.unwrap_err().to_string();
+        assert!(
+            sentence.starts_with("the database cannot be reached"),
+            "{sentence}"
+        );
+    });
+}
+
+#[test]
 fn a_full_disk_stops_nobody_and_loses_nothing_within_the_bound() {
     run(async {
         let (_folder, database) = sqlite().await;

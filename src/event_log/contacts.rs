@@ -2,6 +2,7 @@
 
 use super::EventLog;
 use crate::database::{DatabaseFault, Engine};
+use crate::tickets;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, CallerId, ContactId, QueueId, TicketId};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a contact stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +199,12 @@ pub(super) async fn fold(
     if patches.is_empty() {
         return Ok(());
     }
+    // Who is known at arrival is known to the ticket from its start; later answers are brought to it.
+    let arrived: BTreeSet<ContactId> = patches
+        .iter()
+        .filter(|(_, patch)| patch.arrived_at.is_some())
+        .map(|(contact, _)| *contact)
+        .collect();
     let patches: Vec<Patch> = patches.into_values().collect();
     let rows = serde_json::to_string(&patches)
         .map_err(|error| DatabaseFault::Unreadable(error.to_string()))?;
@@ -205,7 +212,28 @@ pub(super) async fn fold(
         .bind(super::without_nul(rows))
         .execute(&mut *connection)
         .await?;
-    Ok(())
+    let late: Vec<(ContactId, &CallerId)> = events
+        .iter()
+        .filter_map(caller_of)
+        .filter(|(contact, _)| !arrived.contains(contact))
+        .collect();
+    if late.is_empty() {
+        return Ok(());
+    }
+    tickets::name_callers(engine, connection, &late).await
+}
+
+/// Who an event says the caller is without doubt.
+fn caller_of(event: &Event) -> Option<(ContactId, &CallerId)> {
+    let EventKind::Identified {
+        outcome: IdentifiedAs::Known,
+        caller: Some(caller),
+        ..
+    } = &event.kind
+    else {
+        return None;
+    };
+    Some((event.contact?, caller))
 }
 
 impl Patch {

@@ -148,6 +148,21 @@ pub(crate) async fn link(
         .collect())
 }
 
+/// Brings callers who were recognised late to the tickets that were opened without one; part of the
+/// writer's transaction.
+pub(crate) async fn name_callers(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    callers: &[(ContactId, &CallerId)],
+) -> Result<(), DatabaseFault> {
+    let rows: Vec<_> = callers
+        .iter()
+        .map(|(contact, caller)| json!({ "contact": contact, "caller": caller }))
+        .collect();
+    let rows = serde_json::Value::Array(rows).to_string();
+    execute(engine, connection, NAME_CALLERS, rows).await
+}
+
 struct Found {
     linked: Linked,
     /// Linked before; nothing is left to write.
@@ -342,6 +357,13 @@ INSERT INTO ticket_contacts (contact, ticket, rule, linked_at)
 SELECT r.value->>'contact', CAST(r.value->>'ticket' AS BIGINT), r.value->>'rule',
     CAST(r.value->>'at' AS BIGINT)
 FROM {rows}";
+
+const NAME_CALLERS: &str = "\
+UPDATE tickets SET caller = x.caller, organisation = x.organisation FROM (
+    SELECT l.ticket AS ticket, r.value->>'caller' AS caller, p.organisation AS organisation
+    FROM {rows} JOIN ticket_contacts l ON l.contact = r.value->>'contact'
+    LEFT JOIN people p ON p.id = r.value->>'caller'
+) x WHERE tickets.id = x.ticket AND tickets.caller IS NULL";
 
 const MARK_CONTACTS: &str = "\
 INSERT INTO contacts (id, changed_at, ticket)

@@ -8,8 +8,8 @@
 mod link;
 mod reading;
 
-pub(crate) use link::link;
 pub use link::{Linked, OpenTicket, Opened, Rule};
+pub(crate) use link::{link, name_callers};
 pub use reading::{Article, CallFacts, Direction, Ticket, TicketSummary, TicketsQuery};
 
 use crate::config::{Config, Zone};
@@ -139,6 +139,11 @@ pub struct TicketChange {
     pub urgency: Option<Grade>,
     /// New subject.
     pub subject: Option<String>,
+    /// Something to remember on it, seen by the desk only.
+    pub note: Option<String>,
+    /// Who changes it; the server knows, a client does not say.
+    #[serde(skip)]
+    pub author: String,
 }
 
 impl Tickets {
@@ -209,7 +214,10 @@ impl Tickets {
                 i64::try_from(id.as_u64()).unwrap_or(i64::MAX).into(),
             ],
         );
-        self.database.write(vec![statement]).await?;
+        let note = change.note.as_ref().filter(|note| !note.trim().is_empty());
+        let note = note.map(|note| note_of(id, &change.author, note, at));
+        let statements = [statement].into_iter().chain(note).collect();
+        self.database.write(statements).await?;
         self.ticket(id).await
     }
 
@@ -252,6 +260,19 @@ impl Tickets {
             date: date_of(wish.at, &self.zone),
         }
     }
+}
+
+fn note_of(id: TicketId, author: &str, note: &str, at: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, at) \
+         VALUES ($1, NULL, 'internal', $2, '', '', $3, $4)",
+        vec![
+            i64::try_from(id.as_u64()).unwrap_or(i64::MAX).into(),
+            author.into(),
+            note.into(),
+            at.as_millis().into(),
+        ],
+    )
 }
 
 /// The day a ticket's number names, `20261123`, by the site's clock.

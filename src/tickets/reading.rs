@@ -55,8 +55,8 @@ pub struct Ticket {
 pub struct Article {
     /// Its key: the contact for a call, a number for a text.
     pub id: String,
-    /// How it came.
-    pub channel: Channel,
+    /// How it came; `None` for a note of the desk.
+    pub channel: Option<Channel>,
     /// Which way.
     pub direction: Direction,
     /// Who from.
@@ -263,10 +263,7 @@ fn call_article(id: String, row: &AnyRow) -> Result<Article, DatabaseFault> {
     let arrived_at: Option<i64> = row.try_get("arrived_at")?;
     Ok(Article {
         id,
-        channel: text("channel")?
-            .map(word)
-            .transpose()?
-            .unwrap_or(Channel::Voice),
+        channel: text("channel")?.map(word).transpose()?,
         direction: Direction::In,
         from: text("sender")?.unwrap_or_default(),
         to: text("recipient")?.unwrap_or_default(),
@@ -310,7 +307,10 @@ fn text_article(row: &AnyRow) -> Result<Article, DatabaseFault> {
     let id: i64 = row.try_get("id")?;
     Ok(Article {
         id: id.to_string(),
-        channel: word(row.try_get("channel")?)?,
+        channel: row
+            .try_get::<Option<String>, _>("channel")?
+            .map(word)
+            .transpose()?,
         direction: word(row.try_get("direction")?)?,
         from: row.try_get("sender")?,
         to: row.try_get("recipient")?,

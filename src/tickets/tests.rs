@@ -168,6 +168,49 @@ fn a_ticket_is_regraded_by_its_matrix_and_found_open() {
 }
 
 #[test]
+fn a_caller_recognised_late_gets_the_ticket_and_a_note_stays_on_it() {
+    on_both_engines(async |database| {
+        let (tickets, log) = (tickets(&database), EventLog::new(database.clone()));
+        let person = "INSERT INTO people (id, name, organisation) VALUES ('p7', 'Ann', 'o7')";
+        database
+            .write(vec![Statement::new(person, Vec::new())])
+            .await
+            .unwrap();
+        assert!(log.append(event(1, 0, contact(1), arrived("1"))));
+        let nobody = TicketWish {
+            caller: None,
+            organisation: None,
+            ..wish(1, 0)
+        };
+        let first = tickets.open(nobody).await.unwrap();
+        for (number, caller) in [(2, "p7"), (3, "p8")] {
+            let identified = EventKind::Identified {
+                outcome: ringdown_routing::event::IdentifiedAs::Known,
+                caller: Some(CallerId::new(caller)),
+                class: None,
+            };
+            assert!(log.append(event(number, 5, contact(1), identified)));
+            log.flush().await.unwrap();
+        }
+        let change = TicketChange {
+            note: Some("call back after lunch".to_owned()),
+            author: "meiling".to_owned(),
+            ..TicketChange::default()
+        };
+        let ticket = tickets.change(first.ticket, &change, at(9)).await.unwrap();
+        let ticket = ticket.unwrap();
+        assert_eq!(ticket.caller, Some(CallerId::new("p7")));
+        assert_eq!(ticket.organisation, Some(OrganisationId::new("o7")));
+        let note = ticket.articles.last().unwrap();
+        assert_eq!(
+            (note.from.as_str(), note.direction),
+            ("meiling", Direction::Internal)
+        );
+        assert_eq!(note.text, "call back after lunch");
+    });
+}
+
+#[test]
 fn a_ticket_opened_by_hand_belongs_to_no_contact() {
     on_both_engines(async |database| {
         let (tickets, log) = (tickets(&database), EventLog::new(database.clone()));

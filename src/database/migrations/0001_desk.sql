@@ -92,7 +92,7 @@ CREATE INDEX ticket_contacts_by_ticket ON ticket_contacts (ticket);
 CREATE TABLE articles (
     id        {serial},
     ticket    BIGINT NOT NULL,
-    channel   TEXT NOT NULL,
+    channel   TEXT,
     direction TEXT NOT NULL,
     sender    TEXT NOT NULL,
     recipient TEXT NOT NULL,
