@@ -79,14 +79,6 @@ impl Tokens {
         }
     }
 
-    /// Adds a token by its SHA-256.
-    pub fn add_digest(&self, digest: [u8; 32], name: &str, rights: Rights) {
-        self.stored
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Known::stored(digest, name, rights));
-    }
-
     /// Takes the tokens of the database as they are now; one that is gone opens no more.
     pub fn set_stored(&self, tokens: &[StoredToken]) {
         let known = tokens

@@ -49,10 +49,10 @@ use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, post};
 use idempotency::Answers;
 use ringdown_routing::time::Timestamp;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 /// Most listeners of `GET /events` at one time.
 const LISTENERS_MAX: usize = 256;
@@ -102,9 +102,9 @@ impl ApiState {
     }
 
     /// Keeps the tokens of the database up to date while the gateway runs.
-    pub fn follow_tokens(&self, database: Database) -> JoinHandle<()> {
+    pub fn follow_tokens(&self, database: Database) -> impl Future<Output = ()> + Send + 'static {
         let parts = Arc::clone(&self.parts);
-        tokio::spawn(async move {
+        async move {
             let mut known = None;
             loop {
                 match database.revision("tokens").await {
@@ -120,7 +120,7 @@ impl ApiState {
                 }
                 tokio::time::sleep(TOKENS_LOOKED_AT_EVERY).await;
             }
-        })
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -9,9 +9,9 @@ use crate::report::running::Running;
 use ringdown_routing::event::Event;
 use ringdown_routing::statistics::{Recorded, Rules};
 use ringdown_routing::time::Timestamp;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 
 /// How far back is looked after a gap, so that events that were stored late are found too.
 const GAP_MARGIN: Duration = Duration::from_secs(60);
@@ -53,15 +53,19 @@ impl Observers {
 
     /// Follows the desk from now on: first what the log has of the last two days (for the statistics
     /// alone), then every event of the bus; what the bus missed is read from the log.
-    pub fn follow(self: Arc<Self>, acd: &Acd, log: &EventLog) -> JoinHandle<()> {
+    pub fn follow(
+        self: Arc<Self>,
+        acd: &Acd,
+        log: &EventLog,
+    ) -> impl Future<Output = ()> + Send + 'static {
         // Listening begins here, so that nothing falls between the log and the bus.
         let (subscription, log, now) = (acd.subscribe(), log.clone(), acd.now());
-        tokio::spawn(async move {
+        async move {
             if let Err(fault) = from_log::warm_up(&log, &self.running, now - WARM_UP).await {
                 tracing::warn!(%fault, "statistics: the log cannot be read, they begin with this start");
             }
             self.listen(subscription, &log, now).await;
-        })
+        }
     }
 
     async fn listen(&self, mut subscription: Subscription, log: &EventLog, begun: Timestamp) {

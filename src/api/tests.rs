@@ -672,8 +672,9 @@ fn a_status_that_cannot_be_is_refused() {
 #[test]
 fn observers_follow_the_bus() {
     on_a_desk(async |desk| {
-        let followed = Arc::clone(&desk.state.parts.observers)
-            .follow(&desk.state.parts.acd, &desk.state.parts.log);
+        let observers = Arc::clone(&desk.state.parts.observers);
+        let following = observers.follow(&desk.state.parts.acd, &desk.state.parts.log);
+        let followed = tokio::spawn(following);
         desk.staff().await;
         desk.enqueue(1, 0).await;
         while !desk

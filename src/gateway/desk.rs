@@ -3,7 +3,6 @@
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use crate::acd::{Notice, Subscription};
-use crate::api::Observers;
 use crate::config::Config;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::QueueId;
@@ -50,17 +49,11 @@ pub(super) async fn keep_hours(
     }
 }
 
-/// Shows every event to the observers, and brings this node's offers to the shards that ring them.
-pub(super) async fn follow(
-    house: Arc<House>,
-    mut events: Subscription,
-    observers: Arc<Observers>,
-    shards: Vec<ShardSender>,
-) {
+/// Brings this node's offers to the shards that ring them; the observers follow the desk by themselves.
+pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: Vec<ShardSender>) {
     while let Some(notice) = events.next().await {
         match notice {
             Notice::Event(event) => {
-                observers.observe(&event);
                 learn(&house, &event);
                 if is_for_a_call(&event, &house) {
                     tell_shard(&shards, event).await;

@@ -11,14 +11,12 @@ use super::speech::Speech;
 use super::{staff, task};
 use crate::acd::{Acd, AtStart, Clock, RedisPlace, Surroundings};
 use crate::api::operations::{self, Readiness};
-use crate::api::{self, ApiParts, ApiState, Feed, Observers, Tokens};
+use crate::api::{self, ApiParts, ApiState, Observers, Tokens};
 use crate::cms::Cms;
 use crate::config::Config;
 use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
 use crate::event_log::EventLog;
-use crate::metrics::Metrics;
-use crate::report::running::Running;
 use crate::roster::{self, Roster};
 use crate::tickets::Tickets;
 use crate::trace::TraceSender;
@@ -117,20 +115,13 @@ impl Gateway {
             calls_max: usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX),
             calls: AtomicUsize::new(0),
         });
-        let observers = Arc::new(Observers {
-            metrics: Metrics::default(),
-            running: Running::new(Rules::default()),
-            feed: Feed::default(),
-        });
+        let observers = Arc::new(Observers::new(Rules::default()));
+        add_gauges(&observers, &house, &database);
 
         let mut tasks = JoinSet::new();
-        let following = desk::follow(
-            Arc::clone(&house),
-            acd.subscribe(),
-            Arc::clone(&observers),
-            senders.clone(),
-        );
+        let following = desk::follow(Arc::clone(&house), acd.subscribe(), senders.clone());
         tasks.spawn(following);
+        tasks.spawn(Arc::clone(&observers).follow(&acd, &log));
         let open = desk::set_queues(&house, &config);
         let roster = Arc::clone(&rosters.borrow());
         staff::apply(&house, &config, &Roster::default(), &roster).await;
@@ -161,9 +152,7 @@ impl Gateway {
             operations: operations.local_addr()?,
         };
         let tokens = Tokens::new(&config.web.tokens);
-        for token in roster::tokens(&database).await? {
-            tokens.add_digest(token.digest, &token.name, token.rights);
-        }
+        tokens.set_stored(&roster::tokens(&database).await?);
         let state = ApiState::new(ApiParts {
             tokens,
             acd: acd.clone(),
@@ -175,6 +164,7 @@ impl Gateway {
             cms: Cms::new(database.clone()),
             observers: Arc::clone(&observers),
         });
+        tasks.spawn(state.follow_tokens(database.clone()));
         let readiness = readiness(&house, &database);
         let pages = operations::router(Arc::clone(&observers), readiness);
         tasks.spawn(serve(web, api::router(state), stopped.clone()));
@@ -467,6 +457,46 @@ async fn tell_reidentified(mut answers: mpsc::Receiver<Reidentified>, shards: Ve
                 .await;
         }
     }
+}
+
+/// What `/metrics` asks of its owners at the moment of the answer.
+fn add_gauges(observers: &Observers, house: &Arc<House>, database: &Database) {
+    let (house, database) = (Arc::clone(house), database.clone());
+    observers.metrics.add(move |out| {
+        let calls = u32::try_from(house.calls.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        out.gauge(
+            "ringdown_calls",
+            "Calls that are not over.",
+            &[],
+            f64::from(calls),
+        );
+        let written = database.health();
+        let waiting = u32::try_from(written.waiting).unwrap_or(u32::MAX);
+        out.gauge(
+            "ringdown_database_writes_waiting",
+            "Writes that wait in memory.",
+            &[],
+            f64::from(waiting),
+        );
+        out.counter(
+            "ringdown_database_commits_total",
+            "Transactions committed.",
+            &[],
+            written.commits,
+        );
+        out.counter(
+            "ringdown_database_writes_lost_total",
+            "Writes that were let go.",
+            &[],
+            written.lost,
+        );
+        out.counter(
+            "ringdown_traces_lost_total",
+            "SIP ladders that were let go.",
+            &[],
+            house.traces.lost(),
+        );
+    });
 }
 
 fn readiness(house: &Arc<House>, database: &Database) -> Readiness {
