@@ -1,5 +1,7 @@
 //! The state machine of one call.
 
+mod agent;
+
 use super::words::{
     AnswerMode, Command, FlowCaller, Input, LinkedTicket, NumberRules, Offer, Phrase, Refusing,
     Then, WayOut,
@@ -497,107 +499,6 @@ impl Flow {
         }
     }
 
-    fn on_offered(&mut self, offer: Offer, out: &mut Vec<Command>) {
-        match self.stage {
-            Stage::Waiting { .. } => self.ring(offer, out),
-            // The stream may tell of the next offer before the verb's own answer is here.
-            Stage::Enqueuing
-            | Stage::Releasing
-            | Stage::TakingBack
-            | Stage::Accepting { .. }
-            | Stage::FlowingOut
-            | Stage::AcceptingLost => self.next_offer = Some(offer),
-            // The verb on its way (Abandon, Complete) settles an offer that crossed it.
-            Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Linking
-            | Stage::Ringing { .. }
-            | Stage::Talking { .. }
-            | Stage::Refusing { .. }
-            | Stage::Transferring { .. }
-            | Stage::Elsewhere { .. }
-            | Stage::Leaving { .. }
-            | Stage::Over => {}
-        }
-    }
-
-    fn ring(&mut self, offer: Offer, out: &mut Vec<Command>) {
-        let Offer {
-            token,
-            agent,
-            leg,
-            deadline,
-        } = offer;
-        self.stage = Stage::Ringing { token, leg };
-        out.push(Command::RingAgent {
-            leg,
-            agent,
-            deadline,
-        });
-    }
-
-    fn on_offer_lapsed(&mut self, now: Instant, lapsed: OfferToken, out: &mut Vec<Command>) {
-        self.next_offer.take_if(|offer| offer.token == lapsed);
-        if let Stage::Ringing { token, leg, .. } = &self.stage
-            && *token == lapsed
-        {
-            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-            self.wait_again(now, out);
-        }
-    }
-
-    fn on_agent_rings(&mut self, rings: LegId, out: &mut Vec<Command>) {
-        if let Stage::Ringing { token, leg, .. } = &self.stage
-            && *leg == rings
-        {
-            out.push(Command::Publish(EventKind::Rang { token: *token }));
-        }
-    }
-
-    fn on_picked_up(&mut self, picked: LegId, out: &mut Vec<Command>) {
-        match &self.stage {
-            Stage::Ringing { token, leg } if *leg == picked => {
-                let token = *token;
-                self.stage = Stage::Accepting { leg: picked };
-                out.push(Command::Change(Verb::Accept { token }));
-            }
-            Stage::Transferring { leg, reason } if *leg == picked => {
-                self.stage = Stage::Elsewhere {
-                    leg: picked,
-                    reason: *reason,
-                };
-                self.connect(picked, out);
-            }
-            // Picked up as we were hanging up: nobody is there for the agent.
-            Stage::Ringing { .. }
-            | Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Linking
-            | Stage::Enqueuing
-            | Stage::Waiting { .. }
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
-            | Stage::Releasing
-            | Stage::Talking { .. }
-            | Stage::TakingBack
-            | Stage::Refusing { .. }
-            | Stage::Transferring { .. }
-            | Stage::Elsewhere { .. }
-            | Stage::FlowingOut
-            | Stage::Leaving { .. }
-            | Stage::Over => out.push(Command::Voice(CallCommand::HangUp { leg: picked })),
-        }
-    }
-
-    fn on_accepted(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
-        self.talk.start(now);
-        self.stage = Stage::Talking { leg };
-        match self.caller_left {
-            Some(how) => self.end_talk(now, ended_by_caller(how), out),
-            None => self.connect(leg, out),
-        }
-    }
-
     /// Joins the caller with whoever answered on `leg`; the caller's call is answered by now at the latest.
     fn connect(&self, leg: LegId, out: &mut Vec<Command>) {
         let caller = self.caller_leg;
@@ -605,11 +506,6 @@ impl Flow {
             out.push(Command::Voice(CallCommand::Answer { leg: caller }));
         }
         out.push(Command::Voice(CallCommand::Bridge { a: caller, b: leg }));
-    }
-
-    fn on_accept_stale(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
-        out.push(Command::Voice(CallCommand::HangUp { leg }));
-        self.wait_again(now, out);
     }
 
     /// Stands in the line, which the desk knows already.
@@ -624,84 +520,6 @@ impl Flow {
         } else if let Some(offer) = next_offer {
             self.ring(offer, out);
         }
-    }
-
-    fn on_ring_ended(&mut self, ended: LegId, why: Refused, out: &mut Vec<Command>) {
-        if let Stage::Transferring { leg, reason } = self.stage
-            && leg == ended
-        {
-            self.end_refused(reason, out);
-            return;
-        }
-        let Stage::Ringing { token, leg, .. } = &self.stage else {
-            return;
-        };
-        if *leg != ended {
-            return;
-        }
-        let token = *token;
-        self.stage = Stage::Releasing;
-        let reason = match why {
-            Refused::NoAnswer => {
-                out.push(Command::Change(Verb::RingTimeout { token }));
-                return;
-            }
-            Refused::Busy => DeclineReason::Busy,
-            Refused::Declined { .. } => DeclineReason::Declined,
-            Refused::Unreachable { .. } | Refused::NoPort => DeclineReason::Unreachable,
-        };
-        out.push(Command::Change(Verb::Decline { token, reason }));
-    }
-
-    fn on_agent_ended(&mut self, now: Instant, ended: LegId, how: LegEnd, out: &mut Vec<Command>) {
-        match &self.stage {
-            Stage::Talking { leg, .. } if *leg == ended => match how {
-                LegEnd::HungUp | LegEnd::Local | LegEnd::Cancelled => {
-                    self.hang_up_caller(out);
-                    self.end_talk(now, EndedBy::Agent, out);
-                }
-                LegEnd::Lost | LegEnd::NotAcceptable => self.take_back(now, out),
-            },
-            Stage::Elsewhere { leg, reason } if *leg == ended => {
-                let reason = *reason;
-                self.end_refused(reason, out);
-            }
-            // The agent hung up before the desk had answered: the commit decides, then we see to it.
-            Stage::Accepting { leg, .. } if *leg == ended => {
-                self.stage = Stage::AcceptingLost;
-            }
-            Stage::Ringing { leg, .. } if *leg == ended => {
-                self.on_ring_ended(ended, Refused::Unreachable { status: 480 }, out);
-            }
-            Stage::Talking { .. }
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
-            | Stage::Ringing { .. }
-            | Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Linking
-            | Stage::Enqueuing
-            | Stage::Waiting { .. }
-            | Stage::Releasing
-            | Stage::TakingBack
-            | Stage::Refusing { .. }
-            | Stage::Transferring { .. }
-            | Stage::Elsewhere { .. }
-            | Stage::FlowingOut
-            | Stage::Leaving { .. }
-            | Stage::Over => {}
-        }
-    }
-
-    /// The agent's leg broke while the caller is still there: the caller gets the old place back.
-    fn take_back(&mut self, now: Instant, out: &mut Vec<Command>) {
-        self.talk.stop(now);
-        self.stage = Stage::TakingBack;
-        out.push(Command::Change(Verb::Requeue {
-            contact: self.contact,
-            reason: RequeueReason::BridgeFailed,
-        }));
-        self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
     }
 
     fn on_caller_ended(&mut self, now: Instant, how: LegEnd, out: &mut Vec<Command>) {
@@ -763,24 +581,6 @@ impl Flow {
         };
         out.push(Command::Change(Verb::Abandon {
             contact: self.contact,
-        }));
-    }
-
-    fn end_talk(&mut self, now: Instant, by: EndedBy, out: &mut Vec<Command>) {
-        if let Stage::Talking { leg, .. } = &self.stage
-            && self.caller_left.is_some()
-        {
-            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-        }
-        self.talk.stop(now);
-        self.stage = Stage::Leaving {
-            result: ContactResult::Answered,
-        };
-        out.push(Command::Change(Verb::Complete {
-            contact: self.contact,
-            by,
-            talk: self.talk.talk,
-            hold: self.talk.hold,
         }));
     }
 

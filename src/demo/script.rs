@@ -33,14 +33,15 @@ pub(super) enum PlayedAnswer {
     Nothing,
 }
 
-/// Numbers of people in the sample CMS, and some that nobody knows.
-const CALLERS: [&str; 8] = [
-    "+886912345001",
-    "+886912345002",
-    "+886227208889",
-    "+886223450010",
-    "+886912345003",
-    "+442079460018",
+/// Numbers of people in the sample CMS, one that several share, and some that nobody knows.
+const CALLERS: [&str; 9] = [
+    "+886912345601",
+    "+886912345602",
+    "+886912345603",
+    "+886227208800",
+    "+886912345605",
+    "+33612345678",
+    "+886922100201",
     "+886955000111",
     "anonymous",
 ];

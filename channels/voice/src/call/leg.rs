@@ -21,8 +21,10 @@ pub(super) struct Leg {
 pub(super) struct LegMedia {
     pub(super) port: PortHandle,
     pub(super) negotiation: Negotiation,
-    /// The far side holds us.
+    /// Whether the far side holds us.
     pub(super) hold: Hold,
+    /// What a dialled phone described before its answer.
+    pub(super) early: Option<Bytes>,
 }
 
 /// Whether the far side wants to hear us.
