@@ -1,7 +1,7 @@
 //! How soon an agent who hangs up has the next contact, in memory and through a real Redis, and how many
 //! verbs a second the store takes: `cargo bench -p ringdown --bench acd`.
 
-#[path = "../tests/acd/redis_server.rs"]
+#[path = "../acd/redis_server.rs"]
 #[expect(
     dead_code,
     reason = "the benchmark neither kills nor restarts its server"
