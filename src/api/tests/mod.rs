@@ -1,0 +1,230 @@
+//! The API through its door: requests in, answers out, one file per story.
+
+mod access;
+mod callers;
+mod contacts;
+mod description;
+mod desk;
+mod events;
+mod operations;
+mod tickets;
+
+use super::*;
+use crate::acd::{Clock, Surroundings};
+use crate::config::{Config, Rights, Secret, Token};
+use crate::database::Database;
+use crate::database::tests::{arrived, at, contact, event, run, sqlite};
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode};
+use ringdown_harness::place::Folder;
+use ringdown_routing::agent::{AgentProfile, Skills, one_call};
+use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::ids::{AgentId, NodeId, QueueId};
+use ringdown_routing::queue::QueueRules;
+use ringdown_routing::statistics::Rules;
+use ringdown_routing::verb::{Answer, Verb};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::future::Future;
+use tower::ServiceExt;
+
+fn now() -> Timestamp {
+    at(600)
+}
+
+/// A desk with a database of its own, and the API in front of it.
+struct Desk {
+    router: Router,
+    state: ApiState,
+    database: Database,
+    _folder: Folder,
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+struct Got {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: Value,
+}
+
+impl Desk {
+    async fn new() -> Self {
+        let (folder, database) = sqlite().await;
+        let token = |name: &str, rights| Token {
+            name: name.to_owned(),
+            token: Secret::new(name),
+            rights,
+        };
+        let tokens = [
+            token("reader", Rights::Read),
+            token("writer", Rights::Write),
+        ];
+        let observers = Arc::new(Observers::new(Rules::default()));
+        let state = state(&database, &tokens, observers);
+        Self {
+            router: router(state.clone()),
+            state,
+            database,
+            _folder: folder,
+        }
+    }
+
+    /// Stores a call that came in and was left, and shows it to the observers.
+    async fn call(&self, number: u64) {
+        let id = contact(u128::from(number));
+        let kinds = [
+            arrived("+886911000111"),
+            EventKind::Closed {
+                result: ContactResult::Abandoned,
+            },
+        ];
+        for (place, kind) in (0..).zip(kinds) {
+            let event = event(
+                number * 10 + place,
+                i64::try_from(number).unwrap(),
+                id,
+                kind,
+            );
+            self.state.parts.observers.observe(&event);
+            assert!(self.state.parts.log.append(event));
+        }
+        self.state.parts.log.flush().await.unwrap();
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Got {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Got {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Got {
+        self.ask(request(Method::GET, path, "reader", None, ""))
+            .await
+    }
+
+    async fn post(&self, path: &str, key: Option<&str>, body: &Value) -> Got {
+        self.ask(request(
+            Method::POST,
+            path,
+            "writer",
+            key,
+            &body.to_string(),
+        ))
+        .await
+    }
+
+    async fn how_many_tickets(&self) -> usize {
+        self.get("/tickets").await.body["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    }
+
+    async fn change(&self, verb: Verb) {
+        assert_eq!(
+            self.state.parts.acd.change(verb).await.unwrap(),
+            Answer::Done
+        );
+    }
+
+    /// Opens a queue with an agent whose phone is within reach.
+    async fn staff(&self) {
+        let queue = QueueId::from("helpdesk");
+        let profile = AgentProfile {
+            id: AgentId::from("ming"),
+            name: "王小明".to_owned(),
+            queues: BTreeSet::from([queue.clone()]),
+            skills: Skills::new(),
+            capacity: one_call(),
+        };
+        self.change(Verb::SetQueue {
+            rules: QueueRules::with_defaults(queue),
+        })
+        .await;
+        self.change(Verb::SetAgent { profile }).await;
+        self.change(Verb::AgentReachable {
+            agent: AgentId::from("ming"),
+            is_reachable: true,
+        })
+        .await;
+    }
+
+    async fn enqueue(&self, number: u128, priority: i32) {
+        let contact = QueuedContact {
+            id: contact(number),
+            queue: QueueId::from("helpdesk"),
+            channel: Channel::Voice,
+            priority: Priority(priority),
+            skills: Skills::new(),
+            enqueued_at: at(580),
+            node: NodeId::from("node-a"),
+            avoid: std::collections::BTreeMap::new(),
+        };
+        self.change(Verb::Enqueue { contact }).await;
+    }
+}
+
+fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>) -> ApiState {
+    let config = Config::demo();
+    let (identifier, _later) = Identifier::start(database, &config);
+    ApiState::new(ApiParts {
+        tokens: Tokens::new(tokens),
+        acd: Acd::in_memory(Surroundings {
+            node: NodeId::from("node-a"),
+            clock: Clock::new(now),
+            sink: Box::new(|_| {}),
+        }),
+        zone: Zone::utc(),
+        log: EventLog::new(database.clone()),
+        tickets: Tickets::new(database.clone(), &config),
+        identifier,
+        normaliser: Normaliser::new(config.site.region),
+        cms: Cms::new(database.clone()),
+        observers,
+    })
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    token: &str,
+    key: Option<&str>,
+    body: &str,
+) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("/api/v1{path}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+/// Runs a test on a desk of its own.
+fn on_a_desk<F: Future<Output = ()>>(test: impl FnOnce(Arc<Desk>) -> F) {
+    run(async {
+        let desk = Arc::new(Desk::new().await);
+        test(Arc::clone(&desk)).await;
+        desk.database.close().await;
+    });
+}
+
+fn is_problem(got: &Got, status: u16) {
+    assert_eq!(got.status.as_u16(), status, "{got:?}");
+    assert_eq!(
+        got.headers["content-type"], "application/problem+json",
+        "{got:?}"
+    );
+    assert_eq!(got.body["status"], status);
+    assert!(got.body["title"].is_string() && got.body["type"].is_string());
+}
