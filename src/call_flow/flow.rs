@@ -505,6 +505,8 @@ impl Flow {
         if self.caller != CallerSide::Answered {
             out.push(Command::Voice(CallCommand::Answer { leg: caller }));
         }
+        // What is played to a leg is heard instead of the bridge.
+        out.push(Command::Voice(CallCommand::StopPlay { leg: caller }));
         out.push(Command::Voice(CallCommand::Bridge { a: caller, b: leg }));
     }
 

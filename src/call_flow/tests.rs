@@ -413,7 +413,10 @@ fn a_wait_that_is_too_long_flows_out_to_the_other_number() {
     let said = call.tell(Input::AgentPickedUp { leg: LegId(2) });
     assert!(matches!(
         said[..],
-        [Command::Voice(CallCommand::Bridge { .. })]
+        [
+            Command::Voice(CallCommand::StopPlay { .. }),
+            Command::Voice(CallCommand::Bridge { .. })
+        ]
     ));
     let said = call.tell(Input::AgentEnded {
         leg: LegId(2),
