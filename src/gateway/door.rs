@@ -140,6 +140,9 @@ impl Door {
             Admission::Trunk(name) => Entry::Trunk(name),
             Admission::Silence(_) => Entry::Drop,
             Admission::Refuse => Entry::Respond(reply(403, "Forbidden")),
+            Admission::Prove if !inner.may_prove(source, invite) => {
+                Entry::Respond(reply(403, "Forbidden"))
+            }
             Admission::Prove => match inner.prove(now, invite, Header::ProxyAuthorization) {
                 Ok(user) => inner.entry_of(&user, source),
                 Err(refusal) => {
@@ -149,7 +152,7 @@ impl Door {
                         "Proxy Authentication Required",
                         Header::ProxyAuthenticate,
                     );
-                    Entry::Respond(inner.challenge(now, challenge, refusal.stale(), random))
+                    Entry::Respond(inner.challenge(now, invite, challenge, refusal.stale(), random))
                 }
             },
         }
@@ -175,7 +178,7 @@ impl Door {
             Err(refusal) => {
                 inner.note(now, source, refusal);
                 let challenge = (401, "Unauthorized", Header::WwwAuthenticate);
-                Some(inner.challenge(now, challenge, refusal.stale(), random))
+                Some(inner.challenge(now, request, challenge, refusal.stale(), random))
             }
         }
     }
@@ -268,18 +271,50 @@ impl Inner {
         }
     }
 
+    /// Whether anybody who might call from there has an account: a trunk's caller has any number in From,
+    /// a phone has its own name there.
+    fn may_prove(&self, source: std::net::IpAddr, invite: &Message) -> bool {
+        let user = invite
+            .from()
+            .and_then(|from| from.uri())
+            .and_then(|uri| uri.user_text())
+            .unwrap_or_default();
+        self.accounts
+            .iter()
+            .any(|(name, account)| match &account.kind {
+                AccountKind::Agent => **name == *user,
+                AccountKind::Trunk(trunk) => self.filter.may_be_trunk(trunk, source),
+            })
+    }
+
     fn challenge(
         &self,
         now: Instant,
+        request: &Message,
         (status, reason, header): (u16, &'static str, Header),
         stale: Stale,
         random: u64,
     ) -> Reply {
         let mut reply = reply(status, reason);
-        for challenge in self.digest.challenges(now, stale, random) {
+        let challenges = self.digest.challenges(now, stale, random);
+        for challenge in fit_for(request, challenges) {
             reply.headers.push((header, challenge));
         }
         reply
+    }
+}
+
+/// The challenges that the asking phone can make use of. RFC 8760 §2.3 would have it take the first it
+/// knows; these do not, and would never register.
+fn fit_for(request: &Message, [sha256, md5]: [String; 2]) -> Vec<String> {
+    match request.header_text(Header::UserAgent).as_deref() {
+        // baresip before 2.0 gives up at the sight of an algorithm that it lacks.
+        Some(name) if name.starts_with("baresip v0.") || name.starts_with("baresip v1.") => {
+            vec![md5]
+        }
+        // SIPp 3.6 has no name and takes the first.
+        None => vec![md5, sha256],
+        Some(_) => vec![sha256, md5],
     }
 }
 
