@@ -8,6 +8,7 @@ use crate::cti::{Claim, Identification};
 use crate::trace::{self, Ladder};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::time::Timestamp;
 use ringdown_voice::call::LegId;
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,6 +75,9 @@ pub(super) struct Call {
     pub(super) arrival: Arrival,
     pub(super) identification: Option<Box<Identification>>,
     pub(super) ticket: Option<LinkedTicket>,
+    /// Since when it would stand in the line, were its ticket there at once: places do not depend on how
+    /// long the tickets of two callers take.
+    pub(super) lines_up_since: Option<Timestamp>,
     pub(super) ladder: Ladder,
     /// How it ended, once it has.
     pub(super) result: Option<ContactResult>,
@@ -91,6 +95,7 @@ impl Call {
             arrival,
             identification: None,
             ticket: None,
+            lines_up_since: None,
             ladder,
             result: None,
             legs: 1,

@@ -252,7 +252,7 @@ impl House {
                 channel: Channel::Voice,
                 priority,
                 skills: Skills::new(),
-                enqueued_at: self.now(),
+                enqueued_at: call.lines_up_since.unwrap_or_else(|| self.now()),
                 node: self.node.clone(),
                 avoid: BTreeMap::new(),
             },

@@ -403,6 +403,8 @@ impl Shard {
                 }
             }
             Command::LinkTicket { keyed_in } => {
+                let now = self.house.now();
+                call.lines_up_since.get_or_insert(now);
                 self.house
                     .link_ticket(&self.sender, contact, call, keyed_in);
             }
