@@ -1,0 +1,79 @@
+//! Real softphones and registrations.
+
+use ringdown_harness::PATIENCE;
+use ringdown_harness::audio::{Voice, tone_share};
+use ringdown_harness::baresip::Baresip;
+use ringdown_harness::desk::DeskPlan;
+use ringdown_harness::phone::Phone;
+use std::path::Path;
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_ringdown"))
+}
+
+#[test]
+fn baresip_registers_takes_a_call_from_the_queue_and_both_hear_each_other() {
+    let desk = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .open(program());
+    let mut baresip = Baresip::start("anna", "secret", desk.sip, 440);
+    baresip.must_register();
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("200");
+    baresip.must_ring();
+    caller.must_get(&mut call, 180);
+    baresip.answer();
+    caller.must_get(&mut call, 200);
+    baresip.must_be_established();
+    call.speak(Voice::Tone(1000));
+    call.audio.must_hear_packets(100, PATIENCE);
+    let heard = tone_share(&call.audio.samples(), 8000, 440);
+    assert!(
+        heard > 0.8,
+        "the caller heard {heard:.3} of the agent's tone"
+    );
+    caller.hang_up(&mut call);
+    baresip.wait_for_event("CALL_CLOSED");
+    let (rate, samples) = baresip.heard().expect("baresip recorded the call");
+    let heard = tone_share(&samples, rate, 1000);
+    assert!(
+        heard > 0.8,
+        "the agent heard {heard:.3} of the caller's tone"
+    );
+}
+
+#[test]
+fn a_wrong_password_never_registers_and_a_right_one_does() {
+    let desk = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .open(program());
+    let mut thief = Phone::new("anna", desk.sip).with_password("guess");
+    assert!(matches!(thief.register(60), 401 | 403));
+    let mut stranger = Phone::new("mallory", desk.sip).with_password("secret");
+    assert!(matches!(stranger.register(60), 401 | 403 | 404));
+    let mut anna = Phone::new("anna", desk.sip).with_password("secret");
+    assert_eq!(anna.register(60), 200);
+}
+
+#[test]
+fn a_phone_that_unregisters_is_not_rung_and_its_caller_waits_for_the_next() {
+    let desk = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .agent_with_password("bob", "secret")
+        .open(program());
+    let mut anna = Phone::new("anna", desk.sip).with_password("secret");
+    assert_eq!(anna.register(60), 200);
+    assert_eq!(anna.register(0), 200);
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("200");
+    caller.must_get(&mut call, 180);
+    let mut bob = Phone::new("bob", desk.sip).with_password("secret");
+    assert_eq!(bob.register(60), 200);
+    let offered = bob.must_ring();
+    bob.send_answer(&offered);
+    caller.must_get(&mut call, 200);
+    bob.must_be_acknowledged(&offered);
+    caller.hang_up(&mut call);
+    bob.must_be_hung_up(&offered);
+    assert!(!anna.has_been_called(), "{}", anna.ladder());
+}
