@@ -44,7 +44,11 @@ impl Engine {
     /// The SQL as this engine wants it.
     pub(crate) fn sql(self, template: &str) -> AssertSqlSafe<String> {
         let (serial, rows) = match self {
-            Self::Sqlite => ("INTEGER PRIMARY KEY AUTOINCREMENT", "json_each($1) AS r"),
+            // Materialised, because every mention of json_each's value writes its JSON out anew.
+            Self::Sqlite => (
+                "INTEGER PRIMARY KEY AUTOINCREMENT",
+                "(WITH m AS MATERIALIZED (SELECT value FROM json_each($1)) SELECT value FROM m) AS r",
+            ),
             Self::Postgres => (
                 "BIGSERIAL PRIMARY KEY",
                 "json_array_elements($1::json) AS r(value)",

@@ -101,7 +101,7 @@ impl Rule {
 /// Gives every contact its ticket; part of the writer's transaction.
 ///
 /// Two contacts of one batch never repeat each other: a caller cannot abandon and call again within
-/// the batch's 20 ms, and after an outage a second ticket is the lesser harm.
+/// the batch's 50 ms, and after an outage a second ticket is the lesser harm.
 pub(crate) async fn link(
     engine: Engine,
     connection: &mut AnyConnection,
