@@ -3,8 +3,8 @@
 mod agent;
 
 use super::words::{
-    AnswerMode, Command, FlowCaller, Input, LinkedTicket, NumberRules, Offer, Phrase, Refusing,
-    Then, WayOut,
+    AnswerMode, Command, FlowCaller, HeldBy, Input, LinkedTicket, NumberRules, Offer, Phrase,
+    Refusing, Then, WayOut,
 };
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
@@ -278,18 +278,8 @@ impl Flow {
             }
             Input::AgentRefused { leg, why } => self.on_ring_ended(leg, why, out),
             Input::AgentEnded { leg, how } => self.on_agent_ended(now, leg, how, out),
-            Input::Held => {
-                if matches!(self.stage, Stage::Talking { .. }) {
-                    self.talk.hold(now);
-                    out.push(Command::Publish(EventKind::Held));
-                }
-            }
-            Input::Resumed => {
-                if matches!(self.stage, Stage::Talking { .. }) {
-                    self.talk.resume(now);
-                    out.push(Command::Publish(EventKind::Resumed));
-                }
-            }
+            Input::Held(by) => self.on_held(now, by, out),
+            Input::Resumed(by) => self.on_resumed(now, by, out),
             Input::Shutdown => self.on_shutdown(now, out),
         }
     }

@@ -200,9 +200,10 @@ fn a_call_goes_from_greeting_to_agent_to_end() {
             .any(|c| matches!(c, Command::Voice(CallCommand::Bridge { .. })))
     );
     call.now += Duration::from_secs(60);
-    call.tell(Input::Held);
+    let said = call.tell(Input::Held(HeldBy::Agent));
+    assert!(plays(&said, Phrase::Music));
     call.now += Duration::from_secs(10);
-    call.tell(Input::Resumed);
+    call.tell(Input::Resumed(HeldBy::Agent));
     call.now += Duration::from_secs(5);
     let said = call.tell(Input::AgentEnded {
         leg: LegId(101),
@@ -515,8 +516,8 @@ fn any_input() -> impl Strategy<Value = Input> {
         leg.clone().prop_map(|leg| Input::AgentPickedUp { leg }),
         (leg.clone(), why).prop_map(|(leg, why)| Input::AgentRefused { leg, why }),
         (leg, end).prop_map(|(leg, how)| Input::AgentEnded { leg, how }),
-        Just(Input::Held),
-        Just(Input::Resumed),
+        Just(Input::Held(HeldBy::Agent)),
+        Just(Input::Resumed(HeldBy::Caller)),
         Just(Input::Shutdown),
     ]
 }

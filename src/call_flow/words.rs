@@ -80,8 +80,10 @@ pub enum Then {
 pub enum Phrase {
     /// The desk has taken the call.
     Greeting,
-    /// Music on hold, or the piece of that name.
+    /// Music on hold.
     Music,
+    /// A piece of the site's own music, by its name; for ever.
+    Piece(Arc<str>),
     /// A prompt of the site's own, by its name.
     Named(Arc<str>),
     /// Position in the line and estimated wait.
@@ -146,6 +148,15 @@ pub struct LinkedTicket {
     pub is_new: bool,
     /// The rule that decided.
     pub rule: &'static str,
+}
+
+/// Who put the other on hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// The caller.
+    Caller,
+    /// The agent: the caller hears music.
+    Agent,
 }
 
 /// An agent reserved for a call.
@@ -221,10 +232,10 @@ pub enum Input {
         how: LegEnd,
     },
     /// One side put the other on hold.
-    Held,
+    Held(HeldBy),
     /// It was taken off hold.
-    Resumed,
-    /// The gateway stops.
+    Resumed(HeldBy),
+    /// The gateway stops, or the call has lasted as long as any may.
     Shutdown,
 }
 

@@ -6,13 +6,17 @@ use crate::acd::{Notice, Subscription};
 use crate::config::Config;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::verb::Verb;
+use ringdown_routing::verb::{DeclineReason, Verb};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often opening hours and registrations are looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long an agent whose phone could not be reached is left alone; each such agent was just offered a
+/// contact, so no more of these waits than agents.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// Tells the desk its queues.
 pub(super) fn set_queues(house: &House, config: &Config) -> BTreeMap<QueueId, bool> {
@@ -55,6 +59,7 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
         match notice {
             Notice::Event(event) => {
                 learn(&house, &event);
+                try_again_later(&house, &event);
                 if is_for_a_call(&event, &house) {
                     tell_shard(&shards, event).await;
                 }
@@ -80,6 +85,29 @@ async fn tell_shard(shards: &[ShardSender], event: Arc<Event>) {
     if let Some(shard) = shards.get(index) {
         shard.tell(ShardInput::Desk(event)).await;
     }
+}
+
+/// A phone that could not be reached is tried again after a while, if it is still where it was.
+fn try_again_later(house: &Arc<House>, event: &Event) {
+    let EventKind::Declined {
+        reason: DeclineReason::Unreachable,
+        ..
+    } = event.kind
+    else {
+        return;
+    };
+    let (Some(agent), house) = (event.agent.clone(), Arc::clone(house)) else {
+        return;
+    };
+    tokio::spawn(async move {
+        tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        if house.door.locate(&agent).is_some() {
+            house.tell_desk(Verb::AgentReachable {
+                agent,
+                is_reachable: true,
+            });
+        }
+    });
 }
 
 /// Takes the handle time of a contact that ended into the estimate of waits.

@@ -27,8 +27,8 @@ use ringdown_voice::sip::header::Header;
 use ringdown_voice::sip::message::Message;
 use ringdown_voice::sip::registrar::{RegistrarEvent, Reply};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -53,6 +53,10 @@ pub(super) struct House {
     pub(super) traces_answered: bool,
     /// Agents as they are now.
     pub(super) rosters: watch::Receiver<Arc<Roster>>,
+    /// Longest call.
+    pub(super) call_max: Duration,
+    /// Most new calls in one second.
+    pub(super) rate: CallRate,
     pub(super) calls_max: usize,
     pub(super) calls: AtomicUsize,
 }
@@ -101,7 +105,7 @@ impl House {
             Entry::Respond(reply) => return Err(TurnedAway::With(reply)),
             Entry::Drop => return Err(TurnedAway::Silently),
         };
-        if self.calls.load(Ordering::Relaxed) >= self.calls_max {
+        if self.calls.load(Ordering::Relaxed) >= self.calls_max || !self.rate.admits(now) {
             return Err(TurnedAway::With(full()));
         }
         let to = dialled_number(invite);
@@ -393,6 +397,31 @@ impl House {
             }
             Err(fault) => tracing::warn!(verb = %told, %fault, "the desk could not be told"),
         });
+    }
+}
+
+/// Counts the new calls of the current second.
+#[derive(Debug)]
+pub(super) struct CallRate {
+    calls_max: u32,
+    second: Mutex<(Instant, u32)>,
+}
+
+impl CallRate {
+    pub(super) fn new(calls_max: u32, now: Instant) -> Self {
+        Self {
+            calls_max,
+            second: Mutex::new((now, 0)),
+        }
+    }
+
+    fn admits(&self, now: Instant) -> bool {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(second.0) >= Duration::from_secs(1) {
+            *second = (now, 0);
+        }
+        second.1 = second.1.saturating_add(1);
+        second.1 <= self.calls_max
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The word in `greeting` and `music` that stands for silence.
-const NOTHING: &str = "none";
+pub(super) const NOTHING: &str = "none";
 
 /// What a dialled number leads to.
 #[derive(Clone, Debug)]
@@ -47,10 +47,18 @@ fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
             config::AnswerMode::AtOnce => AnswerMode::AtOnce,
             config::AnswerMode::AtAgent => AnswerMode::AtAgent,
         },
-        greeting: phrase_or(queue.greeting.as_deref(), Phrase::Greeting),
+        greeting: match queue.greeting.as_deref() {
+            None => Some(Phrase::Greeting),
+            Some(NOTHING) => None,
+            Some(name) => Some(Phrase::Named(name.into())),
+        },
         ask_ticket: number.ask_ticket,
         announce_every: queue.announce_every,
-        music: phrase_or(queue.music.as_deref(), Phrase::Music),
+        music: match queue.music.as_deref() {
+            None => Some(Phrase::Music),
+            Some(NOTHING) => None,
+            Some(name) => Some(Phrase::Piece(name.into())),
+        },
         wait_max: queue.wait_max,
         priority_by_class: [Some(1), Some(2), Some(3), None].map(|class| queue.priority.of(class)),
         ways_out: WaysOut {
@@ -62,14 +70,6 @@ fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
             },
             waited: way_out(&queue.when_waited),
         },
-    }
-}
-
-fn phrase_or(named: Option<&str>, built_in: Phrase) -> Option<Phrase> {
-    match named {
-        None => Some(built_in),
-        Some(NOTHING) => None,
-        Some(name) => Some(Phrase::Named(name.into())),
     }
 }
 

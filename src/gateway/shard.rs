@@ -9,7 +9,7 @@ use super::dialling::Dialling;
 use super::house::{House, TurnedAway};
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
-use crate::call_flow::{self, Command, FlowCaller, Input, LinkedTicket, Offer, Refusing};
+use crate::call_flow::{self, Command, FlowCaller, HeldBy, Input, LinkedTicket, Offer, Refusing};
 use crate::cti::Identification;
 use crate::trace::{self, Ladder};
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub(super) struct Shard {
     /// Outlives the call until the leg's media report is here.
     legs: BTreeMap<LegId, (ContactId, LegRole)>,
     due: BTreeSet<(Instant, ContactId)>,
+    /// When calls have lasted as long as any may; entries outlive short calls.
+    ends: VecDeque<(Instant, ContactId)>,
     inputs: VecDeque<(ContactId, Input)>,
     /// Emptied and used again for each input.
     said: Vec<Command>,
@@ -52,6 +54,7 @@ impl Shard {
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             due: BTreeSet::new(),
+            ends: VecDeque::new(),
             inputs: VecDeque::new(),
             said: Vec::new(),
         }
@@ -74,7 +77,10 @@ impl Shard {
                 self.control.handle_message(now, flow, message);
             }
             Err(malformed) => {
-                self.house.door.handle_garbage(now, &flow);
+                // The source of a datagram can be forged; who blames it could silence somebody's phone.
+                if flow.connection.is_some() {
+                    self.house.door.handle_garbage(now, &flow);
+                }
                 self.control.handle_malformed(flow, &malformed);
             }
         }
@@ -117,15 +123,17 @@ impl Shard {
     /// When [`Shard::handle_timeout`] is due.
     pub(super) fn next_timeout(&mut self) -> Option<Instant> {
         let call = self.due.first().map(|(at, _)| *at);
-        match (call, self.control.next_timeout()) {
-            (Some(call), Some(control)) => Some(call.min(control)),
-            (call, control) => call.or(control),
-        }
+        let end = self.ends.front().map(|(at, _)| *at);
+        [call, end, self.control.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.control.handle_timeout(now);
+        self.end_long_calls(now);
         while let Some((at, contact)) = self.due.first().copied() {
             if at > now {
                 break;
@@ -137,6 +145,20 @@ impl Shard {
                 call.flow.handle_timeout(now, &mut said);
             }
             self.obey(now, contact, said);
+        }
+    }
+
+    /// All calls may last equally long, so the oldest entry is the first that is due. Entries of calls
+    /// that are over are dropped as they come to the front.
+    fn end_long_calls(&mut self, now: Instant) {
+        while let Some((at, contact)) = self.ends.front().copied() {
+            if self.calls.contains_key(&contact) {
+                if at > now {
+                    break;
+                }
+                self.inputs.push_back((contact, Input::Shutdown));
+            }
+            self.ends.pop_front();
         }
     }
 
@@ -215,11 +237,18 @@ impl Shard {
                 Some((_, LegRole::Rung(_))) | None => return,
             },
             CallEvent::PlayEnded { leg, play } => (leg, Input::PlayEnded(play)),
-            CallEvent::Held { leg } => (leg, Input::Held),
-            CallEvent::Resumed { leg } => (leg, Input::Resumed),
+            CallEvent::Held { leg } => (leg, Input::Held(self.holder(leg))),
+            CallEvent::Resumed { leg } => (leg, Input::Resumed(self.holder(leg))),
         };
         if let Some((contact, _)) = self.legs.get(&leg) {
             self.inputs.push_back((*contact, input));
+        }
+    }
+
+    fn holder(&self, leg: LegId) -> HeldBy {
+        match self.legs.get(&leg) {
+            Some((_, LegRole::Caller)) => HeldBy::Caller,
+            Some((_, LegRole::Rung(_))) | None => HeldBy::Agent,
         }
     }
 
@@ -246,6 +275,7 @@ impl Shard {
         let mut said = std::mem::take(&mut self.said);
         call.flow.start(&mut said);
         self.calls.insert(contact, call);
+        self.ends.push_back((now + self.house.call_max, contact));
         self.obey(now, contact, said);
     }
 
@@ -436,15 +466,19 @@ impl Shard {
             Command::Play { play, phrase } => {
                 let leg = call.caller_leg;
                 let (clips, repeat) = self.house.speak(contact, call, &phrase);
-                self.command(
-                    now,
-                    CallCommand::Play {
-                        leg,
-                        play,
-                        clips,
-                        repeat,
-                    },
-                );
+                if clips.is_empty() {
+                    self.inputs.push_back((contact, Input::PlayEnded(play)));
+                } else {
+                    self.command(
+                        now,
+                        CallCommand::Play {
+                            leg,
+                            play,
+                            clips,
+                            repeat,
+                        },
+                    );
+                }
             }
             Command::Voice(command) => self.command(now, command),
             Command::Close(result) => self.close(contact, result),

@@ -37,13 +37,8 @@ impl Speech {
     pub(super) fn phrase(&self, language: &Language, phrase: &Phrase) -> (Clips, Repeat) {
         match phrase {
             Phrase::Music => (self.library.music(), Repeat::Forever),
-            Phrase::Named(name) => match self.named.get(name) {
-                Some(clip) => ([Arc::clone(clip)].into(), Repeat::Once),
-                None => {
-                    tracing::warn!(name = %name, "there is no prompt or music of that name");
-                    ([].into(), Repeat::Once)
-                }
-            },
+            Phrase::Named(name) => (self.named(name), Repeat::Once),
+            Phrase::Piece(name) => (self.named(name), Repeat::Forever),
             Phrase::Greeting => self.say(language, &[Prompt::Greeting]),
             Phrase::Position => self.say(language, &[Prompt::AllAgentsBusy, Prompt::PleaseHold]),
             Phrase::AskTicket => self.say(language, &[Prompt::Greeting, Prompt::EnterTicketNumber]),
@@ -51,6 +46,11 @@ impl Speech {
             Phrase::AgentLost => self.say(language, &[Prompt::AgentLostPleaseWait]),
             Phrase::Reason(reason) => self.say(language, reason_prompts(*reason)),
         }
+    }
+
+    /// A clip of the site's own; what is missing was told at start, and is silence.
+    fn named(&self, name: &str) -> Clips {
+        self.named.get(name).map(Arc::clone).into_iter().collect()
     }
 
     /// "You are number three. The estimated wait is two minutes."; without the wait when it is unknown.

@@ -3,7 +3,7 @@
 use super::desk;
 use super::dialling::{Outbound, Parties};
 use super::door::{Door, DoorSettings};
-use super::house::House;
+use super::house::{CallRate, House};
 use super::inputs::{ShardInput, ShardSender};
 use super::rules;
 use super::shard::Shard;
@@ -13,7 +13,7 @@ use crate::acd::{Acd, AtStart, Clock, RedisPlace, Surroundings};
 use crate::api::operations::{self, Readiness};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens};
 use crate::cms::Cms;
-use crate::config::Config;
+use crate::config::{Config, NoAgents};
 use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
 use crate::event_log::EventLog;
@@ -26,7 +26,7 @@ use ringdown_routing::ids::NodeId;
 use ringdown_routing::statistics::Rules;
 use ringdown_voice::call::CallControl;
 use ringdown_voice::media::prompts::{Folders, PromptLibrary};
-use ringdown_voice::media::{self, MediaEngine};
+use ringdown_voice::media::{self, Clip, MediaEngine, wav};
 use ringdown_voice::sip::digest::{self, ServerSettings};
 use ringdown_voice::sip::flow::{SocketId, Transport};
 use ringdown_voice::sip::registrar::RegistrarSettings;
@@ -112,6 +112,8 @@ impl Gateway {
             trace_messages_max: config.limits.trace_messages_max,
             traces_answered: config.limits.trace_answered,
             rosters: rosters.clone(),
+            call_max: config.limits.call_max,
+            rate: CallRate::new(config.limits.calls_per_second_max, Instant::now()),
             calls_max: usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX),
             calls: AtomicUsize::new(0),
         });
@@ -371,7 +373,53 @@ fn load_speech(config: &Config) -> Speech {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Speech::new(library, BTreeMap::new())
+    Speech::new(library, named(config))
+}
+
+/// The site's own prompts and pieces that queues name, from the folders of `[media]`.
+fn named(config: &Config) -> BTreeMap<Arc<str>, Arc<Clip>> {
+    let mut clips = BTreeMap::new();
+    let names = config.queues.iter().flat_map(|queue| {
+        let ways = [&queue.when_closed, &queue.when_full, &queue.when_waited];
+        let leave = match &queue.when_no_agents {
+            NoAgents::Leave(way) => Some(way),
+            NoAgents::Wait => None,
+        };
+        let said = ways
+            .into_iter()
+            .chain(leave)
+            .filter_map(|way| way.say.as_deref());
+        [queue.greeting.as_deref(), queue.music.as_deref()]
+            .into_iter()
+            .flatten()
+            .chain(said)
+    });
+    for name in names.filter(|name| *name != rules::NOTHING) {
+        match read_named(config, name) {
+            Some(clip) => {
+                clips.insert(name.into(), Arc::new(clip));
+            }
+            None => tracing::warn!(
+                name,
+                "no usable {name}.wav is in the folders of [media]: nothing is played in its place"
+            ),
+        }
+    }
+    clips
+}
+
+fn read_named(config: &Config, name: &str) -> Option<Clip> {
+    let file = format!("{name}.wav");
+    let prompts = config.media.prompts.as_ref();
+    let folders = [
+        prompts.map(|folder| folder.join(config.site.language.as_str())),
+        prompts.cloned(),
+        config.media.music.clone(),
+    ];
+    folders.into_iter().flatten().find_map(|folder| {
+        let bytes = std::fs::read(folder.join(&file)).ok()?;
+        wav::read(bytes.as_slice()).ok()
+    })
 }
 
 fn start_shards(

@@ -215,4 +215,27 @@ impl Flow {
             hold: self.talk.hold,
         }));
     }
+
+    pub(super) fn on_held(&mut self, now: Instant, by: HeldBy, out: &mut Vec<Command>) {
+        if !matches!(self.stage, Stage::Talking { .. }) {
+            return;
+        }
+        self.talk.hold(now);
+        out.push(Command::Publish(EventKind::Held));
+        if by == HeldBy::Agent {
+            self.play_music(out);
+        }
+    }
+
+    pub(super) fn on_resumed(&mut self, now: Instant, by: HeldBy, out: &mut Vec<Command>) {
+        if !matches!(self.stage, Stage::Talking { .. }) {
+            return;
+        }
+        self.talk.resume(now);
+        out.push(Command::Publish(EventKind::Resumed));
+        if by == HeldBy::Agent {
+            let leg = self.caller_leg;
+            out.push(Command::Voice(CallCommand::StopPlay { leg }));
+        }
+    }
 }
