@@ -118,7 +118,7 @@ impl Gateway {
             calls: AtomicUsize::new(0),
         });
         let observers = Arc::new(Observers::new(Rules::default()));
-        add_gauges(&observers, &house, &database);
+        add_gauges(&observers, &house, &database, shell.handle());
 
         let mut tasks = JoinSet::new();
         let following = desk::follow(Arc::clone(&house), acd.subscribe(), senders.clone());
@@ -508,7 +508,7 @@ async fn tell_reidentified(mut answers: mpsc::Receiver<Reidentified>, shards: Ve
 }
 
 /// What `/metrics` asks of its owners at the moment of the answer.
-fn add_gauges(observers: &Observers, house: &Arc<House>, database: &Database) {
+fn add_gauges(observers: &Observers, house: &Arc<House>, database: &Database, shell: ShellHandle) {
     let (house, database) = (Arc::clone(house), database.clone());
     observers.metrics.add(move |out| {
         let calls = u32::try_from(house.calls.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
@@ -537,6 +537,31 @@ fn add_gauges(observers: &Observers, house: &Arc<House>, database: &Database) {
             "Writes that were let go.",
             &[],
             written.lost,
+        );
+        let (used, all) = house.media.ports_used();
+        for (state, ports) in [("used", used), ("free", all - used)] {
+            let ports = u32::try_from(ports).unwrap_or(u32::MAX);
+            out.gauge(
+                "ringdown_media_ports",
+                "Pairs of RTP and RTCP ports.",
+                &[("state", state)],
+                f64::from(ports),
+            );
+        }
+        let sip = shell.counts();
+        for (direction, messages) in [("in", sip.received), ("out", sip.sent)] {
+            out.counter(
+                "ringdown_sip_messages_total",
+                "SIP messages.",
+                &[("direction", direction)],
+                messages,
+            );
+        }
+        out.counter(
+            "ringdown_sip_dropped_total",
+            "SIP datagrams dropped because their shard did not keep up.",
+            &[],
+            sip.dropped,
         );
         out.counter(
             "ringdown_traces_lost_total",
