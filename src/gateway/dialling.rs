@@ -7,7 +7,7 @@ use ringdown_voice::call::Dial;
 use ringdown_voice::sip::digest::Account;
 use ringdown_voice::sip::flow::{Flow, Transport};
 use ringdown_voice::sip::registrar::NextHop;
-use ringdown_voice::sip::uri::Uri;
+use ringdown_voice::sip::uri::{Scheme, Uri};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -191,6 +191,11 @@ enum Place {
 /// Where a URI leads, as far as it can be told without asking anybody (RFC 3263 §4.2).
 fn place_of(uri: &[u8]) -> Option<Place> {
     let uri = Uri::parse(uri)?;
+    // What is not secured yet cannot keep the promise of `sips` (RFC 3261 §26.2.2).
+    match uri.scheme() {
+        Scheme::Sip => {}
+        Scheme::Sips | Scheme::Tel | Scheme::Other => return None,
+    }
     let transport = match uri.params().value("transport") {
         Some(name) => Transport::from_wire(name)?,
         None => Transport::Udp,
