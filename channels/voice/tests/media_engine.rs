@@ -29,6 +29,8 @@ impl Desk {
     fn start(threads: usize) -> Self {
         let (sender, events) = mpsc::channel();
         let settings = Settings {
+            // Apart from the usual range, which a gateway on this machine may have filled.
+            ports: 10_000..=19_999,
             threads,
             ..Settings::default()
         };
