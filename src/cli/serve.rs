@@ -42,12 +42,27 @@ fn tell(faults: &Faults) -> anyhow::Result<Outcome> {
 /// A message goes through several tasks, and waking another thread for each costs more than the work:
 /// on two processors one thread needs a third less time per call than two.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    raise_file_limit();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.div_ceil(2))
         .enable_all()
         .build()
         .context("the runtime cannot be started")
+}
+
+/// Takes as many file descriptors as the system lets the process have: each leg of a call needs two, and
+/// the usual soft limit of 1,024 would be the desk's.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is: see `ringdown doctor`");
+    }
 }
 
 /// Log lines to stderr, as `RINGDOWN_LOG` asks: `info` when it does not.
