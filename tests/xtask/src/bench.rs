@@ -1,6 +1,6 @@
 //! The runs: what each offers, and what it reads off.
 
-use crate::desk::{AGENT_PORT, Desk};
+use crate::desk::Desk;
 use crate::run::{Order, Verdict};
 use ringdown_harness::load::{self, Audio, Ending, Outcome, Plan};
 use ringdown_harness::measure::{resident_kb, slope};
@@ -43,7 +43,7 @@ pub(crate) fn load(order: &Order) -> Result<Verdict, String> {
         audio: Audio::Both,
         window: Duration::from_secs(calls.max(100) / 5),
         pid: desk.pid,
-        ..Plan::new(desk.gateway, "8002", AGENT_PORT)
+        ..Plan::new(desk.gateway, "8002", desk.agent_port)
     };
     let outcome = drive("load", &plan)?;
     desk.must_live()?;
@@ -80,7 +80,7 @@ pub(crate) fn leak(order: &Order) -> Result<Verdict, String> {
             ending: Ending::Caller(Duration::from_millis(20)),
             window: Duration::from_secs(120),
             pid: desk.pid,
-            ..Plan::new(desk.gateway, "8002", AGENT_PORT)
+            ..Plan::new(desk.gateway, "8002", desk.agent_port)
         };
         let outcome = drive("leak", &plan)?;
         desk.must_live()?;
@@ -135,7 +135,7 @@ fn uas(order: &Order) -> Result<Vec<Figure>, String> {
         callers_max: CALLERS_MAX,
         window: order.window(),
         pid: desk.pid,
-        ..Plan::new(desk.gateway, "8004", AGENT_PORT)
+        ..Plan::new(desk.gateway, "8004", desk.agent_port)
     };
     let outcome = drive("uas", &plan)?;
     desk.must_live()?;
@@ -161,7 +161,7 @@ fn queue(order: &Order) -> Result<Vec<Figure>, String> {
         callers_max: CALLERS_MAX,
         window: order.window(),
         pid: desk.pid,
-        ..Plan::new(desk.gateway, "8002", AGENT_PORT)
+        ..Plan::new(desk.gateway, "8002", desk.agent_port)
     };
     let outcome = drive("queue", &plan)?;
     desk.must_live()?;
@@ -201,7 +201,7 @@ fn rate(order: &Order) -> Result<Vec<Figure>, String> {
             callers_max: CALLERS_MAX,
             window: Duration::from_secs(10),
             pid: desk.pid,
-            ..Plan::new(desk.gateway, "8002", AGENT_PORT)
+            ..Plan::new(desk.gateway, "8002", desk.agent_port)
         };
         let outcome = drive("rate", &plan)?;
         desk.must_live()?;
@@ -239,7 +239,7 @@ fn bridge(order: &Order) -> Result<Vec<Figure>, String> {
         settle: Duration::from_secs(3),
         window: order.window(),
         pid: desk.pid,
-        ..Plan::new(desk.gateway, "8001", AGENT_PORT)
+        ..Plan::new(desk.gateway, "8001", desk.agent_port)
     };
     let outcome = drive("bridge", &plan)?;
     desk.must_live()?;
@@ -299,7 +299,7 @@ fn waiting(order: &Order) -> Result<Vec<Figure>, String> {
             settle: Duration::from_secs(4),
             window: order.window(),
             pid: desk.pid,
-            ..Plan::new(desk.gateway, "8003", AGENT_PORT)
+            ..Plan::new(desk.gateway, "8003", desk.agent_port)
         };
         let outcome = drive("waiting", &plan)?;
         desk.must_live()?;

@@ -7,23 +7,23 @@ use ringdown_harness::place::{Folder, repository};
 use ringdown_harness::redis::Redis;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where the agents of the configuration are.
-pub(crate) const AGENT_PORT: u16 = 15_080;
+/// Where the configuration listens for SIP, has its web pages and its operations pages, and where its
+/// agents are. A gateway that we start gets four others that are free, in the same order.
+const PORTS: [u16; 4] = [15_060, 15_062, 15_063, 15_080];
 
-/// Where the configuration listens for SIP.
-const GATEWAY: &str = "127.0.0.1:15060";
-
-/// Where the configuration has its operations pages.
-const OPERATIONS: &str = "127.0.0.1:15063";
+/// Where free ports are looked for: below the RTP ports of the configuration.
+const PORTS_FREE: std::ops::Range<u16> = 11_000..15_000;
 
 /// A gateway to drive.
 pub(crate) struct Desk {
     /// Where it listens for SIP.
     pub(crate) gateway: SocketAddr,
+    /// Where its agents are.
+    pub(crate) agent_port: u16,
     /// Its process, when known.
     pub(crate) pid: Option<u32>,
     process: Option<Gateway>,
@@ -42,6 +42,7 @@ impl Desk {
             let pid = order.text("pid").and_then(|pid| pid.parse().ok());
             return Ok(Self {
                 gateway,
+                agent_port: PORTS[3],
                 pid,
                 process: None,
                 _redis: None,
@@ -50,23 +51,23 @@ impl Desk {
         }
         let program = build()?;
         let redis = order.text("redis").map(|_| Redis::start());
+        let ports = free_ports()?;
         let mut text = configuration(agents)?;
+        for (fixed, free) in PORTS.iter().zip(ports) {
+            text = text.replace(&format!("127.0.0.1:{fixed}"), &format!("127.0.0.1:{free}"));
+        }
         if let Some(redis) = &redis {
             let _ = write!(text, "\n[redis]\nurl = \"{}\"\n", redis.url());
         }
         let mut process = Gateway::start(&program, &folder.write("rig.toml", text));
-        let operations = OPERATIONS
-            .parse()
-            .map_err(|fault| format!("{OPERATIONS}: {fault}"))?;
+        let [sip, _, operations, agent_port] = ports;
         process.must_be_ready(&Client {
-            address: operations,
+            address: at(operations),
             token: String::new(),
         });
-        let gateway = GATEWAY
-            .parse()
-            .map_err(|fault| format!("{GATEWAY}: {fault}"))?;
         Ok(Self {
-            gateway,
+            gateway: at(sip),
+            agent_port,
             pid: Some(process.process.pid()),
             process: Some(process),
             _redis: redis,
@@ -97,10 +98,26 @@ pub(crate) fn configuration(agents: u64) -> Result<String, String> {
     for agent in 0..agents {
         let _ = write!(
             text,
-            "\n[[agent]]\nid = \"a{agent}\"\nqueues = [\"music\", \"ringing\", \"silence\"]\ncontact = \"sip:a{agent}@127.0.0.1:{AGENT_PORT}\"\n"
+            "\n[[agent]]\nid = \"a{agent}\"\nqueues = [\"music\", \"ringing\", \"silence\"]\ncontact = \"sip:a{agent}@127.0.0.1:{}\"\n",
+            PORTS[3]
         );
     }
     Ok(text)
+}
+
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Four ports in a row that are free for UDP and TCP at this moment.
+fn free_ports() -> Result<[u16; 4], String> {
+    let is_free =
+        |port: u16| UdpSocket::bind(at(port)).is_ok() && TcpListener::bind(at(port)).is_ok();
+    PORTS_FREE
+        .step_by(4)
+        .map(|first| [first, first + 1, first + 2, first + 3])
+        .find(|ports| ports.iter().all(|port| is_free(*port)))
+        .ok_or_else(|| format!("no four ports of {PORTS_FREE:?} are free"))
 }
 
 /// Prints the configuration.
