@@ -18,9 +18,13 @@ pub struct Gateway {
 impl Gateway {
     /// Starts `program serve -c` with the configuration of this path, and does not wait.
     ///
-    /// It gets as many descriptors as the machine allows, because a waiting call holds two sockets.
+    /// It gets as many descriptors as we may give, because a waiting call holds two sockets.
     pub fn start(program: &Path, configuration: &Path) -> Self {
-        Self::start_within("ulimit -n $(ulimit -H -n)", program, configuration)
+        Self::start_within(
+            "ulimit -n 65536 2>/dev/null || ulimit -n $(ulimit -H -n)",
+            program,
+            configuration,
+        )
     }
 
     /// Starts it in a shell that set these limits first.

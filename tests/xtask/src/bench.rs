@@ -17,6 +17,10 @@ const LEAK_KB_MAX: f64 = 1.0;
 /// Steps in which `leak` reads the memory.
 const LEAK_STEPS: u64 = 10;
 
+/// How long a run goes on before memory is compared: finished transactions are kept for 32 s (RFC 3261
+/// §17.1.1.2, timers D, H and J), so until then each call adds to them.
+const WARM_UP: Duration = Duration::from_secs(45);
+
 /// Callers that have the line at once in runs of short calls.
 const CALLERS_MAX: usize = 3_000;
 
@@ -65,20 +69,26 @@ pub(crate) fn load(order: &Order) -> Result<Verdict, String> {
     Ok(if is_good { Verdict::Good } else { Verdict::No })
 }
 
-/// `cargo xtask leak`: memory after each tenth of the calls, once the first two tenths have warmed it up.
+/// `cargo xtask leak`: memory after each tenth of the calls, once finished transactions come and go evenly.
 pub(crate) fn leak(order: &Order) -> Result<Verdict, String> {
     let calls = order.number("calls", 20_000);
+    let rate = order.number("rate", 200);
     let mut desk = Desk::open(order, 100)?;
     let pid = desk.pid.ok_or("--pid is needed to read the memory")?;
     let mut points = Vec::new();
     let mut done = 0;
-    for step in 0..LEAK_STEPS + 2 {
+    for step in 0..=LEAK_STEPS {
+        let share = if step == 0 {
+            rate * WARM_UP.as_secs()
+        } else {
+            calls / LEAK_STEPS
+        };
         let plan = Plan {
-            calls: Some(calls / LEAK_STEPS),
-            rate: order.number("rate", 200) as f64,
+            calls: Some(share),
+            rate: rate as f64,
             callers_max: 80,
             ending: Ending::Caller(Duration::from_millis(20)),
-            window: Duration::from_secs(120),
+            window: WARM_UP + Duration::from_secs(share / rate.max(1) * 2),
             pid: desk.pid,
             ..Plan::new(desk.gateway, "8002", desk.agent_port)
         };
@@ -88,9 +98,7 @@ pub(crate) fn leak(order: &Order) -> Result<Verdict, String> {
             return Err(format!("calls failed: {:?}", outcome.failures));
         }
         done += outcome.answered;
-        if step >= 2 {
-            points.push((done as f64, resident_kb(pid) as f64));
-        }
+        points.push((done as f64, resident_kb(pid) as f64));
         eprintln!("{done} calls, {} kB", resident_kb(pid));
     }
     let kb_per_call = slope(&points);
