@@ -1,0 +1,16 @@
+//! `ringdown-email` translates: bytes of mail to the words of a desk and back.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | `reading` | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
+//! | `automatic` | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
+//! | `threading` | which ticket a mail belongs to, and the guards against getting into a stranger's |
+//! | `rules` | conditions on a mail to queue, kind, priority and watchers, with an explanation |
+//! | `composing` | acknowledgements, answers and notes as bytes to send |
+//! | `smtp` | the SMTP and LMTP server (RFC 5321, RFC 2033) |
+//!
+//! The cores take time, randomness, secrets and bytes as arguments and know no ticket store: what is known
+//! comes in as data. Strange mail is not an error; it is a mail with faults.
+//!
+//! What deliberately does not live here: mailboxes polled over IMAP, the database, the outbox, DKIM and the
+//! verdicts of SPF and DMARC, who a caller is.
