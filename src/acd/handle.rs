@@ -3,7 +3,7 @@
 use super::bus::{Bus, EventSink, Subscription};
 use super::memory_desk::MemoryDesk;
 use super::memory_store::MemoryStore;
-use super::redis_store::RedisPlace;
+use super::redis_link::RedisPlace;
 use super::shared_desk::SharedDesk;
 use super::store::{Request, StoreLost};
 use ringdown_routing::desk::Desk;

@@ -1,13 +1,15 @@
 //! The desk in Redis, shared by several gateways.
 
 use super::keys::Keys;
+use super::redis_link::{
+    EventFollower, REDIRECTS_MAX, RedisPlace, connect, load_scripts, redirected,
+};
 use super::scripts::SCRIPTS;
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, RedisError, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
 use ringdown_routing::agent::{Agent, AgentProfile, State, Status};
 use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
-use ringdown_routing::event::Event;
 use ringdown_routing::ids::{AgentId, NodeId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
@@ -19,33 +21,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where a shared desk is, and how long it may take.
-#[derive(Clone, Debug)]
-pub struct RedisPlace {
-    /// `redis://`, `rediss://` or `unix://`.
-    pub url: String,
-    /// First word of every key.
-    pub key_prefix: String,
-    /// Which of several desks in one Redis; one desk is one shard.
-    pub shard: String,
-    /// Longest wait for a connection.
-    pub connect_timeout: Duration,
-    /// Longest wait for an answer.
-    pub command_timeout: Duration,
-}
-
-impl Default for RedisPlace {
-    fn default() -> Self {
-        Self {
-            url: "redis://127.0.0.1:6379".to_owned(),
-            key_prefix: "ringdown".to_owned(),
-            shard: "desk".to_owned(),
-            connect_timeout: Duration::from_secs(2),
-            command_timeout: Duration::from_secs(1),
-        }
-    }
-}
 
 /// One connection to the desk of a shard. When it is lost, another is made with [`RedisStore::open`].
 #[derive(Clone)]
@@ -65,9 +40,6 @@ pub enum Found {
     /// Nothing: a new server, or one that lost its data.
     Nothing,
 }
-
-/// Most redirections followed to the node of a Cluster that holds the shard.
-const REDIRECTS_MAX: usize = 5;
 
 impl RedisStore {
     /// Connects, loads the scripts, and opens the desk; an empty one gets an origin for its events that
@@ -224,89 +196,6 @@ impl QueueStore for RedisStore {
     }
 }
 
-/// Reads the events of all nodes as they come.
-pub(super) struct EventFollower {
-    connection: MultiplexedConnection,
-    keys: Arc<Keys>,
-    /// How long a server may take beyond the wait that was asked of it.
-    patience: Duration,
-}
-
-/// How long one read waits for news; its end shows that the connection lives.
-const READ_WAIT: Duration = Duration::from_secs(1);
-
-/// Most events of one read.
-const READ_MAX: usize = 512;
-
-impl EventFollower {
-    /// The next events after a number, or none when there was no news for a while.
-    pub(super) async fn read_after(&mut self, number: u64) -> Result<Vec<Event>, StoreLost> {
-        let mut cmd = redis::cmd("XREAD");
-        cmd.arg("COUNT")
-            .arg(READ_MAX)
-            .arg("BLOCK")
-            .arg(millis(READ_WAIT))
-            .arg("STREAMS")
-            .arg(self.keys.events())
-            .arg(format!("{number}-0"));
-        let read = cmd.query_async::<Option<redis::streams::StreamReadReply>>(&mut self.connection);
-        let reply = tokio::time::timeout(READ_WAIT + self.patience, read)
-            .await
-            .map_err(|_| StoreLost::Faulty("the event stream fell silent".to_owned()))??;
-        let entries = reply.into_iter().flat_map(|reply| reply.keys);
-        entries
-            .flat_map(|key| key.ids)
-            .map(|entry| {
-                let text: String = entry
-                    .get("e")
-                    .ok_or_else(|| StoreLost::Faulty(format!("event {} is empty", entry.id)))?;
-                from_json(text.as_bytes())
-            })
-            .collect()
-    }
-}
-
-async fn connect(client: &Client, place: &RedisPlace) -> Result<MultiplexedConnection, StoreLost> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(place.connect_timeout))
-        .set_response_timeout(Some(place.command_timeout));
-    Ok(client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await?)
-}
-
-async fn load_scripts(connection: &mut MultiplexedConnection) -> Result<(), StoreLost> {
-    let mut pipeline = redis::pipe();
-    for script in SCRIPTS.all() {
-        pipeline.cmd("SCRIPT").arg("LOAD").arg(&script.text);
-    }
-    let _: Vec<String> = pipeline.query_async(connection).await?;
-    Ok(())
-}
-
-fn redirected(client: &Client, error: &RedisError) -> Option<redis::ConnectionInfo> {
-    let (address, _slot) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    let info = client.get_connection_info().clone();
-    let address = match info.addr() {
-        ConnectionAddr::TcpTls {
-            insecure,
-            tls_params,
-            ..
-        } => ConnectionAddr::TcpTls {
-            host: host.to_owned(),
-            port: port.parse().ok()?,
-            insecure: *insecure,
-            tls_params: tls_params.clone(),
-        },
-        // Addresses of other kinds (the library may add some) are not those of a Cluster's nodes.
-        ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_) | _ => {
-            ConnectionAddr::Tcp(host.to_owned(), port.parse().ok()?)
-        }
-    };
-    Some(info.set_addr(address))
-}
-
 fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
     match verb {
         Verb::SetQueue { rules } => cmd.arg(rules.id.as_str()).arg(to_json(rules)),
@@ -430,7 +319,7 @@ fn field<'f>(fields: &'f BTreeMap<String, String>, id: &str) -> Result<&'f Strin
         .ok_or_else(|| StoreLost::Faulty(format!("half of {id} is missing")))
 }
 
-fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreLost> {
+pub(super) fn from_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, StoreLost> {
     serde_json::from_slice(text)
         .map_err(|error| StoreLost::Faulty(format!("{error} in {}", String::from_utf8_lossy(text))))
 }
@@ -444,6 +333,6 @@ fn word<T: Serialize>(value: &T) -> String {
     to_json(value).trim_matches('"').to_owned()
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,8 +4,9 @@
 
 use crate::acts::{self, Act, Claims, Players};
 use crate::redis_server::{Keeps, RedisServer};
+use ringdown::acd::RedisPlace;
 use ringdown::acd::memory_store::MemoryStore;
-use ringdown::acd::redis_store::{Found, RedisPlace, RedisStore};
+use ringdown::acd::redis_store::{Found, RedisStore};
 use ringdown::acd::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::agent::State;
 use ringdown_routing::contact::Place;
