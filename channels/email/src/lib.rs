@@ -2,7 +2,7 @@
 //!
 //! | module | what lives here |
 //! |---|---|
-//! | `reading` | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
+//! | [`reading`] | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
 //! | `automatic` | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
 //! | `threading` | which ticket a mail belongs to, and the guards against getting into a stranger's |
 //! | `rules` | conditions on a mail to queue, kind, priority and watchers, with an explanation |
@@ -14,3 +14,10 @@
 //!
 //! What deliberately does not live here: mailboxes polled over IMAP, the database, the outbox, DKIM and the
 //! verdicts of SPF and DMARC, who a caller is.
+
+pub mod address;
+pub mod reading;
+
+pub use address::{EmailAddress, Mailbox, MessageId};
+pub use reading::mail::{Fault, Limits, Mail};
+pub use reading::read;
