@@ -1,0 +1,241 @@
+//! How a view follows the events.
+
+use super::{Pause, View};
+use crate::agent::{Agent, State, Status};
+use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::event::{Event, EventKind};
+use crate::ids::{AgentId, ContactId, OfferToken};
+use crate::time::Timestamp;
+use crate::verb::RestoredPlace;
+use std::collections::BTreeMap;
+
+impl View {
+    /// Follows one event. An event about something unknown changes nothing: the view was not told of it,
+    /// and a snapshot will.
+    pub fn apply(&mut self, event: &Event) {
+        self.last_event = event.id.number;
+        match &event.kind {
+            EventKind::Enqueued {
+                priority,
+                channel,
+                skills,
+                enqueued_at,
+                node,
+            } => {
+                if let (Some(id), Some(queue)) = (event.contact, &event.queue) {
+                    self.enter(QueuedContact {
+                        id,
+                        queue: queue.clone(),
+                        channel: *channel,
+                        priority: *priority,
+                        skills: skills.clone(),
+                        enqueued_at: *enqueued_at,
+                        node: node.clone(),
+                        avoid: BTreeMap::new(),
+                    });
+                }
+            }
+            EventKind::Offered {
+                token, deadline, ..
+            } => self.apply_offered(event, *token, *deadline),
+            EventKind::Answered { token, .. } => {
+                if let (Some(id), Some(agent)) = (event.contact, &event.agent) {
+                    self.answer(id, agent, *token, event.at);
+                }
+            }
+            EventKind::Requeued { retry_at, .. } => self.apply_requeued(event, *retry_at),
+            EventKind::Abandoned { .. } | EventKind::Overflowed { .. } => self.leave(event.contact),
+            EventKind::Ended { wrap_up_until, .. } => {
+                self.leave(event.contact);
+                self.apply_wrap_up(event, *wrap_up_until);
+            }
+            EventKind::Restored { record, place } => self.apply_restored(event, record, place),
+            EventKind::Ready {
+                idle_since,
+                rest_until,
+                ..
+            } => self.change_agent(event.agent.as_ref(), |agent| {
+                agent.state = State::Idle;
+                agent.idle_since = *idle_since;
+                agent.rest_until = *rest_until;
+            }),
+            EventKind::AgentStatus { status } => self.change_agent(event.agent.as_ref(), |agent| {
+                if agent.state == State::Idle
+                    && *status == Status::Available
+                    && agent.status != Status::Available
+                {
+                    agent.idle_since = event.at;
+                }
+                agent.status = status.clone();
+                agent.next_status = None;
+            }),
+            EventKind::NextStatus { status } => self.change_agent(event.agent.as_ref(), |agent| {
+                agent.next_status = (agent.status != *status).then(|| status.clone());
+            }),
+            EventKind::AgentReachable { is_reachable } => {
+                self.change_agent(event.agent.as_ref(), |agent| {
+                    agent.is_reachable = *is_reachable;
+                });
+            }
+            EventKind::AgentChanged { profile } => {
+                if self.agents.contains_key(&profile.id) {
+                    self.change_agent(Some(&profile.id), |agent| {
+                        agent.profile = (**profile).clone();
+                    });
+                } else {
+                    self.put_agent(Agent::new((**profile).clone(), event.at));
+                }
+            }
+            EventKind::AgentRemoved => {
+                if let Some(id) = &event.agent {
+                    self.take_agent(id);
+                }
+            }
+            EventKind::QueueChanged { rules } => {
+                self.queues.insert(rules.id.clone(), (**rules).clone());
+            }
+            EventKind::Arrived { .. }
+            | EventKind::Identified { .. }
+            | EventKind::TicketLinked { .. }
+            | EventKind::Blocked { .. }
+            | EventKind::Failed { .. }
+            | EventKind::Rang { .. }
+            | EventKind::Declined { .. }
+            | EventKind::RingTimeout { .. }
+            | EventKind::OfferExpired { .. }
+            | EventKind::Held
+            | EventKind::Resumed
+            | EventKind::KeyedIn { .. }
+            | EventKind::MediaReport { .. }
+            | EventKind::Closed { .. }
+            | EventKind::NodeLost { .. }
+            | EventKind::StoreLost { .. }
+            | EventKind::StoreReturned => {}
+        }
+    }
+
+    fn apply_offered(&mut self, event: &Event, token: OfferToken, deadline: Timestamp) {
+        let (Some(id), Some(agent)) = (event.contact, &event.agent) else {
+            return;
+        };
+        self.place(
+            id,
+            Place::Offered {
+                agent: agent.clone(),
+                token,
+                deadline,
+            },
+        );
+        self.change_agent(Some(agent), |agent| {
+            agent.state = State::Ringing {
+                contact: id,
+                token,
+                deadline,
+            };
+        });
+    }
+
+    fn apply_requeued(&mut self, event: &Event, retry_at: Option<Timestamp>) {
+        let Some(id) = event.contact else {
+            return;
+        };
+        if let (Some(agent), Some(until)) = (&event.agent, retry_at)
+            && let Some(contact) = self.contacts.get_mut(&id)
+        {
+            let before = contact.record.avoid.insert(agent.clone(), until);
+            if let Some(before) = before {
+                self.pauses
+                    .remove(&(before, Pause::BackOff(id, agent.clone())));
+            }
+            self.pauses
+                .insert((until, Pause::BackOff(id, agent.clone())));
+        }
+        self.place(id, Place::Waiting);
+    }
+
+    fn apply_wrap_up(&mut self, event: &Event, until: Option<Timestamp>) {
+        let (Some(contact), Some(until)) = (event.contact, until) else {
+            return;
+        };
+        self.change_agent(event.agent.as_ref(), |agent| {
+            if agent.state.contact() == Some(contact) {
+                agent.state = State::WrapUp { contact, until };
+            }
+        });
+    }
+
+    fn apply_restored(&mut self, event: &Event, record: &QueuedContact, place: &RestoredPlace) {
+        match place {
+            RestoredPlace::Waiting { .. } => {
+                self.enter(record.clone());
+                if let Some(mut contact) = self.take_contact(record.id) {
+                    contact.place = Place::Waiting;
+                    let avoid = record.avoid.iter();
+                    contact
+                        .record
+                        .avoid
+                        .extend(avoid.map(|(agent, until)| (agent.clone(), *until)));
+                    self.put_contact(contact);
+                }
+            }
+            RestoredPlace::Active {
+                agent,
+                token,
+                answered_at,
+            } => {
+                self.enter(record.clone());
+                self.answer(record.id, agent, *token, *answered_at);
+            }
+            RestoredPlace::Ended { wrap_up_until, .. } => {
+                self.leave(Some(record.id));
+                self.apply_wrap_up(event, *wrap_up_until);
+            }
+        }
+    }
+
+    /// A contact comes in, if it is not here.
+    fn enter(&mut self, record: QueuedContact) {
+        if !self.contacts.contains_key(&record.id) {
+            self.counts.entered += 1;
+            self.put_contact(PlacedContact {
+                record,
+                place: Place::Waiting,
+            });
+        }
+    }
+
+    fn answer(&mut self, id: ContactId, agent: &AgentId, token: OfferToken, at: Timestamp) {
+        self.place(
+            id,
+            Place::Active {
+                agent: agent.clone(),
+                token,
+                answered_at: at,
+            },
+        );
+        self.change_agent(Some(agent), |agent| {
+            let is_theirs = match &agent.state {
+                State::Idle | State::WrapUp { .. } => true,
+                State::Ringing { contact, .. } | State::Talking { contact, .. } => *contact == id,
+            };
+            if is_theirs {
+                agent.state = State::Talking { contact: id, token };
+            }
+        });
+    }
+
+    fn leave(&mut self, id: Option<ContactId>) {
+        if let Some(id) = id
+            && self.take_contact(id).is_some()
+        {
+            self.counts.ended += 1;
+        }
+    }
+
+    fn place(&mut self, id: ContactId, place: Place) {
+        if let Some(mut contact) = self.take_contact(id) {
+            contact.place = place;
+            self.put_contact(contact);
+        }
+    }
+}
