@@ -10,7 +10,6 @@ use ringdown_routing::policy;
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Change, Verb};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -107,13 +106,9 @@ impl Floor {
         }
         for number in 0..AGENTS {
             let agent = AgentId::new(format!("agent {number}").as_str());
-            let profile = AgentProfile {
-                id: agent.clone(),
-                name: agent.to_string(),
-                queues: BTreeSet::from([queue(number % QUEUES), queue((number + 1) % QUEUES)]),
-                skills: BTreeMap::from([(skill(), u8::try_from(number % 5).unwrap_or(0))]),
-                capacity: BTreeMap::from([(Channel::Voice, 1)]),
-            };
+            let queues = [queue(number % QUEUES), queue((number + 1) % QUEUES)];
+            let mut profile = AgentProfile::new(agent.clone(), agent.as_str()).serving(queues);
+            (profile.skills).insert(skill(), u8::try_from(number % 5).unwrap_or(0));
             floor.change(Verb::SetAgent { profile });
             let is_reachable = true;
             floor.change(Verb::AgentReachable {
@@ -140,14 +135,15 @@ impl Floor {
             skills.insert(skill(), 2);
         }
         let contact = QueuedContact {
-            id: ContactId::from_u128(self.last),
-            queue: queue(number % QUEUES),
-            channel: Channel::Voice,
             priority: Priority(i32::try_from(number % 3).unwrap_or(0)),
             skills,
-            enqueued_at: self.now,
-            node: NodeId::from("bench"),
-            avoid: BTreeMap::new(),
+            ..QueuedContact::new(
+                ContactId::from_u128(self.last),
+                queue(number % QUEUES),
+                Channel::Voice,
+                self.now,
+                NodeId::from("bench"),
+            )
         };
         self.change(Verb::Enqueue { contact });
     }

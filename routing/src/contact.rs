@@ -1,9 +1,12 @@
 //! A contact as the queue sees it: what it needs, and since when it waits.
 
 use crate::agent::Skills;
-use crate::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
+use crate::ids::{AgentId, ContactId, IdFault, NodeId, OfferToken, QueueId};
+use crate::queue::Aging;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 /// The way a contact came in; the policy uses it only for capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,11 +74,13 @@ pub struct QueuedContact {
     pub avoid: std::collections::BTreeMap<AgentId, Timestamp>,
 }
 
-/// The place of a contact in its line: higher priority first, then first come first served, then by id
-/// so that the order is total.
+/// The place of a contact in its line: the most urgent first, then first come first served, then by id so
+/// that the order is total. It does not change while the queue's [`Aging`] does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaceInLine {
-    priority: std::cmp::Reverse<Priority>,
+    /// The urgency at the epoch, in millionths of a priority point; [`Aging`] adds the same to all of a
+    /// queue, so the order is free of the present.
+    urgency: std::cmp::Reverse<i64>,
     enqueued_at: Timestamp,
     id: ContactId,
 }
@@ -85,13 +90,72 @@ impl PlaceInLine {
     pub fn contact(&self) -> ContactId {
         self.id
     }
+
+    /// The same place as seen at `now`: comparable with those of lines that age otherwise.
+    pub(crate) fn seen_at(mut self, aging: Aging, now: Timestamp) -> Self {
+        let aged = i64::from(aging.thousandths()).saturating_mul(now.as_millis());
+        self.urgency.0 = self.urgency.0.saturating_add(aged);
+        self
+    }
 }
 
+/// Written `URGENCY_MILLIS_ID`, for cursors: the same contact at the same place has the same text.
+impl fmt::Display for PlaceInLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let enqueued_ms = self.enqueued_at.as_millis();
+        write!(f, "{}_{enqueued_ms}_{}", self.urgency.0, self.id)
+    }
+}
+
+impl FromStr for PlaceInLine {
+    type Err = IdFault;
+
+    fn from_str(text: &str) -> Result<Self, IdFault> {
+        let parse = || {
+            let mut parts = text.splitn(3, '_');
+            Some(Self {
+                urgency: std::cmp::Reverse(parts.next()?.parse().ok()?),
+                enqueued_at: Timestamp::from_millis(parts.next()?.parse().ok()?),
+                id: parts.next()?.parse().ok()?,
+            })
+        };
+        parse().ok_or(IdFault {
+            wanted: "place in a line",
+        })
+    }
+}
+
+/// Millionths in a priority point.
+const MILLIONTHS: i64 = 1_000_000;
+
 impl QueuedContact {
-    /// Its place in the line; the same after every re-queue.
-    pub fn place_in_line(&self) -> PlaceInLine {
+    /// A contact of usual priority that any agent of its queue may take.
+    pub fn new(
+        id: ContactId,
+        queue: QueueId,
+        channel: Channel,
+        enqueued_at: Timestamp,
+        node: NodeId,
+    ) -> Self {
+        Self {
+            id,
+            queue,
+            channel,
+            priority: Priority::default(),
+            skills: Skills::new(),
+            enqueued_at,
+            node,
+            avoid: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Its place in the line of a queue that ages so; the same after every re-queue.
+    pub fn place_in_line(&self, aging: Aging) -> PlaceInLine {
+        let points = i64::from(self.priority.0) * MILLIONTHS;
+        // Thousandths per second are millionths per millisecond.
+        let aged = i64::from(aging.thousandths()).saturating_mul(self.enqueued_at.as_millis());
         PlaceInLine {
-            priority: std::cmp::Reverse(self.priority),
+            urgency: std::cmp::Reverse(points.saturating_sub(aged)),
             enqueued_at: self.enqueued_at,
             id: self.id,
         }

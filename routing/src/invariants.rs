@@ -100,7 +100,7 @@ pub fn positions_follow_the_order_of_the_line(view: &View) -> Checked {
     for rules in view.queues() {
         let mut last: Option<PlaceInLine> = None;
         for (before, contact) in view.line_of(&rules.id).enumerate() {
-            let place = contact.record.place_in_line();
+            let place = view.place_of(&contact.record);
             let fits = last.is_none_or(|last| last < place)
                 && view.position(contact.record.id) == Some(before + 1);
             check(fits, "positions_follow_the_order_of_the_line", || {

@@ -10,14 +10,16 @@
 //!   waiting, opening hours and overflow to another queue belong: they change in which lines a contact
 //!   stands.
 //! - What only time changes, looked at here: back-off per agent and contact, the rest of a busy phone.
-//! - Precedence among contacts: [`crate::contact::PlaceInLine`] (priority, first come first served, id).
-//!   Ageing belongs there, as a shift of the instant of entry by the priority's worth in time, which keeps
-//!   the order free of `now`.
-//! - Precedence among agents: longest idle, ties by name. Other strategies are another order of a line's
-//!   free agents, by [`crate::queue::Strategy`].
+//! - Precedence among pairs: first by the precedence of the contact's queue with the agent
+//!   ([`crate::agent::Precedence`]), then by the contact's place, then by the agent's.
+//! - Places of contacts ([`crate::contact::PlaceInLine`]): the highest `priority + aging x time waited`,
+//!   then first come first served, then by id. Within a queue that order never changes with time; between
+//!   queues that age differently it is that of the instant.
+//! - Places of agents: as the queue's [`crate::queue::Strategy`] has it, then longest idle, ties by name.
 //!
 //! The invariant: when `decide` proposes nothing, no contact waits that a free agent may take.
 
+use crate::agent::Precedence;
 use crate::contact::PlaceInLine;
 use crate::ids::{AgentId, ContactId};
 use crate::time::Timestamp;
@@ -70,49 +72,60 @@ struct Taken {
     agents: BTreeSet<AgentId>,
 }
 
+/// Where a pair stands among all that may meet: the queue's precedence with the agent, then the contact's
+/// place as seen now, which makes lines comparable that age otherwise.
+type Standing = (Precedence, PlaceInLine);
+
 fn find_next(view: &View, now: Timestamp, taken: &Taken) -> Option<Proposal> {
-    let mut best: Option<(PlaceInLine, &AgentId)> = None;
+    let mut best: Option<(Standing, &AgentId)> = None;
     for line in view.ready_lines() {
-        if let Some(found) = first_pair(view, line, now, taken, best.map(|(place, _)| place)) {
+        let limit = best.map(|(standing, _)| standing);
+        if let Some(found) = first_pair(view, line, now, taken, limit) {
             best = Some(found);
         }
     }
-    best.map(|(place, agent)| Proposal {
+    best.map(|((_, place), agent)| Proposal {
         contact: place.contact(),
         agent: agent.clone(),
     })
 }
 
-/// The first contact of a line that a free agent may take now, if it comes before `limit`.
+/// The first pair of a line that may meet now, if it comes before `limit`.
 fn first_pair<'v>(
     view: &'v View,
     line: &'v Line,
     now: Timestamp,
     taken: &Taken,
-    limit: Option<PlaceInLine>,
-) -> Option<(PlaceInLine, &'v AgentId)> {
-    let is_awake = |id: &&AgentId| {
-        !taken.agents.contains(*id) && view.agent(id).is_some_and(|agent| !agent.is_resting(now))
+    limit: Option<Standing>,
+) -> Option<(Standing, &'v AgentId)> {
+    let is_awake = |id: &AgentId| {
+        !taken.agents.contains(id) && view.agent(id).is_some_and(|agent| !agent.is_resting(now))
     };
-    // Asked once before the contacts are walked: with nobody awake the walk would be in vain.
-    line.free_agents().find(is_awake)?;
-    for place in line.waiting() {
-        if limit.is_some_and(|limit| *place > limit) {
-            return None;
+    // Without somebody awake the contacts would be walked in vain; and those for whom the queue comes
+    // later are looked at only if the earlier ones are to be left alone by everybody who waits.
+    let mut awake = line.free_agents().filter(|(_, id)| is_awake(id)).peekable();
+    while let Some((precedence, _)) = awake.peek().copied() {
+        for place in line.waiting() {
+            let standing = (precedence, place.seen_at(line.aging(), now));
+            if limit.is_some_and(|limit| standing > limit) {
+                return None;
+            }
+            if taken.contacts.contains(&place.contact()) {
+                continue;
+            }
+            let Some(contact) = view.contact(place.contact()) else {
+                continue;
+            };
+            let agent = line
+                .free_agents()
+                .skip_while(|(other, _)| *other < precedence)
+                .take_while(|(other, _)| *other == precedence)
+                .find(|(_, id)| is_awake(id) && !contact.record.is_avoiding(id, now));
+            if let Some((_, agent)) = agent {
+                return Some((standing, agent));
+            }
         }
-        if taken.contacts.contains(&place.contact()) {
-            continue;
-        }
-        let Some(contact) = view.contact(place.contact()) else {
-            continue;
-        };
-        let agent = line
-            .free_agents()
-            .filter(is_awake)
-            .find(|agent| !contact.record.is_avoiding(agent, now));
-        if let Some(agent) = agent {
-            return Some((*place, agent));
-        }
+        while awake.next_if(|(other, _)| *other == precedence).is_some() {}
     }
     None
 }

@@ -4,13 +4,64 @@ use crate::ids::QueueId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How the next agent is chosen among those who may take a contact.
+/// How the next agent is chosen among those who may take a contact and for whom the queue has the same
+/// precedence. Ties go to who has been idle longest, then by name.
+///
+/// What is counted is counted since the agent logged in ([`crate::agent::Tally`]), and as it was when
+/// they were last freed, so that the order of those who are free does not change with time alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Whoever has been idle longest.
     #[default]
     LongestIdle,
+    /// Whoever spent the smallest share of the time since they logged in on contacts (talk, hold and
+    /// wrap-up).
+    LeastOccupied,
+    /// Whoever answered the fewest contacts.
+    FewestContacts,
+    /// In turn: whoever was offered a contact the longest time ago.
+    RoundRobin,
+    /// Whoever has the most of what the contact needs: the highest sum of levels over its skills.
+    MostSkilled,
+    /// In proportion to the agents' weights: the least (answered + 1) / weight.
+    Weighted,
+}
+
+/// How fast waiting makes a contact more urgent, in thousandths of a priority point per second.
+///
+/// A contact's urgency at an instant is `priority + aging x time waited since its first enqueue`. Within a
+/// queue all age alike, so who comes before whom never changes with time, and a contact is passed only by
+/// those of higher priority that come at most `difference of priorities / aging` later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "u32")]
+pub struct Aging(u32);
+
+impl Aging {
+    /// None: strict priority.
+    pub const NONE: Self = Self(0);
+
+    /// A thousand points a second, above which nothing but the time of entry counts anyway.
+    pub const MAX: Self = Self(1_000_000);
+
+    /// Takes thousandths of a point per second, at most [`Aging::MAX`].
+    pub const fn from_thousandths(thousandths_per_s: u32) -> Self {
+        if thousandths_per_s > Self::MAX.0 {
+            return Self::MAX;
+        }
+        Self(thousandths_per_s)
+    }
+
+    /// Thousandths of a point per second.
+    pub const fn thousandths(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<u32> for Aging {
+    fn from(thousandths_per_s: u32) -> Self {
+        Self::from_thousandths(thousandths_per_s)
+    }
 }
 
 /// The rules of one queue, as the policy and the stores need them.
@@ -20,6 +71,9 @@ pub struct QueueRules {
     pub id: QueueId,
     /// How agents are chosen.
     pub strategy: Strategy,
+    /// How fast waiting makes a contact more urgent; none by default, which is strict priority.
+    #[serde(default)]
+    pub aging: Aging,
     /// How long an agent's phone rings; default 15 s.
     pub ring_timeout: Duration,
     /// Work after the contact; default 0 s.
@@ -42,6 +96,7 @@ impl QueueRules {
         Self {
             id,
             strategy: Strategy::LongestIdle,
+            aging: Aging::NONE,
             ring_timeout: Duration::from_secs(15),
             wrap_up: Duration::ZERO,
             decline_back_off: Duration::from_secs(30),

@@ -11,7 +11,7 @@ mod lines;
 mod ranked_set;
 
 use crate::agent::{Agent, Status};
-use crate::contact::{PlaceInLine, PlacedContact};
+use crate::contact::{PlaceInLine, PlacedContact, QueuedContact};
 use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
@@ -135,7 +135,7 @@ impl View {
     pub fn agents_at_work(&self, queue: &QueueId) -> usize {
         self.agents()
             .filter(|agent| {
-                agent.profile.queues.contains(queue)
+                agent.profile.queues.contains_key(queue)
                     && agent.status != Status::LoggedOff
                     && agent.is_reachable
             })
@@ -164,8 +164,14 @@ impl View {
         let rank = self
             .unanswered
             .get(&record.queue)?
-            .rank(&record.place_in_line())?;
+            .rank(&self.place_of(record))?;
         Some(rank + 1)
+    }
+
+    /// The place of a contact in the line of its queue.
+    pub fn place_of(&self, record: &QueuedContact) -> PlaceInLine {
+        let rules = self.queues.get(&record.queue);
+        record.place_in_line(rules.map(|rules| rules.aging).unwrap_or_default())
     }
 
     /// How many wait for an answer in a queue, those whose agent rings included.

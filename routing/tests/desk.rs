@@ -3,18 +3,22 @@
 mod acts;
 
 use acts::{Act, Claims, Players};
-use proptest::prelude::*;
-use ringdown_routing::contact::Place;
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::strategy::Strategy as _;
+use ringdown_routing::agent::Agent;
+use ringdown_routing::contact::PlacedContact;
 use ringdown_routing::desk::Desk;
-use ringdown_routing::ids::{AgentId, NodeId};
+use ringdown_routing::ids::NodeId;
 use ringdown_routing::invariants::{self, Witness};
 use ringdown_routing::policy::{self, Proposal};
+use ringdown_routing::queue::{Aging, Strategy};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Change, Verb};
 use ringdown_routing::view::View;
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl proptest::strategy::Strategy<Value = Act> {
     any::<[u8; 5]>().prop_map(|[later, verb, who, with, how]| Act {
         later,
         verb,
@@ -68,40 +72,77 @@ impl Day {
     fn order_is_kept(&self, before: &ringdown_routing::view::Snapshot) {
         for old in &before.contacts {
             if let Some(new) = self.desk.view().contact(old.record.id) {
-                assert_eq!(old.record.place_in_line(), new.record.place_in_line());
+                let aging = Aging::from_thousandths(500);
+                let place = old.record.place_in_line(aging);
+                assert_eq!(place, new.record.place_in_line(aging));
             }
         }
     }
 }
 
-/// What the policy promises, said the slow way: the first contact in order that anybody may take goes to
-/// the longest idle of those, and so on with the rest.
+/// What the policy promises, said the slow way: of all pairs that may meet, the one with the lowest
+/// precedence, then the most urgent contact, then the agent whom the strategy has first; and so on with
+/// those who are left.
 fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
-    let mut contacts: Vec<_> = view
-        .contacts()
-        .filter(|contact| contact.place == Place::Waiting)
-        .map(|contact| contact.record.place_in_line())
-        .collect();
-    contacts.sort();
-    let mut taken: BTreeSet<AgentId> = BTreeSet::new();
+    let mut pairs = Vec::new();
+    for contact in view.contacts() {
+        for agent in view.agents() {
+            if invariants::may_meet(view, contact.record.id, &agent.profile.id, now) {
+                let precedence = agent.profile.queues[&contact.record.queue];
+                let key = (
+                    precedence,
+                    urgency(view, contact, now),
+                    contact.record.enqueued_at,
+                    contact.record.id,
+                    merit(view, contact, agent),
+                    agent.idle_since,
+                    agent.profile.id.clone(),
+                );
+                pairs.push(key);
+            }
+        }
+    }
+    pairs.sort();
+    let mut contacts = BTreeSet::new();
+    let mut agents = BTreeSet::new();
     let mut proposals = Vec::new();
-    for place in contacts {
-        let contact = place.contact();
-        let mut able: Vec<_> = view
-            .agents()
-            .filter(|agent| {
-                !taken.contains(&agent.profile.id)
-                    && invariants::may_meet(view, contact, &agent.profile.id, now)
-            })
-            .map(|agent| (agent.idle_since, agent.profile.id.clone()))
-            .collect();
-        able.sort();
-        if let Some((_, agent)) = able.into_iter().next() {
-            taken.insert(agent.clone());
+    for (_, _, _, contact, _, _, agent) in pairs {
+        if !contacts.contains(&contact) && !agents.contains(&agent) {
+            contacts.insert(contact);
+            agents.insert(agent.clone());
             proposals.push(Proposal { contact, agent });
         }
     }
     proposals
+}
+
+/// `priority + aging x waited`, in millionths, the highest first.
+fn urgency(view: &View, contact: &PlacedContact, now: Timestamp) -> Reverse<i64> {
+    let record = &contact.record;
+    let rules = view.queue(&record.queue).expect("who waits has a queue");
+    let waited_ms = now.as_millis() - record.enqueued_at.as_millis();
+    let aged = i64::from(rules.aging.thousandths()) * waited_ms;
+    Reverse(i64::from(record.priority.0) * 1_000_000 + aged)
+}
+
+/// The strategies, by their definitions; the lowest is first.
+fn merit(view: &View, contact: &PlacedContact, agent: &Agent) -> u64 {
+    let rules = view.queue(&contact.record.queue).expect("it has a queue");
+    let tally = &agent.tally;
+    match rules.strategy {
+        Strategy::LongestIdle => 0,
+        Strategy::LeastOccupied => tally.occupancy_ppm(),
+        Strategy::FewestContacts => u64::from(tally.answered),
+        Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
+        Strategy::MostSkilled => {
+            let needed = contact.record.skills.keys();
+            let levels = needed.filter_map(|skill| agent.profile.skills.get(skill));
+            1_000 - levels.map(|level| u64::from(*level)).sum::<u64>()
+        }
+        Strategy::Weighted => {
+            (u64::from(tally.answered) + 1) * 1_000_000 / u64::from(agent.profile.weight)
+        }
+    }
 }
 
 proptest! {

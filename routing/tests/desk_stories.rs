@@ -1,6 +1,6 @@
 //! What the desk does in the races of a day, one story a test.
 
-use ringdown_routing::agent::{AgentProfile, Skills, State, Status, one_call};
+use ringdown_routing::agent::{AgentProfile, Skills, State, Status};
 use ringdown_routing::contact::{Channel, Place, Priority, QueuedContact};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::event::{EndedBy, EventKind};
@@ -11,7 +11,7 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
     Answer, Change, DeclineReason, LEASE_GRACE, RING_ON_NO_ANSWER, Refusal, RequeueReason, Verb,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -112,25 +112,14 @@ fn queue() -> QueueId {
 }
 
 fn contact(number: u128, at: Timestamp) -> QueuedContact {
-    QueuedContact {
-        id: ContactId::from_u128(number),
-        queue: queue(),
-        channel: Channel::Voice,
-        priority: Priority(0),
-        skills: Skills::new(),
-        enqueued_at: at,
-        node: NodeId::from("test"),
-        avoid: BTreeMap::new(),
-    }
+    let id = ContactId::from_u128(number);
+    QueuedContact::new(id, queue(), Channel::Voice, at, NodeId::from("test"))
 }
 
 fn profile(name: &str, skills: Skills) -> AgentProfile {
     AgentProfile {
-        id: AgentId::from(name),
-        name: name.to_owned(),
-        queues: BTreeSet::from([queue()]),
         skills,
-        capacity: one_call(),
+        ..AgentProfile::new(AgentId::from(name), name).serving([queue()])
     }
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers convert small numbers")]
 
 use proptest::prelude::*;
-use ringdown_routing::agent::{AgentProfile, Skills, Status, one_call};
+use ringdown_routing::agent::{AgentProfile, Skills, Status};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
@@ -13,7 +13,6 @@ use ringdown_routing::statistics::{
 };
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RequeueReason;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A log in the making: the desk's store and the gateway count their events apart.
@@ -155,13 +154,9 @@ impl Log {
     }
 
     fn serves(mut self, at_s: i64, agent: &str, queue: &str) -> Self {
-        let profile = Box::new(AgentProfile {
-            id: AgentId::from(agent),
-            name: agent.into(),
-            queues: BTreeSet::from([QueueId::from(queue)]),
-            skills: Skills::new(),
-            capacity: one_call(),
-        });
+        let queues = [QueueId::from(queue)];
+        let profile = AgentProfile::new(AgentId::from(agent), agent).serving(queues);
+        let profile = Box::new(profile);
         self.add(
             at_s * 1_000,
             None,

@@ -8,7 +8,7 @@ use super::scripts::SCRIPTS;
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
-use ringdown_routing::agent::{Agent, AgentProfile, State, Status};
+use ringdown_routing::agent::{Agent, AgentProfile, State, Status, Tally};
 use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
 use ringdown_routing::ids::{AgentId, NodeId};
 use ringdown_routing::time::Timestamp;
@@ -266,6 +266,8 @@ struct KeptState {
     is_reachable: bool,
     idle_since: Timestamp,
     rest_until: Option<Timestamp>,
+    #[serde(default)]
+    tally: Tally,
 }
 
 fn read_snapshot(fields: &[BTreeMap<String, String>]) -> Result<Snapshot, StoreLost> {
@@ -299,6 +301,7 @@ fn read_snapshot(fields: &[BTreeMap<String, String>]) -> Result<Snapshot, StoreL
             is_reachable: kept.is_reachable,
             idle_since: kept.idle_since,
             rest_until: kept.rest_until,
+            tally: kept.tally,
         });
     }
     for (id, record) in contacts {

@@ -7,12 +7,11 @@ use crate::acd::StoreLost;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ringdown_routing::agent::{Agent, Skills, State as AgentState, Status};
+use ringdown_routing::agent::{Agent, Served, Skills, State as AgentState, Status, served};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Refusal, Verb};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// Most letters of a reason.
 const REASON_LETTERS_MAX: usize = 100;
@@ -25,7 +24,8 @@ const REASON_USUAL: &str = "other";
 struct AgentNow {
     id: AgentId,
     name: String,
-    queues: BTreeSet<QueueId>,
+    #[serde(with = "served")]
+    queues: Served,
     skills: Skills,
     #[serde(flatten)]
     status: Status,
@@ -85,7 +85,7 @@ pub(super) async fn list(
             .filter(|agent| {
                 queue
                     .as_ref()
-                    .is_none_or(|queue| agent.profile.queues.contains(queue))
+                    .is_none_or(|queue| agent.profile.queues.contains_key(queue))
             })
             .take(limit)
             .map(AgentNow::from)

@@ -6,15 +6,13 @@ use super::{ApiState, json};
 use axum::extract::State;
 use axum::response::Response;
 use ringdown_routing::agent::{State as AgentState, Status};
-use ringdown_routing::contact::{Channel, Place, PlacedContact, Priority};
+use ringdown_routing::contact::{Channel, Place, PlaceInLine, PlacedContact, Priority};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::view::View;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 /// One line as it is now.
 #[derive(Debug, Serialize)]
@@ -74,7 +72,7 @@ fn queue(
         .map(|contact| contact.record.enqueued_at)
         .min();
     let is_free = |agent: &&ringdown_routing::agent::Agent| {
-        agent.profile.queues.contains(&rules.id)
+        agent.profile.queues.contains_key(&rules.id)
             && agent.status == Status::Available
             && agent.state == AgentState::Idle
             && agent.is_reachable
@@ -123,18 +121,19 @@ pub(super) async fn waiting(
     Params(params): Params<WaitingParams>,
 ) -> Result<Response, Problem> {
     let limit = limit(params.limit)?;
-    let after: Option<Spot> = parsed("cursor", params.cursor.as_deref())?;
+    let after: Option<PlaceInLine> = parsed("cursor", params.cursor.as_deref())?;
     let (id, now) = (QueueId::new(id), state.now());
-    let line: Option<Vec<(usize, PlacedContact)>> = state.parts.acd.read(|view| {
+    let line: Option<Vec<(PlaceInLine, usize, PlacedContact)>> = state.parts.acd.read(|view| {
         view.queue(&id)?;
         let behind = view
             .line_of(&id)
             .zip(1..)
-            .skip_while(|(contact, _)| after.is_some_and(|after| Spot::of(contact) <= after));
+            .map(|(contact, position)| (view.place_of(&contact.record), position, contact))
+            .skip_while(|(place, ..)| after.is_some_and(|after| *place <= after));
         Some(
             behind
                 .take(limit)
-                .map(|(contact, position)| (position, contact.clone()))
+                .map(|(place, position, contact)| (place, position, contact.clone()))
                 .collect(),
         )
     });
@@ -142,10 +141,10 @@ pub(super) async fn waiting(
     let next = line
         .last()
         .filter(|_| line.len() == limit)
-        .map(|(_, contact)| Spot::of(contact).to_string());
+        .map(|(place, ..)| place.to_string());
     let items = line
         .iter()
-        .map(|(position, contact)| json::record(&told(*position, contact, now)))
+        .map(|(_, position, contact)| json::record(&told(*position, contact, now)))
         .collect::<Result<_, _>>()?;
     Ok(json::page(items, next))
 }
@@ -166,40 +165,5 @@ fn told(position: usize, contact: &PlacedContact, now: Timestamp) -> WaitingNow 
         wait_s: now.since(record.enqueued_at).as_secs_f64(),
         state,
         agent,
-    }
-}
-
-/// A spot in a line that stays what it is although others leave: the cursor of its pages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Spot(Reverse<Priority>, Timestamp, ContactId);
-
-impl Spot {
-    fn of(contact: &PlacedContact) -> Self {
-        let record = &contact.record;
-        Self(Reverse(record.priority), record.enqueued_at, record.id)
-    }
-}
-
-impl std::fmt::Display for Spot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}_{}_{}", self.0.0.0, self.1.as_millis(), self.2)
-    }
-}
-
-impl FromStr for Spot {
-    type Err = ringdown_routing::ids::IdFault;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let mut parts = text.splitn(3, '_');
-            let priority = Priority(parts.next()?.parse().ok()?);
-            let enqueued_at = Timestamp::from_millis(parts.next()?.parse().ok()?);
-            Some(Self(
-                Reverse(priority),
-                enqueued_at,
-                parts.next()?.parse().ok()?,
-            ))
-        };
-        parse().ok_or(ringdown_routing::ids::IdFault { wanted: "cursor" })
     }
 }

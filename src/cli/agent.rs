@@ -5,7 +5,7 @@ use crate::config::{Config, LogIn};
 use crate::database::Database;
 use crate::roster::{Origin, Roster, RosterAgent, WebPassword, generate, put_agent, remove_agent};
 use anyhow::{Context, bail, ensure};
-use ringdown_routing::agent::{AgentProfile, one_call};
+use ringdown_routing::agent::AgentProfile;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
 use ringdown_voice::sip::digest::Ha1;
@@ -181,18 +181,10 @@ impl Desk {
     }
 
     fn profile(&self, args: &AddArgs) -> anyhow::Result<AgentProfile> {
-        let mut profile = AgentProfile {
-            id: AgentId::new(args.id.as_str()),
-            name: args.name.clone().unwrap_or_else(|| args.id.clone()),
-            queues: args
-                .queues
-                .iter()
-                .map(|it| QueueId::new(it.as_str()))
-                .collect(),
-            skills: std::collections::BTreeMap::new(),
-            capacity: one_call(),
-        };
-        for queue in &profile.queues {
+        let name = args.name.clone().unwrap_or_else(|| args.id.clone());
+        let queues = args.queues.iter().map(|it| QueueId::new(it.as_str()));
+        let mut profile = AgentProfile::new(AgentId::new(args.id.as_str()), name).serving(queues);
+        for queue in profile.queues.keys() {
             ensure!(
                 self.config.queue(queue).is_some(),
                 "there is no queue `{queue}`"
@@ -235,7 +227,7 @@ impl Desk {
                     let AgentProfile {
                         id, name, queues, ..
                     } = &agent.profile;
-                    let queues: Vec<&str> = queues.iter().map(QueueId::as_str).collect();
+                    let queues: Vec<&str> = queues.keys().map(QueueId::as_str).collect();
                     let queues = queues.join(",");
                     writeln!(out, "{id}\t{name}\t{queues}\t{}", origin(agent))?;
                 }

@@ -23,7 +23,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
         check_queue(config, source, place, queue, &queues);
     }
     for (place, agent) in config.agents.iter().enumerate() {
-        for queue in &agent.queues {
+        for queue in agent.queues.keys() {
             let path = [Key("agent"), Index(place), Key("queues")];
             check_known(source, &path, "queue", queue.as_str(), &queues);
         }

@@ -1,12 +1,13 @@
 //! `[[queue]]`, `[[agent]]` and `[[skill]]`: who waits where, and who helps.
 
-use super::value::{Language, Secret, seconds, seconds_if_any};
-use ringdown_routing::agent::{AgentProfile, Skills, one_call};
+use super::value::{Language, Secret, aging, seconds, seconds_if_any};
+use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
-use ringdown_routing::queue::{QueueRules, Strategy};
+use ringdown_routing::queue::{Aging, QueueRules, Strategy};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// `[[queue]]`: one line of waiting contacts.
@@ -21,6 +22,10 @@ pub struct Queue {
     /// How agents are chosen.
     #[serde(default)]
     pub strategy: Strategy,
+    /// How fast waiting makes a contact more urgent, in priority points per second; not at all when not
+    /// given.
+    #[serde(rename = "aging_per_s", default, deserialize_with = "aging")]
+    pub aging: Aging,
     /// How long an agent's phone rings.
     #[serde(
         rename = "ring_timeout_s",
@@ -111,6 +116,7 @@ impl Queue {
     pub fn rules(&self, is_open: bool) -> QueueRules {
         QueueRules {
             strategy: self.strategy,
+            aging: self.aging,
             ring_timeout: self.ring_timeout,
             wrap_up: self.wrap_up,
             decline_back_off: self.decline_back_off,
@@ -253,15 +259,18 @@ pub struct Agent {
     /// Name shown to people; the id when empty.
     #[serde(default)]
     pub name: String,
-    /// Queues served.
-    #[serde(default)]
-    pub queues: BTreeSet<QueueId>,
+    /// Queues served: names, or tables with `id` and `precedence` for those that do not come first.
+    #[serde(default, with = "served")]
+    pub queues: Served,
     /// Skills held, with levels from 1.
     #[serde(default)]
     pub skills: Skills,
     /// Contacts held at once, per channel.
     #[serde(default = "one_call")]
     pub capacity: BTreeMap<Channel, u16>,
+    /// Share of the contacts in queues with `strategy = "weighted"`, relative to the others'.
+    #[serde(default = "one")]
+    pub weight: NonZeroU16,
     /// A phone behind another exchange, `sip:...`; agents without one register.
     pub contact: Option<String>,
     /// Password of the phone's registration; `ringdown agent passwd` sets one as well.
@@ -285,6 +294,7 @@ impl Agent {
             queues: self.queues.clone(),
             skills: self.skills.clone(),
             capacity: self.capacity.clone(),
+            weight: self.weight.get(),
         }
     }
 }
@@ -309,6 +319,10 @@ pub struct Skill {
     /// Its name by language, for people.
     #[serde(default)]
     pub name: BTreeMap<Language, String>,
+}
+
+fn one() -> NonZeroU16 {
+    NonZeroU16::MIN
 }
 
 fn five_seconds() -> Duration {

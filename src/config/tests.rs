@@ -177,3 +177,40 @@ when_waited = { queue = "b", transfer = "1" }
         ],
     );
 }
+
+#[test]
+fn an_agents_queues_are_names_or_tables_with_their_precedence() {
+    let text = format!(
+        r#"{SITE}[[queue]]
+id = "a"
+strategy = "weighted"
+aging_per_s = 0.25
+[[queue]]
+id = "b"
+[[agent]]
+id = "anna"
+queues = ["a", {{ id = "b", precedence = 2 }}]
+weight = 3
+"#
+    );
+    let config = Config::parse(Path::new("r.toml"), &text, &[]).unwrap();
+    assert_eq!(config.queues[0].rules(true).aging.thousandths(), 250);
+    let profile = config.agents[0].profile();
+    let served: Vec<_> = profile
+        .queues
+        .iter()
+        .map(|(id, at)| (id.as_str(), at.0))
+        .collect();
+    assert_eq!((served, profile.weight), (vec![("a", 1), ("b", 2)], 3));
+    check(
+        &text
+            .replace("0.25", "-1")
+            .replace("id = \"b\", pre", "di = \"b\", pre"),
+        &[],
+        &[
+            "r.toml:6:15: is a number of points from 0 to 1000",
+            "r.toml:11:16: the key `id` is missing",
+            "r.toml:11:18: unknown key `di`; known here: id, precedence",
+        ],
+    );
+}

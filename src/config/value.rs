@@ -1,5 +1,6 @@
 //! The kinds of values a configuration holds, each checked while it is read.
 
+use ringdown_routing::queue::Aging;
 use ringdown_voice::sip::source_filter::Network;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -185,6 +186,16 @@ pub(super) fn seconds_if_any<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
     seconds(deserializer).map(Some)
+}
+
+/// Reads `aging_per_s`: priority points per second, to a thousandth.
+pub(super) fn aging<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Aging, D::Error> {
+    let points_per_s = Number::deserialize(deserializer)?.0;
+    let thousandths = points_per_s * 1_000.0;
+    if !(0.0..=f64::from(Aging::MAX.thousandths())).contains(&thousandths) {
+        return Err(D::Error::custom("is a number of points from 0 to 1000"));
+    }
+    Ok(Aging::from_thousandths(thousandths.round() as u32))
 }
 
 /// Reads a key that ends in `_ms`: whole milliseconds.

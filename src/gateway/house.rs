@@ -14,7 +14,7 @@ use crate::roster::Roster;
 use crate::tickets::{Kind, TicketWish, Tickets};
 use crate::trace::{Ladder, TraceSender};
 use rand::Rng;
-use ringdown_routing::agent::{Skills, Status};
+use ringdown_routing::agent::Status;
 use ringdown_routing::contact::{Channel, Priority, QueuedContact};
 use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId};
@@ -249,16 +249,12 @@ impl House {
         if needs_agents && self.acd.read(|view| view.agents_at_work(&queue)) == 0 {
             return None;
         }
+        let since = call.lines_up_since.unwrap_or_else(|| self.now());
+        let node = self.node.clone();
         Some(Verb::Enqueue {
             contact: QueuedContact {
-                id: contact,
-                queue,
-                channel: Channel::Voice,
                 priority,
-                skills: Skills::new(),
-                enqueued_at: call.lines_up_since.unwrap_or_else(|| self.now()),
-                node: self.node.clone(),
-                avoid: BTreeMap::new(),
+                ..QueuedContact::new(contact, queue, Channel::Voice, since, node)
             },
         })
     }

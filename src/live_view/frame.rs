@@ -103,7 +103,7 @@ impl Frame {
                 .map(|contact| contact.record.enqueued_at)
                 .min();
             let free = view.agents().filter(|agent| {
-                agent.profile.queues.contains(&rules.id)
+                agent.profile.queues.contains_key(&rules.id)
                     && agent.status == Status::Available
                     && agent.state == State::Idle
                     && agent.is_reachable

@@ -1,11 +1,10 @@
 use super::*;
-use ringdown_routing::agent::{Agent, AgentProfile, Skills, State, Status, one_call};
-use ringdown_routing::contact::{Channel, Place, PlacedContact, Priority, QueuedContact};
+use ringdown_routing::agent::{Agent, AgentProfile, State, Status};
+use ringdown_routing::contact::{Channel, Place, PlacedContact, QueuedContact};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::view::{Snapshot, View};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use unicode_width::UnicodeWidthStr;
 
@@ -15,35 +14,25 @@ fn at(second: i64) -> Timestamp {
 
 fn contact(number: u128, second: i64, place: Place) -> PlacedContact {
     PlacedContact {
-        record: QueuedContact {
-            id: ContactId::from_u128(number),
-            queue: QueueId::from("helpdesk"),
-            channel: Channel::Voice,
-            priority: Priority(0),
-            skills: Skills::new(),
-            enqueued_at: at(second),
-            node: NodeId::from("n"),
-            avoid: BTreeMap::new(),
-        },
+        record: QueuedContact::new(
+            ContactId::from_u128(number),
+            QueueId::from("helpdesk"),
+            Channel::Voice,
+            at(second),
+            NodeId::from("n"),
+        ),
         place,
     }
 }
 
 fn agent(name: &str, state: State, status: Status) -> Agent {
+    let queues = [QueueId::from("helpdesk")];
+    let profile = AgentProfile::new(AgentId::from(name), name).serving(queues);
     Agent {
-        profile: AgentProfile {
-            id: AgentId::from(name),
-            name: name.to_owned(),
-            queues: BTreeSet::from([QueueId::from("helpdesk")]),
-            skills: Skills::new(),
-            capacity: one_call(),
-        },
         status,
-        next_status: None,
         state,
         is_reachable: true,
-        idle_since: at(90),
-        rest_until: None,
+        ..Agent::new(profile, at(90))
     }
 }
 

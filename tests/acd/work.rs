@@ -5,8 +5,8 @@ use ringdown::acd::{
     Acd, AtStart, Clock, EventSink, Health, Notice, PublishFault, RedisPlace, Subscription,
     Surroundings,
 };
-use ringdown_routing::agent::{AgentProfile, Skills, State, Status, one_call};
-use ringdown_routing::contact::{Channel, Place, Priority, QueuedContact};
+use ringdown_routing::agent::{AgentProfile, State, Status};
+use ringdown_routing::contact::{Channel, Place, QueuedContact};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
 use ringdown_routing::invariants;
@@ -87,16 +87,9 @@ impl Gateway {
     }
 
     fn contact(&self, number: u128) -> QueuedContact {
-        QueuedContact {
-            id: ContactId::from_u128(number),
-            queue: queue(),
-            channel: Channel::Voice,
-            priority: Priority(0),
-            skills: Skills::new(),
-            enqueued_at: self.acd.now(),
-            node: self.node.clone(),
-            avoid: BTreeMap::new(),
-        }
+        let id = ContactId::from_u128(number);
+        let (now, node) = (self.acd.now(), self.node.clone());
+        QueuedContact::new(id, queue(), Channel::Voice, now, node)
     }
 
     async fn enqueue(&self, number: u128) -> ContactId {
@@ -217,13 +210,7 @@ fn queue() -> QueueId {
 }
 
 fn profile(name: &str) -> AgentProfile {
-    AgentProfile {
-        id: AgentId::from(name),
-        name: name.to_owned(),
-        queues: BTreeSet::from([queue()]),
-        skills: Skills::new(),
-        capacity: one_call(),
-    }
+    AgentProfile::new(AgentId::from(name), name).serving([queue()])
 }
 
 fn ids(events: &[Event]) -> BTreeSet<EventId> {

@@ -10,13 +10,12 @@ mod redis_server;
 
 use redis_server::{Keeps, RedisServer};
 use ringdown::acd::{Acd, AtStart, Clock, Notice, RedisPlace, Subscription, Surroundings};
-use ringdown_routing::agent::{AgentProfile, Skills, Status, one_call};
-use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::agent::{AgentProfile, Status};
+use ringdown_routing::contact::{Channel, QueuedContact};
 use ringdown_routing::event::{EndedBy, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::verb::{Answer, Verb};
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -120,13 +119,8 @@ async fn furnish(acd: &Acd) {
     ask(acd, Verb::SetQueue { rules }).await;
     for number in 0..AGENTS {
         let agent = AgentId::new(format!("agent {number}").as_str());
-        let profile = AgentProfile {
-            id: agent.clone(),
-            name: agent.to_string(),
-            queues: BTreeSet::from([QueueId::from("desk")]),
-            skills: Skills::new(),
-            capacity: one_call(),
-        };
+        let queues = [QueueId::from("desk")];
+        let profile = AgentProfile::new(agent.clone(), agent.as_str()).serving(queues);
         ask(acd, Verb::SetAgent { profile }).await;
         let is_reachable = true;
         let reachable = Verb::AgentReachable {
@@ -141,16 +135,13 @@ async fn furnish(acd: &Acd) {
 
 fn enqueue(acd: &Acd, number: u128) -> Verb {
     Verb::Enqueue {
-        contact: QueuedContact {
-            id: ContactId::from_u128(number),
-            queue: QueueId::from("desk"),
-            channel: Channel::Voice,
-            priority: Priority(0),
-            skills: Skills::new(),
-            enqueued_at: acd.now(),
-            node: NodeId::from("bench"),
-            avoid: BTreeMap::new(),
-        },
+        contact: QueuedContact::new(
+            ContactId::from_u128(number),
+            QueueId::from("desk"),
+            Channel::Voice,
+            acd.now(),
+            NodeId::from("bench"),
+        ),
     }
 }
 

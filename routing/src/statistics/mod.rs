@@ -367,7 +367,7 @@ impl Statistics {
     fn record_agent(&mut self, agent: &AgentId, event: &Event, origin: OriginKey) {
         let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
         let named = if let EventKind::AgentChanged { profile } = &event.kind {
-            let keys = profile.queues.iter().map(|queue| self.queue_key(queue));
+            let keys = profile.queues.keys().map(|queue| self.queue_key(queue));
             Some(keys.collect::<BTreeSet<_>>())
         } else {
             None

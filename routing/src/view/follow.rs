@@ -1,7 +1,7 @@
 //! How a view follows the events.
 
 use super::{Pause, View};
-use crate::agent::{Agent, State, Status};
+use crate::agent::{Agent, State, Status, Tally};
 use crate::contact::{Place, PlacedContact, QueuedContact};
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, OfferToken};
@@ -56,6 +56,7 @@ impl View {
                 ..
             } => self.change_agent(event.agent.as_ref(), |agent| {
                 agent.state = State::Idle;
+                agent.tally.be_freed(event.at);
                 agent.idle_since = *idle_since;
                 agent.rest_until = *rest_until;
             }),
@@ -65,6 +66,9 @@ impl View {
                     && agent.status != Status::Available
                 {
                     agent.idle_since = event.at;
+                }
+                if agent.status == Status::LoggedOff && *status != Status::LoggedOff {
+                    agent.tally = Tally::since(event.at);
                 }
                 agent.status = status.clone();
                 agent.next_status = None;
@@ -92,7 +96,7 @@ impl View {
                 }
             }
             EventKind::QueueChanged { rules } => {
-                self.queues.insert(rules.id.clone(), (**rules).clone());
+                self.put_rules((**rules).clone());
             }
             EventKind::Arrived { .. }
             | EventKind::Identified { .. }
@@ -127,6 +131,7 @@ impl View {
             },
         );
         self.change_agent(Some(agent), |agent| {
+            agent.tally.last_offer = Some(token);
             agent.state = State::Ringing {
                 contact: id,
                 token,
@@ -219,6 +224,7 @@ impl View {
                 State::Ringing { contact, .. } | State::Talking { contact, .. } => *contact == id,
             };
             if is_theirs {
+                agent.tally.take_up_contact(at);
                 agent.state = State::Talking { contact: id, token };
             }
         });

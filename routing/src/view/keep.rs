@@ -4,11 +4,39 @@ use super::{Pause, View};
 use crate::agent::{Agent, State};
 use crate::contact::{Place, PlacedContact};
 use crate::ids::{AgentId, ContactId};
+use crate::queue::QueueRules;
 use crate::verb::LEASE_GRACE;
 
 impl View {
+    /// Takes the rules of a queue. Who waits there stands where the new rules say.
+    pub(super) fn put_rules(&mut self, rules: QueueRules) {
+        let is_same_order =
+            |known: &QueueRules| known.aging == rules.aging && known.strategy == rules.strategy;
+        if self.queues.get(&rules.id).is_some_and(is_same_order) {
+            self.queues.insert(rules.id.clone(), rules);
+            return;
+        }
+        let of_queue = |contact: &&PlacedContact| contact.record.queue == rules.id;
+        let ids: Vec<_> = self
+            .contacts
+            .values()
+            .filter(of_queue)
+            .map(|contact| contact.record.id)
+            .collect();
+        let held: Vec<_> = ids
+            .into_iter()
+            .filter_map(|id| self.take_contact(id))
+            .collect();
+        self.lines.close_lines(&rules.id);
+        self.queues.insert(rules.id.clone(), rules);
+        for contact in held {
+            self.put_contact(contact);
+        }
+    }
+
     pub(super) fn put_contact(&mut self, contact: PlacedContact) {
         let record = &contact.record;
+        let place = self.place_of(record);
         for (agent, until) in &record.avoid {
             self.pauses
                 .insert((*until, Pause::BackOff(record.id, agent.clone())));
@@ -16,7 +44,8 @@ impl View {
         match &contact.place {
             Place::Waiting => {
                 self.counts.waiting += 1;
-                self.lines.add_contact(record, &self.agents);
+                let rules = self.queues.get(&record.queue);
+                self.lines.add_contact(record, rules, &self.agents);
             }
             Place::Offered {
                 token, deadline, ..
@@ -34,7 +63,7 @@ impl View {
             self.unanswered
                 .entry(record.queue.clone())
                 .or_default()
-                .insert(record.place_in_line());
+                .insert(place);
         }
         self.contacts.insert(record.id, contact);
     }
@@ -63,8 +92,9 @@ impl View {
                 self.offers.remove(token);
             }
         }
+        let place = self.place_of(record);
         if let Some(line) = self.unanswered.get_mut(&record.queue) {
-            line.remove(&record.place_in_line());
+            line.remove(&place);
         }
         Some(contact)
     }

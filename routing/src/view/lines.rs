@@ -1,8 +1,9 @@
 //! Who could meet whom: waiting contacts with the same needs, and the free agents who meet them.
 
-use crate::agent::{Agent, Skills};
+use crate::agent::{Agent, Precedence, Skills};
 use crate::contact::{Channel, PlaceInLine, QueuedContact};
 use crate::ids::{AgentId, QueueId};
+use crate::queue::{Aging, QueueRules, Strategy};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +14,10 @@ pub struct Line {
     queue: QueueId,
     channel: Channel,
     skills: Skills,
+    strategy: Strategy,
+    aging: Aging,
     waiting: BTreeSet<PlaceInLine>,
-    free: BTreeSet<(Timestamp, AgentId)>,
+    free: BTreeSet<(Rank, AgentId)>,
 }
 
 impl Line {
@@ -23,9 +26,17 @@ impl Line {
         self.waiting.iter()
     }
 
-    /// The free agents, longest idle first, ties by name.
-    pub fn free_agents(&self) -> impl Iterator<Item = &AgentId> {
-        self.free.iter().map(|(_, agent)| agent)
+    /// The free agents and the precedence the queue has with them: the lowest first, then as the queue's
+    /// strategy has it.
+    pub fn free_agents(&self) -> impl Iterator<Item = (Precedence, &AgentId)> {
+        self.free
+            .iter()
+            .map(|(rank, agent)| (rank.precedence, agent))
+    }
+
+    /// How fast those who wait here age.
+    pub(crate) fn aging(&self) -> Aging {
+        self.aging
     }
 
     fn suits(&self, agent: &Agent) -> bool {
@@ -39,7 +50,45 @@ impl Line {
             && self.skills == contact.skills
             && self.queue == contact.queue
     }
+
+    fn rank(&self, agent: &Agent) -> Rank {
+        Rank::of(agent, &self.queue, self.strategy, &self.skills)
+    }
 }
+
+/// How early a free agent comes at a line; the lowest is first. Fixed while the agent is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    precedence: Precedence,
+    merit: u64,
+    idle_since: Timestamp,
+}
+
+impl Rank {
+    fn of(agent: &Agent, queue: &QueueId, strategy: Strategy, needed: &Skills) -> Self {
+        let tally = &agent.tally;
+        let merit = match strategy {
+            Strategy::LongestIdle => 0,
+            Strategy::LeastOccupied => tally.occupancy_ppm(),
+            Strategy::FewestContacts => u64::from(tally.answered),
+            Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
+            Strategy::MostSkilled => u64::MAX - agent.profile.levels_in(needed),
+            Strategy::Weighted => {
+                let weight = u64::from(agent.profile.weight.max(1));
+                (u64::from(tally.answered) + 1) * MILLIONTHS / weight
+            }
+        };
+        let served = agent.profile.queues.get(queue);
+        Self {
+            precedence: served.copied().unwrap_or_default(),
+            merit,
+            idle_since: agent.idle_since,
+        }
+    }
+}
+
+/// So that shares of contacts by weight are compared finely enough.
+const MILLIONTHS: u64 = 1_000_000;
 
 /// All lines. A contact costs a search in its queue's lines; an agent who becomes free, or is taken,
 /// costs a look at each line of their queues.
@@ -49,8 +98,8 @@ pub(super) struct Lines {
     by_queue: BTreeMap<QueueId, Vec<usize>>,
     /// Lines where somebody waits and somebody is free.
     ready: BTreeSet<usize>,
-    /// Every free agent, since when, and the lines they stand at.
-    free: BTreeMap<AgentId, (Timestamp, Vec<usize>)>,
+    /// Every free agent, the lines they stand at, and how early they come there.
+    free: BTreeMap<AgentId, Vec<(usize, Rank)>>,
 }
 
 /// Most lines of one queue that are kept although nobody waits in them; rebuilding one costs a look at
@@ -68,14 +117,15 @@ impl Lines {
     pub(super) fn add_contact(
         &mut self,
         contact: &QueuedContact,
+        rules: Option<&QueueRules>,
         agents: &BTreeMap<AgentId, Agent>,
     ) {
         let at = match self.find(contact) {
             Some(at) => at,
-            None => self.open_line(contact, agents),
+            None => self.open_line(contact, rules, agents),
         };
         if let Some(Some(line)) = self.lines.get_mut(at) {
-            line.waiting.insert(contact.place_in_line());
+            line.waiting.insert(contact.place_in_line(line.aging));
         }
         self.refresh(at);
     }
@@ -85,42 +135,47 @@ impl Lines {
             return;
         };
         if let Some(Some(line)) = self.lines.get_mut(at) {
-            line.waiting.remove(&contact.place_in_line());
+            line.waiting.remove(&contact.place_in_line(line.aging));
         }
         self.refresh(at);
     }
 
     pub(super) fn add_agent(&mut self, agent: &Agent) {
+        let id = &agent.profile.id;
         let mut joined = Vec::new();
-        for queue in &agent.profile.queues {
+        for queue in agent.profile.queues.keys() {
             for at in self.by_queue.get(queue).into_iter().flatten() {
                 if let Some(Some(line)) = self.lines.get_mut(*at)
                     && line.suits(agent)
                 {
-                    line.free
-                        .insert((agent.idle_since, agent.profile.id.clone()));
-                    joined.push(*at);
+                    let rank = line.rank(agent);
+                    line.free.insert((rank, id.clone()));
+                    joined.push((*at, rank));
                 }
             }
         }
-        for at in &joined {
+        for (at, _) in &joined {
             self.refresh(*at);
         }
-        self.free
-            .insert(agent.profile.id.clone(), (agent.idle_since, joined));
+        self.free.insert(id.clone(), joined);
     }
 
     pub(super) fn remove_agent(&mut self, agent: &AgentId) {
-        let Some((idle_since, joined)) = self.free.remove(agent) else {
-            return;
-        };
-        let key = (idle_since, agent.clone());
-        for at in joined {
+        for (at, rank) in self.free.remove(agent).into_iter().flatten() {
             if let Some(Some(line)) = self.lines.get_mut(at) {
-                line.free.remove(&key);
+                line.free.remove(&(rank, agent.clone()));
             }
             self.refresh(at);
         }
+    }
+
+    /// Closes the lines of a queue whose rules change; nobody waits in them.
+    pub(super) fn close_lines(&mut self, queue: &QueueId) {
+        for at in self.by_queue.remove(queue).into_iter().flatten() {
+            self.lines[at] = None;
+            self.ready.remove(&at);
+        }
+        self.forget_closed();
     }
 
     fn find(&self, contact: &QueuedContact) -> Option<usize> {
@@ -133,12 +188,19 @@ impl Lines {
         })
     }
 
-    fn open_line(&mut self, contact: &QueuedContact, agents: &BTreeMap<AgentId, Agent>) -> usize {
+    fn open_line(
+        &mut self,
+        contact: &QueuedContact,
+        rules: Option<&QueueRules>,
+        agents: &BTreeMap<AgentId, Agent>,
+    ) -> usize {
         self.close_empty_lines(&contact.queue);
         let mut line = Line {
             queue: contact.queue.clone(),
             channel: contact.channel,
             skills: contact.skills.clone(),
+            strategy: rules.map(|rules| rules.strategy).unwrap_or_default(),
+            aging: rules.map(|rules| rules.aging).unwrap_or_default(),
             waiting: BTreeSet::new(),
             free: BTreeSet::new(),
         };
@@ -147,10 +209,13 @@ impl Lines {
             .iter()
             .position(Option::is_none)
             .unwrap_or(self.lines.len());
-        for (id, (idle_since, joined)) in &mut self.free {
-            if agents.get(id).is_some_and(|agent| line.suits(agent)) {
-                line.free.insert((*idle_since, id.clone()));
-                joined.push(at);
+        for (id, joined) in &mut self.free {
+            if let Some(agent) = agents.get(id)
+                && line.suits(agent)
+            {
+                let rank = line.rank(agent);
+                line.free.insert((rank, id.clone()));
+                joined.push((at, rank));
             }
         }
         if at == self.lines.len() {
@@ -187,8 +252,13 @@ impl Lines {
         for at in &empty {
             lines[*at] = None;
         }
-        for (_, joined) in self.free.values_mut() {
-            joined.retain(|at| lines[*at].is_some());
+        self.forget_closed();
+    }
+
+    fn forget_closed(&mut self) {
+        let lines = &self.lines;
+        for joined in self.free.values_mut() {
+            joined.retain(|(at, _)| lines[*at].is_some());
         }
     }
 

@@ -1,16 +1,16 @@
 //! Random days of a small desk: numbers turned into verbs, so that they shrink well and every store can
 //! be driven by the same ones.
 
-use ringdown_routing::agent::{AgentProfile, Status};
+use ringdown_routing::agent::{AgentProfile, Precedence, Served, Status};
 use ringdown_routing::contact::{Channel, Priority, QueuedContact};
 use ringdown_routing::event::EndedBy;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
-use ringdown_routing::queue::QueueRules;
+use ringdown_routing::queue::{Aging, QueueRules, Strategy};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
     Answer, Change, DeclineReason, End, RequeueReason, RestoredPlace, Verb,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One step of a random day: how much later, which verb, and with whom.
@@ -257,13 +257,25 @@ fn rules(number: u8, variant: u8) -> QueueRules {
     rules.decline_back_off = Duration::from_millis(2_500);
     rules.waiting_max = variant.is_multiple_of(3).then_some(2);
     rules.is_open = variant % 8 != 7;
+    rules.aging = Aging::from_thousandths([0, 500, 20_000, 3][usize::from(variant % 4)]);
+    rules.strategy = [
+        Strategy::LongestIdle,
+        Strategy::LeastOccupied,
+        Strategy::FewestContacts,
+        Strategy::RoundRobin,
+        Strategy::MostSkilled,
+        Strategy::Weighted,
+    ][usize::from(variant % 6)];
     rules
 }
 
 fn profile(number: u8, variant: u8) -> AgentProfile {
-    let queues: BTreeSet<QueueId> = (0..QUEUES)
+    let queues: Served = (0..QUEUES)
         .filter(|queue| !(variant + queue).is_multiple_of(3))
-        .map(|queue| QueueId::new(format!("queue {queue}").as_str()))
+        .map(|queue| {
+            let precedence = Precedence(1 + (variant / 2 + queue) % 2);
+            (QueueId::new(format!("queue {queue}").as_str()), precedence)
+        })
         .collect();
     let mut capacity = BTreeMap::from([(Channel::Voice, 1)]);
     if variant.is_multiple_of(2) {
@@ -272,11 +284,8 @@ fn profile(number: u8, variant: u8) -> AgentProfile {
     AgentProfile {
         id: agent(number),
         name: format!("Agent {number}"),
-        queues: if variant == 5 {
-            BTreeSet::new()
-        } else {
-            queues
-        },
+        queues: if variant == 5 { Served::new() } else { queues },
+        weight: u16::from(1 + variant % 3),
         skills: BTreeMap::from([
             (SkillId::from("net"), 1 + variant % 4),
             (SkillId::from("mail"), 2 + variant % 4),

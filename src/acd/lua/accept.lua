@@ -17,9 +17,5 @@ emit('answered', about(contact, agent_id), {
   wait_ms = math.max(0, at - contact.record.enqueued_at),
 })
 set_place(contact, { place = 'active', agent = agent_id, token = token, answered_at = at })
-local agent = load_agent(agent_id)
-if agent and (agent.state == 'idle' or agent.state == 'wrap_up' or agent.contact == id) then
-  set_state(agent, 'talking', { contact = id, token = token })
-  save_agent(agent_id, agent)
-end
+take_up_contact(agent_id, id, token, at)
 return reply(DONE)

@@ -171,9 +171,18 @@ end
 
 -- Agents --------------------------------------------------------------------------------------------
 
+-- What an agent who logs in has done so far.
+local function new_tally(since)
+  return { logged_in_at = since, answered = 0, busy_ms = 0, freed_at = since }
+end
+
 local function load_agent(id)
   local text = redis.call('HGET', STATES, id)
-  return text and cjson.decode(text)
+  local agent = text and cjson.decode(text)
+  if agent and not agent.tally then
+    agent.tally = new_tally(0)
+  end
+  return agent
 end
 
 local function save_agent(id, agent)
@@ -203,12 +212,21 @@ local function take_status(id, agent, status)
   if agent.state == 'idle' and status.status == 'available' and agent.status ~= 'available' then
     agent.idle_since = at
   end
+  if agent.status == 'logged_off' and status.status ~= 'logged_off' then
+    agent.tally = new_tally(at)
+  end
   agent.status, agent.reason, agent.next_status = status.status, status.reason, nil
 end
 
 local function make_ready(id, agent, who, after_wrap_up, idle_since, rest_until)
   emit('ready', who, { after_wrap_up = after_wrap_up, idle_since = idle_since, rest_until = rest_until })
   set_state(agent, 'idle')
+  local tally = agent.tally
+  if tally.busy_since then
+    tally.busy_ms = tally.busy_ms + math.max(0, at - tally.busy_since)
+    tally.busy_since = nil
+  end
+  tally.freed_at = at
   agent.idle_since, agent.rest_until = idle_since, rest_until
   save_agent(id, agent)
 end
@@ -225,6 +243,17 @@ local function free_agent(id, contact, rest)
     take_status(id, agent, status)
   end
   make_ready(id, agent, about(contact, id), false, rest.idle_since or agent.idle_since, rest.rest_until)
+end
+
+-- The agent of an answered contact talks, unless they hold another.
+local function take_up_contact(id, contact_id, token, since)
+  local agent = load_agent(id)
+  if agent and (agent.state == 'idle' or agent.state == 'wrap_up' or agent.contact == contact_id) then
+    agent.tally.answered = agent.tally.answered + 1
+    agent.tally.busy_since = agent.tally.busy_since or since
+    set_state(agent, 'talking', { contact = contact_id, token = token })
+    save_agent(id, agent)
+  end
 end
 
 local function free_from_wrap_up(id, agent, idle_since)

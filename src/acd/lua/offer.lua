@@ -26,7 +26,8 @@ local profile = cjson.decode(redis.call('HGET', AGENTS, agent_id))
 local is_eligible = (profile.capacity[record.channel] or 0) > 0
 local serves = false
 for _, queue in ipairs(profile.queues) do
-  serves = serves or queue == record.queue
+  -- A name, or a table with the name and the queue's precedence.
+  serves = serves or (queue.id or queue) == record.queue
 end
 for skill, least in pairs(record.skills) do
   is_eligible = is_eligible and (profile.skills[skill] or -1) >= least
@@ -40,6 +41,7 @@ local deadline = at + millis_of(rules_of(record.queue).ring_timeout)
 local token = redis.call('HINCRBY', META, 'token', 1)
 emit('offered', about(contact, agent_id), { token = token, deadline = deadline, node = record.node })
 set_place(contact, { place = 'offered', agent = agent_id, token = token, deadline = deadline })
+agent.tally.last_offer = token
 set_state(agent, 'ringing', { contact = id, token = token, deadline = deadline })
 save_agent(agent_id, agent)
 return reply('{"answer":"reserved","token":' .. whole(token) .. ',"deadline":' .. whole(deadline) .. '}')

@@ -60,11 +60,7 @@ elseif place.place == 'active' then
   set_place(contact, {
     place = 'active', agent = place.agent, token = place.token, answered_at = place.answered_at,
   })
-  local agent = load_agent(place.agent)
-  if agent and (agent.state == 'idle' or agent.state == 'wrap_up' or agent.contact == id) then
-    set_state(agent, 'talking', { contact = id, token = place.token })
-    save_agent(place.agent, agent)
-  end
+  take_up_contact(place.agent, id, place.token, place.answered_at)
   if displaced then
     free_agent(displaced, known, {})
   end

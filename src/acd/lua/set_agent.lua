@@ -8,7 +8,9 @@ if redis.call('HGET', AGENTS, id) ~= profile then
   emit('agent_changed', { agent = id }, nil, '"profile":' .. profile)
   redis.call('HSET', AGENTS, id, profile)
   if redis.call('HEXISTS', STATES, id) == 0 then
-    save_agent(id, { status = 'logged_off', state = 'idle', is_reachable = false, idle_since = at })
+    save_agent(id, {
+      status = 'logged_off', state = 'idle', is_reachable = false, idle_since = at, tally = new_tally(at),
+    })
   end
 end
 return reply(DONE)

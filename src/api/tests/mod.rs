@@ -17,7 +17,7 @@ use crate::database::tests::{arrived, at, contact, event, run, sqlite};
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
 use ringdown_harness::place::Folder;
-use ringdown_routing::agent::{AgentProfile, Skills, one_call};
+use ringdown_routing::agent::AgentProfile;
 use ringdown_routing::contact::{Channel, Priority, QueuedContact};
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::ids::{AgentId, NodeId, QueueId};
@@ -138,13 +138,8 @@ impl Desk {
     /// Opens a queue with an agent whose phone is within reach.
     async fn staff(&self) {
         let queue = QueueId::from("helpdesk");
-        let profile = AgentProfile {
-            id: AgentId::from("ming"),
-            name: "王小明".to_owned(),
-            queues: BTreeSet::from([queue.clone()]),
-            skills: Skills::new(),
-            capacity: one_call(),
-        };
+        let ming = AgentId::from("ming");
+        let profile = AgentProfile::new(ming, "王小明").serving([queue.clone()]);
         self.change(Verb::SetQueue {
             rules: QueueRules::with_defaults(queue),
         })
@@ -159,14 +154,14 @@ impl Desk {
 
     async fn enqueue(&self, number: u128, priority: i32) {
         let contact = QueuedContact {
-            id: contact(number),
-            queue: QueueId::from("helpdesk"),
-            channel: Channel::Voice,
             priority: Priority(priority),
-            skills: Skills::new(),
-            enqueued_at: at(580),
-            node: NodeId::from("node-a"),
-            avoid: std::collections::BTreeMap::new(),
+            ..QueuedContact::new(
+                contact(number),
+                QueueId::from("helpdesk"),
+                Channel::Voice,
+                at(580),
+                NodeId::from("node-a"),
+            )
         };
         self.change(Verb::Enqueue { contact }).await;
     }
