@@ -3,7 +3,7 @@
 //! | module | what lives here |
 //! |---|---|
 //! | [`reading`] | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
-//! | `automatic` | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
+//! | [`automatic`] | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
 //! | `threading` | which ticket a mail belongs to, and the guards against getting into a stranger's |
 //! | `rules` | conditions on a mail to queue, kind, priority and watchers, with an explanation |
 //! | `composing` | acknowledgements, answers and notes as bytes to send |
@@ -16,6 +16,7 @@
 //! verdicts of SPF and DMARC, who a caller is.
 
 pub mod address;
+pub mod automatic;
 pub mod reading;
 
 pub use address::{EmailAddress, Mailbox, MessageId};

@@ -5,6 +5,7 @@ use super::mail::{Fault, Limits, Mail};
 use super::words;
 use crate::address::{EmailAddress, Mailbox, MessageId};
 use mail_parser::{Header, HeaderName, HeaderValue, Message, MessageParser};
+use ringdown_routing::time::Timestamp;
 use std::borrow::Cow;
 
 /// What a part's header says about it (RFC 2045, RFC 2183), in small letters where letters do not matter.
@@ -224,9 +225,9 @@ fn take(header: &Header<'_>, raw: &str, mail: &mut Mail) {
         HeaderName::Subject if mail.subject.is_empty() => {
             mail.subject = one_line(header.value.as_text().unwrap_or_default());
         }
-        HeaderName::Date if mail.written_at_s.is_none() => {
+        HeaderName::Date if mail.written_at.is_none() => {
             let date = header.value.as_datetime().filter(|date| date.is_valid());
-            mail.written_at_s = date.map(mail_parser::DateTime::to_timestamp);
+            mail.written_at = date.map(|date| Timestamp::from_seconds(date.to_timestamp()));
         }
         HeaderName::MessageId if mail.message_id.is_none() => {
             mail.message_id = message_ids(&header.value).into_iter().next();
@@ -244,7 +245,7 @@ fn check(has_date: bool, limits: &Limits, mail: &mut Mail) {
     if mail.message_id.is_none() {
         mail.faults.push(Fault::NoMessageId);
     }
-    if !has_date || mail.written_at_s.is_none() {
+    if !has_date || mail.written_at.is_none() {
         mail.faults.push(Fault::DateUnreadable);
     }
     if mail.to.len() > limits.recipients_max || mail.cc.len() > limits.recipients_max {
@@ -294,7 +295,7 @@ fn message_ids(value: &HeaderValue<'_>) -> Vec<MessageId> {
 }
 
 /// Text on one line, without control characters.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let clean: String = text
         .chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })

@@ -4,6 +4,7 @@ use super::attachment::Attachment;
 use super::language::Language;
 use super::report::Report;
 use crate::address::{Mailbox, MessageId};
+use ringdown_routing::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -22,8 +23,8 @@ pub struct Mail {
     pub cc: Vec<Mailbox>,
     /// The subject on one line, decoded; empty when there is none.
     pub subject: String,
-    /// When it says it was written, in seconds since 1970; never trusted for an order.
-    pub written_at_s: Option<i64>,
+    /// When it says it was written; never trusted for an order.
+    pub written_at: Option<Timestamp>,
     /// Its own Message-ID.
     pub message_id: Option<MessageId>,
     /// What it answers.
