@@ -5,7 +5,7 @@
 //! | [`reading`] | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
 //! | [`automatic`] | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
 //! | [`threading`] | which ticket a mail belongs to, and the guards against getting into a stranger's |
-//! | `rules` | conditions on a mail to queue, kind, priority and watchers, with an explanation |
+//! | [`rules`] | conditions on a mail to queue, kind, priority and watchers, with an explanation |
 //! | `composing` | acknowledgements, answers and notes as bytes to send |
 //! | `smtp` | the SMTP and LMTP server (RFC 5321, RFC 2033) |
 //!
@@ -18,6 +18,7 @@
 pub mod address;
 pub mod automatic;
 pub mod reading;
+pub mod rules;
 pub mod threading;
 
 pub use address::{EmailAddress, Mailbox, MessageId};
