@@ -6,7 +6,7 @@
 //! | [`automatic`] | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
 //! | [`threading`] | which ticket a mail belongs to, and the guards against getting into a stranger's |
 //! | [`rules`] | conditions on a mail to queue, kind, priority and watchers, with an explanation |
-//! | `composing` | acknowledgements, answers and notes as bytes to send |
+//! | [`composing`] | acknowledgements, answers and notes as bytes to send |
 //! | `smtp` | the SMTP and LMTP server (RFC 5321, RFC 2033) |
 //!
 //! The cores take time, randomness, secrets and bytes as arguments and know no ticket store: what is known
@@ -17,6 +17,7 @@
 
 pub mod address;
 pub mod automatic;
+pub mod composing;
 pub mod reading;
 pub mod rules;
 pub mod threading;

@@ -20,7 +20,7 @@ mod charset;
 mod file_name;
 mod flowed;
 mod folding;
-mod heads;
+pub(crate) mod heads;
 pub(crate) mod html_safe;
 mod html_text;
 pub mod language;

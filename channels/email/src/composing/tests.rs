@@ -1,0 +1,228 @@
+//! What our mails look like, and that we read them back as what they are.
+
+use super::*;
+use crate::automatic::{Origin, OwnAddresses, classify};
+use crate::reading::language::Language;
+use crate::reading::mail::Limits;
+use crate::threading::{ReplyToken, ThreadingKey, TicketHook};
+use ringdown_routing::ids::{QueueId, TicketId};
+
+fn mailbox(name: &str, address: &str) -> Mailbox {
+    Mailbox {
+        name: Some(name.to_owned()),
+        email: EmailAddress::parse(address).unwrap(),
+    }
+}
+
+fn asked() -> Mail {
+    let raw = "From: =?utf-8?B?546L5bCP5piO?= <ming@example.org>\r\nTo: desk@example.com\r\n\
+               Subject: RE: Printer <b>broken</b>\r\nMessage-ID: <q2@example.org>\r\nReferences: <q1@example.org>\r\n\r\n\
+               It prints <script>nothing</script>.\r\n\r\n-- \r\nMing\r\n";
+    crate::read(&Bytes::from(raw), &Limits::default())
+}
+
+fn fill() -> Fill {
+    let mail = asked();
+    Fill {
+        number: "17".to_owned(),
+        mark: TicketHook::default().mark("17"),
+        subject: "Printer <b>broken</b>".to_owned(),
+        name: "王小明".to_owned(),
+        body: "Press {link} & wait <5 min>.\nSee https://help.example.com/a?b=1&c=2.".to_owned(),
+        signature: "Ann".to_owned(),
+        site: "Example Desk".to_owned(),
+        marker: ReplyToken::sign(TicketId::new(17), &ThreadingKey::new("k")).marker(),
+        quote: quote(&mail, Language::English, "2025-01-06 09:12"),
+        ..Fill::default()
+    }
+}
+
+fn letter(occasion: Occasion, speaker: Speaker) -> Letter {
+    Letter {
+        from: mailbox("Example Desk", "desk@example.com"),
+        to: vec![mailbox("王小明", "ming@example.org")],
+        cc: Vec::new(),
+        reply_to: Some(mailbox("Example Desk", "desk+rd-17@example.com")),
+        text: Templates::new("en").get(None, "en", occasion).fill(&fill()),
+        message_id: MessageId::parse("a1.17@example.com").unwrap(),
+        date: Timestamp::from_seconds(1_736_150_400),
+        thread: Thread::answering(&asked()),
+        speaker,
+        files: Vec::new(),
+    }
+}
+
+fn own() -> OwnAddresses {
+    OwnAddresses {
+        mailboxes: vec![EmailAddress::parse("else@example.net").unwrap()],
+        separator: Some('+'),
+    }
+}
+
+#[test]
+fn an_acknowledgement_is_known_as_a_machine_by_another_desk() {
+    let composed = letter(Occasion::Acknowledgement, Speaker::AutoReplied)
+        .compose()
+        .unwrap();
+    assert_eq!(composed.return_path, ReturnPath::Null);
+    let mail = crate::read(&composed.bytes, &Limits::default());
+    assert_eq!(mail.faults, []);
+    assert_eq!(mail.subject, "[RD#17] Printer <b>broken</b>");
+    assert_eq!(
+        classify(&mail, &ReturnPath::Unknown, &own()),
+        Origin::AutoReply
+    );
+    assert_eq!(mail.message_id, MessageId::parse("a1.17@example.com"));
+    assert_eq!(
+        mail.in_reply_to,
+        [MessageId::parse("q2@example.org").unwrap()]
+    );
+    let thread: Vec<&str> = mail.references.iter().map(MessageId::as_str).collect();
+    assert_eq!(thread, ["q1@example.org", "q2@example.org"]);
+    assert_eq!(
+        mail.written_at,
+        Some(Timestamp::from_seconds(1_736_150_400))
+    );
+    assert!(!mail.headers.has("List-Unsubscribe"));
+}
+
+#[test]
+fn an_answer_says_what_the_agent_wrote_and_quotes_what_was_asked() {
+    let composed = letter(Occasion::Answer, Speaker::Person).compose().unwrap();
+    let expected = ReturnPath::Address(EmailAddress::parse("desk+rd-17@example.com").unwrap());
+    assert_eq!(composed.return_path, expected);
+    let mail = crate::read(&composed.bytes, &Limits::default());
+    assert_eq!(
+        classify(&mail, &ReturnPath::Unknown, &own()),
+        Origin::Person
+    );
+    assert!(
+        mail.text_new().contains("Press {link} & wait <5 min>."),
+        "{}",
+        mail.text_new()
+    );
+    assert!(
+        !mail.text_new().contains("It prints"),
+        "{}",
+        mail.text_new()
+    );
+    assert!(
+        mail.text.contains("> It prints <script>nothing</script>."),
+        "{}",
+        mail.text
+    );
+    assert!(!mail.text.contains("> Ming"), "{}", mail.text);
+}
+
+#[test]
+fn what_is_filled_into_html_is_text() {
+    let text = Templates::new("en")
+        .get(None, "en", Occasion::Answer)
+        .fill(&fill());
+    for wanted in [
+        "wait &lt;5 min&gt;.",
+        "&lt;script&gt;",
+        "<a href=\"https://help.example.com/a?b=1&amp;c=2\">",
+        "<blockquote",
+    ] {
+        assert!(text.html.contains(wanted), "{wanted}: {}", text.html);
+    }
+    assert!(!text.html.contains("<script>"));
+}
+
+#[test]
+fn the_same_letter_gives_the_same_bytes() {
+    let file = LetterFile {
+        file_name: "報告 1.pdf".to_owned(),
+        content_type: "application/pdf".to_owned(),
+        bytes: Bytes::from_static(b"%PDF-1.7"),
+    };
+    let letter = Letter {
+        files: vec![file],
+        ..letter(Occasion::Closing, Speaker::AutoGenerated)
+    };
+    let (one, other) = (letter.compose().unwrap(), letter.compose().unwrap());
+    assert_eq!(one.bytes, other.bytes);
+    let mail = crate::read(&one.bytes, &Limits::default());
+    let names: Vec<&str> = mail
+        .attachments
+        .iter()
+        .map(|file| file.file_name.as_str())
+        .collect();
+    assert_eq!(names, ["報告 1.pdf"]);
+    assert_eq!(mail.attachments[0].bytes().as_ref(), b"%PDF-1.7");
+}
+
+#[test]
+fn no_field_lets_a_header_in() {
+    let mut letter = letter(Occasion::Answer, Speaker::Person);
+    letter.text.subject = "x\r\nBcc: victim@example.org\r\n\r\nbody".to_owned();
+    letter.from.name = Some("Desk\r\nBcc: victim@example.org".to_owned());
+    letter.to[0].name = Some("a\nb\"<evil@example.org>".to_owned());
+    let mail = crate::read(&letter.compose().unwrap().bytes, &Limits::default());
+    assert!(!mail.headers.has("Bcc"));
+    assert_eq!(mail.to.len(), 1);
+    assert_eq!(mail.to[0].email.as_str(), "ming@example.org");
+}
+
+#[test]
+fn a_letter_to_nobody_is_refused() {
+    let letter = Letter {
+        to: Vec::new(),
+        ..letter(Occasion::Answer, Speaker::Person)
+    };
+    assert!(matches!(letter.compose(), Err(ComposeFault::NoRecipient)));
+}
+
+#[test]
+fn every_built_in_template_is_whole_and_found() {
+    let templates = Templates::new("zh-TW");
+    for occasion in Occasion::ALL {
+        let chinese = templates.get(None, "ja", occasion).fill(&fill());
+        assert!(chinese.plain.contains("您好"), "{}", chinese.plain);
+        let english = templates.get(None, "en-GB", occasion).fill(&fill());
+        assert!(
+            english.plain.starts_with("Hello 王小明,"),
+            "{}",
+            english.plain
+        );
+    }
+}
+
+#[test]
+fn a_queue_may_have_templates_of_its_own() {
+    let mut templates = Templates::new("en");
+    let own = Template::parse("Subject: Hi\n\nOnly for accounts.").unwrap();
+    let accounts = QueueId::from("accounts");
+    templates.set(Some(accounts.clone()), "en", Occasion::Closing, own.clone());
+    assert_eq!(
+        templates.get(Some(&accounts), "en", Occasion::Closing),
+        &own
+    );
+    assert_ne!(
+        templates.get(Some(&QueueId::from("other")), "en", Occasion::Closing),
+        &own
+    );
+}
+
+#[test]
+fn a_template_with_a_fault_is_refused() {
+    let check = |text: &str, fault| assert_eq!(Template::parse(text), Err(fault), "{text}");
+    check("Hello", TemplateFault::NoSubject);
+    check(
+        "Subject: x\n\n{nmae}",
+        TemplateFault::UnknownPlaceholder("nmae".to_owned()),
+    );
+    check("Subject: {\n\nx", TemplateFault::Unclosed);
+}
+
+#[test]
+fn a_long_thread_keeps_its_beginning_and_its_end() {
+    let mut mail = asked();
+    let id = |number: usize| MessageId::parse(&format!("m{number}@example.org")).unwrap();
+    mail.references = (0..60).map(id).collect();
+    let thread = Thread::answering(&mail);
+    assert_eq!(thread.references.len(), REFERENCES_MAX);
+    assert_eq!(thread.references.first(), Some(&id(0)));
+    assert_eq!(thread.references.last(), mail.message_id.as_ref());
+}
