@@ -11,6 +11,7 @@
 //! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
 //! | [`event`] | what happened, one fact a line; statistics are a fold over these |
 //! | [`statistics`] | the fold that counts what happened, and its published formulas |
+//! | [`staffing`] | how many agents a load takes: Erlang B, C, A and X, patience, shrinkage |
 //! | [`desk`] | what each verb does: the store in memory, and the model of the store in Redis |
 //! | [`view`] | the state of the desk as its events tell it, indexed |
 //! | [`policy`] | which contact next, and to whom |
@@ -24,11 +25,13 @@
 pub mod agent;
 pub mod contact;
 pub mod desk;
+mod elementary;
 pub mod event;
 pub mod ids;
 pub mod invariants;
 pub mod policy;
 pub mod queue;
+pub mod staffing;
 pub mod statistics;
 pub mod time;
 pub mod verb;
