@@ -3,6 +3,7 @@
 //! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
 //! printed beside the figures, always.
 
+pub(crate) mod columns;
 mod csv;
 pub mod from_log;
 mod json;
