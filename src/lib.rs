@@ -16,5 +16,6 @@ pub mod live_view;
 pub mod metrics;
 pub mod report;
 pub mod roster;
+pub mod staffing;
 pub mod tickets;
 pub mod trace;

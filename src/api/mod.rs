@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
-//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `events` | the answers, one file per noun |
+//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `staffing`, `events` | the answers, one file per noun |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
@@ -26,6 +26,7 @@ pub mod operations;
 mod problem;
 mod queues;
 pub mod serve;
+mod staffing;
 mod statistics;
 mod tickets;
 
@@ -142,6 +143,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/agents", get(agents::list)),
         ("/agents/{id}/status", post(agents::set_status)),
         ("/statistics", get(statistics::statistics)),
+        ("/staffing", post(staffing::staff)),
         ("/events", get(events::listen)),
     ]
 }

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod replay;
 pub mod report;
 pub mod serve;
+pub mod staff;
 pub mod token;
 pub mod trace;
 
@@ -45,6 +46,8 @@ enum Command {
     Report(report::Args),
     /// Run the gateway.
     Serve(serve::Args),
+    /// Tell how many agents a load takes, by Erlang C and Erlang A.
+    Staff(staff::Args),
     /// Show a contact's events and SIP messages with times.
     Trace(trace::Args),
     /// Make, list and remove bearer tokens of the API.
@@ -71,6 +74,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Staff(args) => staff::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Token(args) => token::run(&args),
     };

@@ -7,6 +7,7 @@ mod description;
 mod desk;
 mod events;
 mod operations;
+mod staffing;
 mod tickets;
 
 use super::*;

@@ -1,0 +1,126 @@
+//! Staffing as it is asked and told: times and shares as people write them, tables and JSON.
+//!
+//! Every figure comes out of `routing::staffing`; nothing is computed here. Erlang C never stands alone
+//! where the callers' patience is known, and the formulas are printed beside the figures.
+
+mod table;
+mod words;
+
+pub use words::{Seconds, Share};
+
+use ringdown_routing::staffing::{Answer, DEFINITIONS, Patience, Question};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// How staff is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Both models side by side, around the staff they take.
+    #[default]
+    Table,
+    /// One document.
+    Json,
+}
+
+/// A question with its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// What was asked.
+    pub question: &'a Question,
+    /// The staff it takes.
+    pub answer: &'a Answer,
+    /// Where the patience comes from, when it was estimated.
+    pub patience: Option<&'a Patience>,
+}
+
+/// The shape of `staff --format json` and of `POST /api/v1/staffing`.
+#[derive(Clone, Debug, Serialize)]
+pub struct JsonStaff<'a> {
+    #[serde(flatten)]
+    answer: &'a Answer,
+    question: &'a Question,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patience: Option<&'a Patience>,
+    definitions: BTreeMap<&'static str, &'static str>,
+}
+
+impl<'a> Told<'a> {
+    /// Puts it into that shape.
+    pub fn to_json(self) -> JsonStaff<'a> {
+        JsonStaff {
+            answer: self.answer,
+            question: self.question,
+            patience: self.patience,
+            definitions: DEFINITIONS
+                .iter()
+                .map(|definition| (definition.field, definition.formula))
+                .collect(),
+        }
+    }
+
+    /// Prints it; a reader who has seen enough (`| head`) is no fault.
+    pub fn print(self, format: Format, out: &mut impl Write) -> io::Result<()> {
+        let printed = match format {
+            Format::Table => table::print(self, out),
+            Format::Json => serde_json::to_writer_pretty(&mut *out, &self.to_json())
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out)),
+        };
+        match printed.and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(question: &Question, format: Format) -> String {
+        let answer = question.answer().unwrap();
+        let told = Told {
+            question,
+            answer: &answer,
+            patience: None,
+        };
+        let mut out = Vec::new();
+        told.print(format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn question() -> Question {
+        Question {
+            patience_s: Some(180.0),
+            shrinkage: vec![0.3],
+            ..Question::new(75.0, 1_800.0, 240.0, "80/20".parse().unwrap())
+        }
+    }
+
+    #[test]
+    fn the_table_shows_both_models_around_the_staff_they_take() {
+        let text = printed(&question(), Format::Table);
+        let line = |agents: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.trim_start().starts_with(agents));
+            line.unwrap_or_else(|| panic!("{agents}: {text}"))
+                .to_owned()
+        };
+        assert!(line("14 ").ends_with("<- Erlang C"), "{text}");
+        assert!(line("13 ").ends_with("<- Erlang A"), "{text}");
+        assert!(line("10 ").contains("grows"), "{text}");
+        assert!(text.contains("10.00 erlang") && text.contains("C = nB / (n - a(1-B))"));
+    }
+
+    #[test]
+    fn json_carries_question_answer_and_formulas() {
+        let json: serde_json::Value =
+            serde_json::from_str(&printed(&question(), Format::Json)).unwrap();
+        assert_eq!(json["erlang_c"]["agents"], 14);
+        assert_eq!(json["question"]["aht_s"], 240.0);
+        assert_eq!(json["definitions"]["erlang_c.occupancy"], "a / n");
+        assert!(json.get("patience").is_none());
+    }
+}
