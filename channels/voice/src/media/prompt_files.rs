@@ -64,6 +64,7 @@ embedded! {
     "thank_you_goodbye"
     "connecting"
     "agent_lost_please_wait"
+    "emergency_closed"
 }
 
 /// The music on hold.

@@ -52,6 +52,8 @@ pub enum Prompt {
     Connecting,
     /// The agent was lost; the caller keeps the place.
     AgentLostPleaseWait,
+    /// The desk is closed because of an emergency.
+    EmergencyClosed,
 }
 
 impl Prompt {
@@ -75,6 +77,7 @@ impl Prompt {
                 Self::ThankYouGoodbye,
                 Self::Connecting,
                 Self::AgentLostPleaseWait,
+                Self::EmergencyClosed,
             ])
     }
 
@@ -100,6 +103,7 @@ impl Prompt {
             Self::ThankYouGoodbye => "thank_you_goodbye",
             Self::Connecting => "connecting",
             Self::AgentLostPleaseWait => "agent_lost_please_wait",
+            Self::EmergencyClosed => "emergency_closed",
         })
     }
 
@@ -145,7 +149,8 @@ impl Prompt {
             | Self::TicketNoted
             | Self::ThankYouGoodbye
             | Self::Connecting
-            | Self::AgentLostPleaseWait => self,
+            | Self::AgentLostPleaseWait
+            | Self::EmergencyClosed => self,
         }
     }
 }
