@@ -7,6 +7,7 @@ use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use crate::verb::{DeclineReason, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One fact of the desk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -332,6 +333,17 @@ pub enum EventKind {
     },
     /// The queue store is back, and this node has told it what happened meanwhile.
     StoreReturned,
+    /// Somebody changed the desk by hand from outside (API, command line), and it was done. The event
+    /// names the contact, queue or agent it was done to.
+    Intervened {
+        /// Who: the token's name, or the program.
+        by: String,
+        /// What, in a word (`queue_closed`, `contact_moved`).
+        act: String,
+        /// With what, by name.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        details: BTreeMap<String, String>,
+    },
 }
 
 /// What came of asking the CMS who somebody is.

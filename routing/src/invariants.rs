@@ -285,6 +285,7 @@ impl Witness {
             | EventKind::AgentRemoved
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return Ok(()),
         };
         self.contacts.insert(contact, after);

@@ -129,6 +129,7 @@ impl Alone {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => None,
         };
         if let (Some((end, wrap_up_until)), Some(contact)) = (end, event.contact) {

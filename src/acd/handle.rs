@@ -258,6 +258,7 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::MediaReport { .. }
         | EventKind::Closed { .. }
         | EventKind::StoreLost { .. }
+        | EventKind::Intervened { .. }
         | EventKind::StoreReturned => false,
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /agents`, `POST /agents/{id}/status`.
 
-use super::extract::{Body, Key, Params, limit};
+use super::extract::{Body, Key, Params, checked_line, limit};
 use super::problem::Problem;
 use super::{ApiState, json};
 use crate::acd::StoreLost;
@@ -150,22 +150,13 @@ pub(super) async fn set_status(
 
 impl NewStatus {
     fn checked(self) -> Result<Status, Problem> {
-        let reason = self
-            .reason
-            .as_deref()
-            .map(str::trim)
-            .filter(|reason| !reason.is_empty());
-        if let Some(reason) = reason
-            && (reason.chars().count() > REASON_LETTERS_MAX || reason.chars().any(char::is_control))
-        {
-            return Err(Problem::Unprocessable(format!(
-                "reason has at most {REASON_LETTERS_MAX} letters on one line"
-            )));
-        }
+        let reason = self.reason.unwrap_or_default();
+        let reason = checked_line("reason", &reason, REASON_LETTERS_MAX)?;
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
         match (self.status, reason) {
-            (StatusWord::NotReady, reason) => {
-                Ok(Status::NotReady(reason.unwrap_or(REASON_USUAL).to_owned()))
-            }
+            (StatusWord::NotReady, reason) => Ok(Status::NotReady(
+                reason.unwrap_or_else(|| REASON_USUAL.to_owned()),
+            )),
             (StatusWord::Available, None) => Ok(Status::Available),
             (StatusWord::LoggedOff, None) => Ok(Status::LoggedOff),
             (StatusWord::Available | StatusWord::LoggedOff, Some(_)) => Err(

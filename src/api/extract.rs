@@ -92,6 +92,17 @@ pub(super) fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
     }
 }
 
+/// A text of one line and at most so many letters, without the space around it.
+pub(super) fn checked_line(name: &str, text: &str, letters_max: usize) -> Result<String, Problem> {
+    let text = text.trim();
+    if text.chars().count() > letters_max || text.chars().any(char::is_control) {
+        return Err(Problem::Unprocessable(format!(
+            "{name} has at most {letters_max} letters on one line"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads an optional word of the query.
 pub(super) fn parsed<T: FromStr>(name: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(|text| {

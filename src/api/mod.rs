@@ -5,6 +5,7 @@
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
 //! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `staffing`, `events` | the answers, one file per noun |
+//! | `openings` | lines opened and closed by hand |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
@@ -22,6 +23,7 @@ mod gate;
 mod idempotency;
 mod json;
 mod observers;
+mod openings;
 pub mod operations;
 mod problem;
 mod queues;
@@ -41,7 +43,9 @@ use crate::config::Zone;
 use crate::cti::{Identifier, Normaliser};
 use crate::database::Database;
 use crate::event_log::EventLog;
+use crate::openings::Openings;
 use crate::roster;
+use crate::site_prompts::SitePrompts;
 use crate::tickets::Tickets;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
@@ -90,6 +94,10 @@ pub struct ApiParts {
     pub cms: Cms,
     /// What every event is shown to.
     pub observers: Arc<Observers>,
+    /// When lines are open.
+    pub openings: Arc<Openings>,
+    /// The site's own prompts.
+    pub prompts: Arc<SitePrompts>,
 }
 
 impl ApiState {
@@ -127,6 +135,15 @@ impl ApiState {
     fn now(&self) -> Timestamp {
         self.parts.acd.now()
     }
+
+    /// An instant at which something is to end.
+    fn in_the_future(&self, until: Option<jiff::Timestamp>) -> Result<Option<Timestamp>, Problem> {
+        let until = until.map(|until| Timestamp::from_millis(until.as_millisecond()));
+        if until.is_some_and(|until| until <= self.now()) {
+            return Err(Problem::Unprocessable("until has passed".to_owned()));
+        }
+        Ok(until)
+    }
 }
 
 /// Every path behind the gate, with what answers it.
@@ -140,6 +157,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/callers", get(callers::identify)),
         ("/queues", get(queues::list)),
         ("/queues/{id}/waiting", get(queues::waiting)),
+        ("/queues/{id}/opening", post(openings::set)),
+        (
+            "/emergency",
+            get(openings::emergencies).post(openings::set_emergency),
+        ),
         ("/agents", get(agents::list)),
         ("/agents/{id}/status", post(agents::set_status)),
         ("/statistics", get(statistics::statistics)),

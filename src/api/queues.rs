@@ -3,8 +3,10 @@
 use super::extract::{Key, Params, limit, parsed};
 use super::problem::Problem;
 use super::{ApiState, json};
+use crate::openings::Opening;
+use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use ringdown_routing::agent::{State as AgentState, Status};
 use ringdown_routing::contact::{Channel, Place, PlaceInLine, PlacedContact, Priority};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
@@ -19,6 +21,10 @@ use std::collections::BTreeMap;
 struct QueueNow {
     id: QueueId,
     is_open: bool,
+    /// `hours`, `hand` or `emergency` while it is closed.
+    closed_by: Option<&'static str>,
+    /// Where its contacts stand, when not in itself: its hours follow the sun.
+    line: Option<QueueId>,
     /// In the line, those offered to an agent included.
     waiting: usize,
     /// Of these, those for whom a phone rings.
@@ -36,14 +42,39 @@ struct QueueNow {
 
 /// Lists every queue.
 pub(super) async fn list(State(state): State<ApiState>) -> Result<Response, Problem> {
-    let now = state.now();
-    let queues = state.parts.acd.read(|view| {
-        let placed = placed(view);
-        let look = |rules: &QueueRules| queue(view, rules, &placed, now);
-        view.queues().map(look).collect::<Vec<_>>()
-    });
+    let queues = now(&state, |_| true);
     let items = queues.iter().map(json::record).collect::<Result<_, _>>()?;
     Ok(json::page(items, None))
+}
+
+/// One line as it is now.
+pub(super) fn one_now(state: &ApiState, id: &QueueId) -> Result<Response, Problem> {
+    let queues = now(state, |queue| queue == id);
+    let queue = queues.first();
+    let queue = queue.ok_or_else(|| Problem::NotFound(format!("no queue `{id}`")))?;
+    Ok(Json(json::record(queue)?).into_response())
+}
+
+fn now(state: &ApiState, is_wanted: impl Fn(&QueueId) -> bool) -> Vec<QueueNow> {
+    let now = state.now();
+    let mut queues = state.parts.acd.read(|view| {
+        let placed = placed(view);
+        let wanted = view.queues().filter(|rules| is_wanted(&rules.id));
+        wanted
+            .map(|rules| queue(view, rules, &placed, now))
+            .collect::<Vec<_>>()
+    });
+    for queue in &mut queues {
+        match state.parts.openings.opening(&queue.id) {
+            Opening::Open { line } => queue.line = (line != queue.id).then_some(line),
+            Opening::Closed(by) => queue.closed_by = Some(by.as_str()),
+        }
+        // With a shared store this node hears of its own change a moment later.
+        if state.parts.openings.knows(&queue.id) {
+            queue.is_open = queue.closed_by.is_none();
+        }
+    }
+    queues
 }
 
 /// How many ring and talk, by queue.
@@ -80,6 +111,8 @@ fn queue(
     QueueNow {
         id: rules.id.clone(),
         is_open: rules.is_open,
+        closed_by: None,
+        line: None,
         waiting: view.unanswered(&rules.id),
         ringing,
         talking,

@@ -3,9 +3,10 @@
 mod agent;
 
 use super::words::{
-    AnswerMode, Command, FlowCaller, HeldBy, Input, LinkedTicket, NumberRules, Offer, Phrase,
-    Refusing, Then, WayOut,
+    AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, LinkedTicket,
+    NumberRules, Offer, Phrase, Refusing, Then, WayOut,
 };
+use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
 use ringdown_routing::verb::{Answer, DeclineReason, Refusal, RequeueReason, Verb};
@@ -20,8 +21,14 @@ const KEYED_DIGITS_MAX: usize = 20;
 /// Longest that a reason is spoken before the call ends anyway.
 const REASON_SPOKEN_MAX: Duration = Duration::from_secs(20);
 
+/// Most ways out that one call takes, so that lines which lead to each other do not keep it for ever.
+const WAYS_OUT_MAX: u8 = 8;
+
 /// How long the other number of a way out rings.
 const TRANSFER_RINGS: Duration = Duration::from_secs(45);
+
+/// Longest wait in a line that nobody described.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 const GREETING: PlayId = PlayId(1);
 const MUSIC: PlayId = PlayId(2);
@@ -41,9 +48,15 @@ pub struct Flow {
     caller_left: Option<LegEnd>,
     /// An offer that the stream told of before the verb's own answer came.
     next_offer: Option<Offer>,
-    enqueued_at: Option<Instant>,
-    /// The queue that is the way out of the first one; its refusal ends the call.
-    other_queue: Option<QueueId>,
+    /// The line it stands in or wants to.
+    line: QueueId,
+    /// What holds there; of a line that nobody described, what held in the last.
+    line_rules: Option<Arc<LineRules>>,
+    /// Since when it stands in that line.
+    line_since: Option<Instant>,
+    /// The line was closed while a verb was on its way or a phone rang.
+    closing: Option<Refusing>,
+    ways_out_taken: u8,
     /// The leg to dial when the way out is a transfer.
     way_out_leg: LegId,
     /// The result that the way out leads to.
@@ -112,8 +125,10 @@ enum Stage {
         leg: LegId,
         reason: Refusing,
     },
-    /// The desk is told that the wait was too long.
-    FlowingOut,
+    /// The desk is told that the call leaves the line, and why.
+    FlowingOut {
+        reason: Refusing,
+    },
     /// The desk is told of the end.
     Leaving {
         result: ContactResult,
@@ -184,13 +199,16 @@ impl Flow {
         Self {
             contact,
             caller_leg,
+            line: rules.queue.clone(),
+            line_rules: rules.lines.get(&rules.queue).map(Arc::clone),
             rules,
             caller: CallerSide::Unanswered,
             stage: Stage::Identifying,
             caller_left: None,
             next_offer: None,
-            enqueued_at: None,
-            other_queue: None,
+            line_since: None,
+            closing: None,
+            ways_out_taken: 0,
             way_out_leg,
             refused_as: ContactResult::Blocked,
             who: None,
@@ -201,6 +219,11 @@ impl Flow {
     /// The contact this flow is about.
     pub fn contact(&self) -> ContactId {
         self.contact
+    }
+
+    /// The line it stands in or wants to.
+    pub fn line(&self) -> &QueueId {
+        &self.line
     }
 
     /// Whether [`Command::Close`] was given and nothing follows.
@@ -239,9 +262,9 @@ impl Flow {
         }
         if let Stage::Waiting { announce_at, until } = &mut self.stage {
             if *until <= now {
-                self.flow_out(out);
+                self.flow_out(Refusing::Waited, out);
             } else {
-                *announce_at = self.rules.announce_every.map(|every| now + every);
+                *announce_at = next_announcement(self.line_rules.as_deref(), now);
                 self.play(ANNOUNCEMENT, Phrase::Position, out);
             }
         } else if let Stage::Asking { digits, .. } = &mut self.stage {
@@ -263,6 +286,9 @@ impl Flow {
                     self.on_not_taken(now, reason, out);
                 }
             }
+            Input::LineChosen(line) => self.on_line_chosen(line),
+            Input::LineClosed(reason) => self.on_line_closed(reason, out),
+            Input::LineOpened => self.closing = None,
             Input::DeskLost => self.on_verb(now, None, out),
             Input::Offered(offer) => self.on_offered(offer, out),
             Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
@@ -351,10 +377,48 @@ impl Flow {
             Some(class @ 1..=3) => usize::from(class) - 1,
             Some(_) | None => 3,
         };
-        out.push(Command::Enqueue {
-            queue,
-            priority: self.rules.priority_by_class[place],
-        });
+        let priorities = self.rules.lines.get(&queue).or(self.line_rules.as_ref());
+        let priority = priorities.map_or(Priority(0), |rules| rules.priority_by_class[place]);
+        out.push(Command::Enqueue { queue, priority });
+    }
+
+    fn on_line_chosen(&mut self, line: QueueId) {
+        if let Some(rules) = self.rules.lines.get(&line) {
+            self.line_rules = Some(Arc::clone(rules));
+        }
+        self.line = line;
+        self.line_since = None;
+        self.closing = None;
+    }
+
+    /// Waiting calls leave a line that an emergency closes, and any other closed line if it says so. While
+    /// a phone rings the agent may still answer.
+    fn on_line_closed(&mut self, reason: Refusing, out: &mut Vec<Command>) {
+        let rules = self.line_rules.as_deref();
+        let stays = rules.is_none_or(|rules| rules.at_closing == AtClosing::Stay);
+        if stays && reason != Refusing::Emergency {
+            return;
+        }
+        match &self.stage {
+            Stage::Waiting { .. } => self.flow_out(reason, out),
+            Stage::Enqueuing
+            | Stage::Ringing { .. }
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::TakingBack => self.closing = Some(reason),
+            // Not in the line yet, or not any more.
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Linking
+            | Stage::Talking { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::FlowingOut { .. }
+            | Stage::Leaving { .. }
+            | Stage::Over => {}
+        }
     }
 
     /// The desk answered; `None` says that it could not be asked and will be told later.
@@ -368,10 +432,11 @@ impl Flow {
                 None => self.on_enqueued(now, out),
                 Some(reason) => self.on_not_taken(now, refusing(reason), out),
             },
-            Stage::FlowingOut => match refusal {
+            Stage::FlowingOut { reason } => match refusal {
                 None => {
+                    let reason = *reason;
                     self.refused_as = ContactResult::FlowedOut;
-                    self.on_not_taken(now, Refusing::Waited, out);
+                    self.on_not_taken(now, reason, out);
                 }
                 // An agent was found at the last moment, or the caller's end crossed it.
                 Some(_) => self.wait_again(now, out),
@@ -406,7 +471,7 @@ impl Flow {
     }
 
     fn on_enqueued(&mut self, now: Instant, out: &mut Vec<Command>) {
-        self.enqueued_at.get_or_insert(now);
+        self.line_since.get_or_insert(now);
         self.wait_again(now, out);
     }
 
@@ -432,13 +497,13 @@ impl Flow {
         }
     }
 
-    /// The wait was too long: the desk is told, then the way out is taken.
-    fn flow_out(&mut self, out: &mut Vec<Command>) {
-        self.stage = Stage::FlowingOut;
-        let to = match &self.rules.ways_out.waited.then {
-            Then::HangUp => "hang_up".to_owned(),
-            Then::Queue(queue) => queue.to_string(),
-            Then::Transfer(to) => to.to_string(),
+    /// The call cannot stay in the line: the desk is told, then the way out is taken.
+    fn flow_out(&mut self, reason: Refusing, out: &mut Vec<Command>) {
+        self.stage = Stage::FlowingOut { reason };
+        let to = match self.way_out(reason).map(|way| &way.then) {
+            None | Some(Then::HangUp) => "hang_up".to_owned(),
+            Some(Then::Queue(queue)) => queue.to_string(),
+            Some(Then::Transfer(to)) => to.to_string(),
         };
         out.push(Command::Change(Verb::FlowOut {
             contact: self.contact,
@@ -452,9 +517,10 @@ impl Flow {
     }
 
     fn way_out(&self, reason: Refusing) -> Option<&WayOut> {
-        let ways = &self.rules.ways_out;
+        let ways = &self.line_rules.as_ref()?.ways_out;
         match reason {
             Refusing::Closed => Some(&ways.closed),
+            Refusing::Emergency => Some(&ways.emergency),
             Refusing::Full => Some(&ways.full),
             Refusing::NoAgents => Some(&ways.no_agents),
             Refusing::Waited => Some(&ways.waited),
@@ -462,18 +528,14 @@ impl Flow {
         }
     }
 
-    /// The reason was spoken: goes where the rules say. A way out is taken once.
+    /// The reason was spoken: goes where the line's rules say.
     fn take_way_out(&mut self, now: Instant, reason: Refusing, out: &mut Vec<Command>) {
-        let then = match self.other_queue {
-            Some(_) => Then::HangUp,
-            None => self
-                .way_out(reason)
-                .map_or(Then::HangUp, |way| way.then.clone()),
-        };
-        match then {
+        let way_out = self.way_out(reason).map(|way| way.then.clone());
+        let then = way_out.filter(|_| self.ways_out_taken < WAYS_OUT_MAX);
+        self.ways_out_taken = self.ways_out_taken.saturating_add(1);
+        match then.unwrap_or_default() {
             Then::HangUp => self.end_refused(reason, out),
             Then::Queue(queue) => {
-                self.other_queue = Some(queue.clone());
                 self.play_music(out);
                 self.enqueue(queue, out);
             }
@@ -502,15 +564,19 @@ impl Flow {
 
     /// Stands in the line, which the desk knows already.
     fn wait_again(&mut self, now: Instant, out: &mut Vec<Command>) {
+        let rules = self.line_rules.as_deref();
+        let wait_max = rules.map_or(WAIT_MAX, |rules| rules.wait_max);
         self.stage = Stage::Waiting {
-            announce_at: self.rules.announce_every.map(|every| now + every),
-            until: self.enqueued_at.unwrap_or(now) + self.rules.wait_max,
+            announce_at: next_announcement(rules, now),
+            until: self.line_since.unwrap_or(now) + wait_max,
         };
         let next_offer = self.next_offer.take();
         if self.caller_left.is_some() {
             self.abandon(out);
         } else if let Some(offer) = next_offer {
             self.ring(offer, out);
+        } else if let Some(reason) = self.closing.take() {
+            self.flow_out(reason, out);
         }
     }
 
@@ -533,7 +599,7 @@ impl Flow {
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
-            | Stage::FlowingOut
+            | Stage::FlowingOut { .. }
             | Stage::TakingBack => {
                 self.caller_left = Some(how);
             }
@@ -650,7 +716,7 @@ impl Flow {
     }
 
     fn play_music(&self, out: &mut Vec<Command>) {
-        if let Some(phrase) = self.rules.music.clone() {
+        if let Some(phrase) = self.line_rules.as_ref().and_then(|it| it.music.clone()) {
             self.play(MUSIC, phrase, out);
         }
     }
@@ -690,7 +756,7 @@ impl Flow {
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
-            | Stage::FlowingOut
+            | Stage::FlowingOut { .. }
             | Stage::TakingBack => {
                 self.reject_or_hang_up(out);
                 self.caller_left = Some(LegEnd::Local);
@@ -726,6 +792,10 @@ impl Flow {
     }
 }
 
+fn next_announcement(rules: Option<&LineRules>, now: Instant) -> Option<Instant> {
+    Some(now + rules?.announce_every?)
+}
+
 fn refusing(reason: Refusal) -> Refusing {
     match reason {
         Refusal::QueueClosed => Refusing::Closed,
@@ -753,7 +823,7 @@ fn ended_by_caller(how: LegEnd) -> EndedBy {
 /// What the caller's network is told after the reason was spoken.
 fn reject_for(reason: Refusing) -> Reject {
     match reason {
-        Refusing::Closed => Reject {
+        Refusing::Closed | Refusing::Emergency => Reject {
             status: 480,
             reason: "Queue Closed",
             retry_after_s: None,

@@ -19,6 +19,6 @@ mod tests;
 
 pub use flow::Flow;
 pub use words::{
-    AnswerMode, Command, FlowCaller, HeldBy, Input, LinkedTicket, NumberRules, Offer, Phrase,
-    Refusing, Then, WayOut, WaysOut,
+    AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, Lines, LinkedTicket,
+    NumberRules, Offer, Phrase, Refusing, Then, WayOut, WaysOut,
 };

@@ -14,15 +14,37 @@ use std::time::{Duration, Instant};
 const CALLER: LegId = LegId(1);
 
 fn rules(answer: AnswerMode) -> NumberRules {
+    rules_with(answer, line_rules())
+}
+
+fn rules_with(answer: AnswerMode, line: LineRules) -> NumberRules {
+    let night = LineRules {
+        announce_every: None,
+        ..line_rules()
+    };
+    let lines = [("support", line), ("night", night)];
     NumberRules {
         queue: QueueId::new("support"),
         answer,
         greeting: Some(Phrase::Greeting),
         ask_ticket: None,
+        lines: Arc::new(
+            lines
+                .into_iter()
+                .map(|(queue, rules)| (QueueId::new(queue), Arc::new(rules)))
+                .collect(),
+        ),
+    }
+}
+
+fn line_rules() -> LineRules {
+    LineRules {
         announce_every: Some(Duration::from_secs(30)),
         music: Some(Phrase::Music),
         wait_max: Duration::from_secs(600),
         priority_by_class: [Priority(20), Priority(10), Priority(0), Priority(0)],
+        needs_agents: false,
+        at_closing: AtClosing::Stay,
         ways_out: WaysOut::default(),
     }
 }
@@ -364,12 +386,12 @@ fn a_full_queue_is_spoken_in_early_media_and_refused() {
 
 #[test]
 fn a_closed_queue_with_a_way_out_enters_the_other_queue() {
-    let mut rules = rules(AnswerMode::AtOnce);
-    rules.ways_out.closed = WayOut {
+    let mut line = line_rules();
+    line.ways_out.closed = WayOut {
         say: None,
         then: Then::Queue(QueueId::new("night")),
     };
-    let mut call = Script::begin(rules);
+    let mut call = Script::begin(rules_with(AnswerMode::AtOnce, line));
     call.tell(Input::CallerAnswered);
     call.tell(Input::Identified(known()));
     call.tell(Input::TicketLinked(None));
@@ -382,7 +404,8 @@ fn a_closed_queue_with_a_way_out_enters_the_other_queue() {
         said.iter()
             .any(|c| matches!(c, Command::Enqueue { queue, .. } if queue.as_str() == "night"))
     );
-    // That one is closed too: a way out is taken once.
+    // That one is closed too, and has no way out.
+    call.tell(Input::LineChosen(QueueId::new("night")));
     call.tell(Input::Verb(Answer::Refused {
         reason: Refusal::QueueClosed,
     }));
@@ -391,13 +414,13 @@ fn a_closed_queue_with_a_way_out_enters_the_other_queue() {
 
 #[test]
 fn a_wait_that_is_too_long_flows_out_to_the_other_number() {
-    let mut rules = rules(AnswerMode::AtOnce);
-    rules.announce_every = None;
-    rules.ways_out.waited = WayOut {
+    let mut line = line_rules();
+    line.announce_every = None;
+    line.ways_out.waited = WayOut {
         say: None,
         then: Then::Transfer("+886223450000".into()),
     };
-    let mut call = Script::begin(rules);
+    let mut call = Script::begin(rules_with(AnswerMode::AtOnce, line));
     call.tell(Input::CallerAnswered);
     call.tell(Input::Identified(known()));
     call.tell(Input::TicketLinked(None));
@@ -481,6 +504,78 @@ fn a_cms_that_comes_back_late_is_noted_without_a_second_ticket() {
     ));
 }
 
+#[test]
+fn lines_that_lead_to_each_other_do_not_keep_a_call_for_ever() {
+    let mut line = line_rules();
+    line.ways_out.closed.then = Then::Queue(QueueId::new("support"));
+    let mut call = Script::begin(rules_with(AnswerMode::AtOnce, line));
+    call.tell(Input::CallerAnswered);
+    call.tell(Input::Identified(known()));
+    call.tell(Input::TicketLinked(None));
+    let mut tries = 0;
+    while !call.flow.is_over() {
+        tries += 1;
+        assert!(tries < 20);
+        call.tell(Input::NotTaken(Refusing::Closed));
+        call.tell(Input::PlayEnded(PlayId(4)));
+    }
+    assert_eq!(closing(&call.said), Some(ContactResult::Blocked));
+}
+
+#[test]
+fn an_emergency_takes_waiting_calls_out_of_the_line_and_spares_talks() {
+    let mut call = Script::waiting(AnswerMode::AtOnce);
+    let said = call.tell(Input::LineClosed(Refusing::Emergency));
+    assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { .. }]));
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(plays(&said, Phrase::Reason(Refusing::Emergency)));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert!(hangs_up(&said, CALLER));
+    assert_eq!(closing(&said), Some(ContactResult::FlowedOut));
+
+    let mut talk = Script::ringing(AnswerMode::AtOnce);
+    talk.tell(Input::AgentPickedUp { leg: LegId(101) });
+    talk.tell(Input::Verb(Answer::Done));
+    assert!(talk.tell(Input::LineClosed(Refusing::Emergency)).is_empty());
+}
+
+#[test]
+fn a_line_that_closes_by_its_hours_keeps_those_who_wait_unless_it_says_otherwise() {
+    let mut call = Script::waiting(AnswerMode::AtOnce);
+    assert!(call.tell(Input::LineClosed(Refusing::Closed)).is_empty());
+
+    let line = LineRules {
+        at_closing: AtClosing::Leave,
+        ..line_rules()
+    };
+    let mut call = Script::begin(rules_with(AnswerMode::AtOnce, line));
+    call.tell(Input::CallerAnswered);
+    call.tell(Input::Identified(known()));
+    call.tell(Input::TicketLinked(Some(ticket())));
+    call.tell(Input::Verb(Answer::Done));
+    call.tell(offer(1));
+    // While a phone rings the agent may still answer.
+    assert!(call.tell(Input::LineClosed(Refusing::Closed)).is_empty());
+    call.tell(Input::AgentRefused {
+        leg: LegId(101),
+        why: Refused::Busy,
+    });
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { .. }]));
+    // What was opened again meanwhile is not left.
+    call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::NotWaiting,
+    }));
+    call.tell(offer(2));
+    call.tell(Input::LineClosed(Refusing::Closed));
+    call.tell(Input::LineOpened);
+    call.tell(Input::AgentRefused {
+        leg: LegId(102),
+        why: Refused::Busy,
+    });
+    assert!(verbs(&call.tell(Input::Verb(Answer::Done))).is_empty());
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let leg = (100_u64..104).prop_map(LegId);
     let end = prop_oneof![
@@ -507,6 +602,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         (1_u64..4).prop_map(|token| Input::OfferLapsed {
             token: OfferToken::new(token)
         }),
+        Just(Input::LineChosen(QueueId::new("night"))),
+        Just(Input::LineClosed(Refusing::Emergency)),
+        Just(Input::LineClosed(Refusing::Closed)),
+        Just(Input::LineOpened),
         Just(Input::EarlyOpen),
         Just(Input::CallerAnswered),
         end.clone().prop_map(Input::CallerEnded),

@@ -6,6 +6,7 @@ use ringdown_routing::ids::{AgentId, CallerId, OfferToken, QueueId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,16 +30,39 @@ pub struct NumberRules {
     pub greeting: Option<Phrase>,
     /// Whether they are asked to key in a ticket number, and how long they have for it.
     pub ask_ticket: Option<Duration>,
+    /// What holds in each line they may come to stand in.
+    pub lines: Arc<Lines>,
+}
+
+/// The rules of every line.
+pub type Lines = BTreeMap<QueueId, Arc<LineRules>>;
+
+/// What holds while a call stands in a line, or wants to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineRules {
     /// Time between two announcements of position and wait; `None` announces nothing.
     pub announce_every: Option<Duration>,
     /// Whether music (or silence) is played while waiting.
     pub music: Option<Phrase>,
-    /// Longest wait; then the way out of [`Refusing::Waited`] is taken.
+    /// Longest wait in this line; then the way out of [`Refusing::Waited`] is taken.
     pub wait_max: Duration,
     /// Priority of callers of class 1, 2 and 3, and of those whose class nobody knows.
     pub priority_by_class: [Priority; 4],
+    /// Whether the line is left alone while nobody is logged in.
+    pub needs_agents: bool,
+    /// What becomes of those who wait when the line closes.
+    pub at_closing: AtClosing,
     /// What happens to a call that the line does not take, or not any longer.
     pub ways_out: WaysOut,
+}
+
+/// What becomes of a waiting call when its line closes by its hours or by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtClosing {
+    /// It waits until it is served.
+    Stay,
+    /// It takes the way out.
+    Leave,
 }
 
 /// The way out for each reason.
@@ -46,6 +70,8 @@ pub struct NumberRules {
 pub struct WaysOut {
     /// The queue is closed.
     pub closed: WayOut,
+    /// An emergency has closed it.
+    pub emergency: WayOut,
     /// The queue is full.
     pub full: WayOut,
     /// Nobody is logged in for it.
@@ -103,6 +129,8 @@ pub enum Phrase {
 pub enum Refusing {
     /// The queue is closed.
     Closed,
+    /// An emergency has closed it.
+    Emergency,
     /// The queue is full.
     Full,
     /// Nobody is logged in for it.
@@ -118,6 +146,7 @@ impl Refusing {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "queue_closed",
+            Self::Emergency => "emergency",
             Self::Full => "queue_full",
             Self::NoAgents => "no_agents",
             Self::Waited => "waited_too_long",
@@ -181,6 +210,12 @@ pub enum Input {
     TicketLinked(Option<LinkedTicket>),
     /// The desk answered the one verb that was on its way.
     Verb(Answer),
+    /// The line that the call is about to enter: another one than was named when its hours follow the sun.
+    LineChosen(QueueId),
+    /// The line that the call stands in was closed.
+    LineClosed(Refusing),
+    /// The line that the call stands in was opened again.
+    LineOpened,
     /// The line does not take the call, for a reason that the desk was not even asked about.
     NotTaken(Refusing),
     /// The desk could not be asked; it will be told when it is back.

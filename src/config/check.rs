@@ -2,7 +2,7 @@
 
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
-use super::{Config, NoAgents, Queue, Then, WayOut};
+use super::{Config, NoAgents, Queue, QueueHours, Then, WayOut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -47,6 +47,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
             );
         }
     }
+    check_calendars(config, source);
     check_tickets(config, source);
     check_services(config, source);
 }
@@ -243,9 +244,12 @@ fn check_queue(
             "must be at least 5; leave it out for no announcements",
         );
     }
-    if let Some(hours) = &queue.hours {
-        let known: BTreeSet<String> = config.hours.keys().cloned().collect();
-        check_known(source, &path("hours"), "opening hours", hours, &known);
+    check_queue_hours(config, source, &path("hours"), queue, queues);
+    if queue.when_emergency.say.is_some() {
+        source.note_at(
+            &path("when_emergency"),
+            "`say` is not for `when_emergency`: whoever orders the emergency says what callers hear",
+        );
     }
     let no_agents = match &queue.when_no_agents {
         NoAgents::Wait => None,
@@ -253,6 +257,7 @@ fn check_queue(
     };
     let ways_out = [
         ("when_closed", Some(&queue.when_closed)),
+        ("when_emergency", Some(&queue.when_emergency)),
         ("when_full", Some(&queue.when_full)),
         ("when_no_agents", no_agents),
         ("when_waited", Some(&queue.when_waited)),
@@ -260,6 +265,50 @@ fn check_queue(
     for (key, way_out) in ways_out {
         if let Some(way_out) = way_out {
             check_way_out(config, source, &path(key), queue, way_out, queues);
+        }
+    }
+}
+
+fn check_queue_hours(
+    config: &Config,
+    source: &mut Source<'_>,
+    path: &[Step<'_>],
+    queue: &Queue,
+    queues: &BTreeSet<String>,
+) {
+    let known: BTreeSet<String> = config.hours.keys().cloned().collect();
+    match &queue.hours {
+        None => {}
+        Some(QueueHours::Named(hours)) => {
+            check_known(source, path, "opening hours", hours, &known);
+        }
+        Some(QueueHours::Groups(groups)) => {
+            if groups.is_empty() {
+                source.note_at(path, "a list of groups has at least one");
+            }
+            for group in groups {
+                check_known(source, path, "opening hours", &group.hours, &known);
+                if let Some(line) = group.queue.as_ref().filter(|line| **line != queue.id) {
+                    check_known(source, path, "queue", line.as_str(), queues);
+                    let follows = config
+                        .queue(line)
+                        .is_some_and(|other| matches!(other.hours, Some(QueueHours::Groups(_))));
+                    if follows {
+                        let sentence = format!("the queue `{line}` has groups of its own");
+                        source.note_at(path, sentence);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check_calendars(config: &Config, source: &mut Source<'_>) {
+    let known: BTreeSet<String> = config.holidays.keys().cloned().collect();
+    for (name, hours) in &config.hours {
+        for calendar in &hours.holidays {
+            let path = [Key("hours"), Key(name), Key("holidays")];
+            check_known(source, &path, "holiday calendar", calendar, &known);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `[[queue]]`, `[[agent]]` and `[[skill]]`: who waits where, and who helps.
 
-use super::value::{Language, Secret, aging, seconds, seconds_if_any};
+use super::hours::QueueHours;
+use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
@@ -79,11 +80,21 @@ pub struct Queue {
     /// What is played while waiting: a file of `media.music`, or `none` for silence; all of the music
     /// when not given.
     pub music: Option<String>,
-    /// Opening hours by their name under `[hours]`; always open when not given.
-    pub hours: Option<String>,
+    /// Opening hours by their name under `[hours]`, or groups that follow the sun, each
+    /// `{ hours = "office", time_zone = "Europe/Berlin", queue = "desk_eu" }`; always open when not given.
+    pub hours: Option<QueueHours>,
+    /// The zone in which its hours are meant when they have none of their own; the site's when not given.
+    pub time_zone: Option<Zone>,
+    /// What becomes of those who wait when the line closes by its hours or by hand.
+    #[serde(default)]
+    pub at_closing: AtClosing,
     /// What happens while closed.
     #[serde(default)]
     pub when_closed: WayOut,
+    /// Where callers go who have heard that an emergency has closed the line; what they hear is the
+    /// emergency's affair.
+    #[serde(default)]
+    pub when_emergency: WayOut,
     /// What happens while full.
     #[serde(default)]
     pub when_full: WayOut,
@@ -149,6 +160,17 @@ pub enum Then {
     Transfer(String),
     /// The caller stands in another line.
     Queue(QueueId),
+}
+
+/// What becomes of those who wait when their line closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtClosing {
+    /// They wait until they are served.
+    #[default]
+    Stay,
+    /// They go the way out of `when_closed` at once.
+    Leave,
 }
 
 /// What a queue does with a caller while no agent is logged in.

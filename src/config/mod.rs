@@ -13,9 +13,9 @@ mod source;
 mod value;
 mod voice;
 
-pub use desk::{Agent, LogIn, NoAgents, PriorityByClass, Queue, Skill, Then, WayOut};
+pub use desk::{Agent, AtClosing, LogIn, NoAgents, PriorityByClass, Queue, Skill, Then, WayOut};
 pub use fault::{Fault, Faults, Place};
-pub use hours::Hours;
+pub use hours::{Group, Holidays, Hours, QueueHours};
 pub use services::{Cms, Database, Limits, Redis, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, Language, Region, Secret, Zone};
 pub use voice::{AnswerMode, Media, Number, Sip, Trunk};
@@ -61,6 +61,9 @@ pub struct Config {
     /// Opening hours by name.
     #[serde(default)]
     pub hours: BTreeMap<String, Hours>,
+    /// Calendars of days that differ, by name.
+    #[serde(default)]
+    pub holidays: BTreeMap<String, Holidays>,
     /// Who people are.
     #[serde(default)]
     pub cms: Cms,
@@ -139,12 +142,45 @@ impl Config {
         self.trunks.iter().find(|trunk| trunk.is_source(address))
     }
 
-    /// Whether the queue's hours are open at that instant.
-    pub fn is_open(&self, queue: &Queue, at: Timestamp) -> bool {
-        match queue.hours.as_ref().and_then(|name| self.hours.get(name)) {
-            Some(hours) => hours.is_open(at, &self.site.time_zone),
-            None => true,
-        }
+    /// The groups of a queue whose hours are open at that instant, in their order: each by the line that
+    /// takes the contacts. Empty while the queue is closed by its hours.
+    pub fn lines_by_hours<'c>(
+        &'c self,
+        queue: &'c Queue,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &'c QueueId> {
+        let (always, groups): (_, &[Group]) = match &queue.hours {
+            None => (Some(&queue.id), &[]),
+            Some(QueueHours::Named(name)) => {
+                let is_open = self.are_hours_open(queue, name, None, at);
+                (is_open.then_some(&queue.id), &[])
+            }
+            Some(QueueHours::Groups(groups)) => (None, groups),
+        };
+        let open = groups
+            .iter()
+            .filter(move |group| {
+                self.are_hours_open(queue, &group.hours, group.time_zone.as_ref(), at)
+            })
+            .map(|group| group.queue.as_ref().unwrap_or(&queue.id));
+        always.into_iter().chain(open)
+    }
+
+    fn are_hours_open(
+        &self,
+        queue: &Queue,
+        name: &str,
+        zone: Option<&Zone>,
+        at: Timestamp,
+    ) -> bool {
+        let Some(hours) = self.hours.get(name) else {
+            return true;
+        };
+        let zone = zone
+            .or(hours.time_zone.as_ref())
+            .or(queue.time_zone.as_ref())
+            .unwrap_or(&self.site.time_zone);
+        hours.is_open(at, zone.time_zone(), &self.holidays)
     }
 
     /// Address of the database: configured, or the file in `data_dir`.

@@ -214,3 +214,39 @@ weight = 3
         ],
     );
 }
+
+#[test]
+fn hours_name_calendars_and_groups_that_are_there() {
+    check(
+        r#"
+[site]
+region = "TW"
+[holidays.land]
+closed = ["10-10", "2027-13-01"]
+[hours.day]
+mon = ["09:00-17:00"]
+holidays = ["land", "sea"]
+[[queue]]
+id = "a"
+hours = [{ hours = "day", queue = "b" }, { hours = "dya" }]
+when_emergency = { say = "fire" }
+[[queue]]
+id = "b"
+hours = [{ hours = "day", queue = "c" }]
+[[queue]]
+id = "d"
+hours = []
+"#,
+        &[],
+        &[
+            "r.toml:5:10: `2027-13-01` is not a day such as `2027-02-08`, or `10-10` for every year",
+            "r.toml:8:12: there is no holiday calendar `sea`",
+            "r.toml:11:9: the queue `b` has groups of its own",
+            "r.toml:11:9: there is no opening hours `dya`",
+            "r.toml:12:18: `say` is not for `when_emergency`: whoever orders the emergency says what \
+             callers hear",
+            "r.toml:15:9: there is no queue `c`",
+            "r.toml:18:9: a list of groups has at least one",
+        ],
+    );
+}

@@ -217,12 +217,13 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
         include_str!("migrations/0002_looking_back.sql"),
     ),
+    ("openings", include_str!("migrations/0003_openings.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

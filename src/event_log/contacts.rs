@@ -328,6 +328,7 @@ impl Patch {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned
             | EventKind::AgentRemoved => {}
         }

@@ -3,11 +3,8 @@
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use crate::acd::{Notice, Subscription};
-use crate::config::Config;
 use ringdown_routing::event::{Event, EventKind};
-use ringdown_routing::ids::QueueId;
 use ringdown_routing::verb::{DeclineReason, Verb};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,37 +15,22 @@ const TICK: Duration = Duration::from_secs(1);
 /// contact, so no more of these waits than agents.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// Tells the desk its queues.
-pub(super) fn set_queues(house: &House, config: &Config) -> BTreeMap<QueueId, bool> {
-    let mut open = BTreeMap::new();
-    for queue in &config.queues {
-        let is_open = config.is_open(queue, house.now());
-        house.tell_desk(Verb::SetQueue {
-            rules: queue.rules(is_open),
-        });
-        open.insert(queue.id.clone(), is_open);
-    }
-    open
-}
-
 /// Opens and closes queues by their hours, and takes out registrations that have run out.
-pub(super) async fn keep_hours(
-    house: Arc<House>,
-    config: Arc<Config>,
-    mut open: BTreeMap<QueueId, bool>,
-) {
+pub(super) async fn keep_hours(house: Arc<House>) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tick.tick().await;
         house.expire_registrations(Instant::now());
-        let now = house.now();
-        for queue in &config.queues {
-            let is_open = config.is_open(queue, now);
-            if open.insert(queue.id.clone(), is_open) != Some(is_open) {
-                house.tell_desk(Verb::SetQueue {
-                    rules: queue.rules(is_open),
-                });
-            }
+        house.openings.keep_up().await;
+    }
+}
+
+/// Tells the calls when a line is opened or closed.
+pub(super) async fn tell_openings(house: Arc<House>, shards: Vec<ShardSender>) {
+    let mut changes = house.openings.changes();
+    while changes.changed().await.is_ok() {
+        for shard in &shards {
+            shard.tell(ShardInput::OpeningsChanged).await;
         }
     }
 }

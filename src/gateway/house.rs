@@ -7,9 +7,10 @@ use super::inputs::{ShardInput, ShardSender};
 use super::rules::DialledNumber;
 use super::speech::Speech;
 use crate::acd::Acd;
-use crate::call_flow::{LinkedTicket, Phrase};
+use crate::call_flow::{LinkedTicket, Phrase, Refusing};
 use crate::config::LogIn;
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
+use crate::openings::{ClosedBy, Opening, Openings};
 use crate::roster::Roster;
 use crate::tickets::{Kind, TicketWish, Tickets};
 use crate::trace::{Ladder, TraceSender};
@@ -38,6 +39,7 @@ pub(super) struct House {
     pub(super) node: NodeId,
     pub(super) door: Door,
     pub(super) acd: Acd,
+    pub(super) openings: Arc<Openings>,
     pub(super) media: MediaEngine,
     pub(super) identifier: Identifier,
     pub(super) normaliser: Normaliser,
@@ -237,21 +239,42 @@ impl House {
         }
     }
 
-    /// The verb that brings a call into a line; `None` when nobody works there and the line says so.
+    /// Why a line is closed; `None` while it takes calls.
+    pub(super) fn why_closed(&self, line: &QueueId) -> Option<Refusing> {
+        match self.openings.opening(line) {
+            Opening::Open { .. } => None,
+            Opening::Closed(ClosedBy::Hours | ClosedBy::Hand) => Some(Refusing::Closed),
+            Opening::Closed(ClosedBy::Emergency { .. }) => Some(Refusing::Emergency),
+        }
+    }
+
+    /// The line that takes the callers of a queue, another one when its hours follow the sun.
+    pub(super) fn line_of(&self, queue: QueueId) -> QueueId {
+        match self.openings.opening(&queue) {
+            Opening::Open { line } => line,
+            Opening::Closed(_) => queue,
+        }
+    }
+
+    /// The verb that brings a call into a line, or why the desk need not be asked.
     pub(super) fn entry_verb(
         &self,
         contact: ContactId,
         call: &Call,
         queue: QueueId,
         priority: Priority,
-    ) -> Option<Verb> {
-        let needs_agents = call.arrival.number.needs_agents;
+    ) -> Result<Verb, Refusing> {
+        if let Some(reason) = self.why_closed(&queue) {
+            return Err(reason);
+        }
+        let rules = call.arrival.number.rules.lines.get(&queue);
+        let needs_agents = rules.is_some_and(|rules| rules.needs_agents);
         if needs_agents && self.acd.read(|view| view.agents_at_work(&queue)) == 0 {
-            return None;
+            return Err(Refusing::NoAgents);
         }
         let since = call.lines_up_since.unwrap_or_else(|| self.now());
         let node = self.node.clone();
-        Some(Verb::Enqueue {
+        Ok(Verb::Enqueue {
             contact: QueuedContact {
                 priority,
                 ..QueuedContact::new(contact, queue, Channel::Voice, since, node)
@@ -293,7 +316,7 @@ impl House {
     ) -> (Clips, Repeat) {
         let language = call.language();
         if *phrase == Phrase::Position {
-            let queue = &call.arrival.number.rules.queue;
+            let queue = call.flow.line();
             let (position, agents) = self
                 .acd
                 .read(|view| (view.position(contact), view.agents_at_work(queue)));
@@ -301,6 +324,12 @@ impl House {
                 self.speech.position(language, queue, position, agents),
                 Repeat::Once,
             );
+        }
+        if *phrase == Phrase::Reason(Refusing::Emergency)
+            && let Opening::Closed(ClosedBy::Emergency { say: Some(say) }) =
+                self.openings.opening(call.flow.line())
+        {
+            return (self.speech.named(language, &say), Repeat::Once);
         }
         self.speech.phrase(language, phrase)
     }

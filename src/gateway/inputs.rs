@@ -46,6 +46,8 @@ pub(super) enum ShardInput {
         /// Whom and how.
         dial: Option<Box<Dial>>,
     },
+    /// A line was opened or closed.
+    OpeningsChanged,
     /// The gateway stops: calls are ended in good order.
     Shutdown,
 }

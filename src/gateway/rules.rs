@@ -1,6 +1,8 @@
 //! What the configuration means for calls: from `[[number]]` and `[[queue]]` to a flow's rules.
 
-use crate::call_flow::{AnswerMode, NumberRules, Phrase, Then, WayOut, WaysOut};
+use crate::call_flow::{
+    AnswerMode, AtClosing, LineRules, Lines, NumberRules, Phrase, Then, WayOut, WaysOut,
+};
 use crate::config::{self, Config, NoAgents};
 use ringdown_routing::ids::QueueId;
 use std::collections::BTreeMap;
@@ -16,31 +18,33 @@ pub(super) struct DialledNumber {
     pub(super) rules: Arc<NumberRules>,
     /// Language of callers whose own is not known.
     pub(super) language: config::Language,
-    /// Whether the line is left alone while nobody is logged in.
-    pub(super) needs_agents: bool,
 }
 
 /// Every dialled number's rules.
 pub(super) fn numbers(config: &Config) -> BTreeMap<String, Arc<DialledNumber>> {
+    let lines = config.queues.iter();
+    let lines: Lines = lines
+        .map(|queue| (queue.id.clone(), Arc::new(line_rules(queue))))
+        .collect();
+    let lines = Arc::new(lines);
     config
         .numbers
         .iter()
         .filter_map(|number| {
             let queue = config.queue(&number.queue)?;
             let dialled = DialledNumber {
-                rules: Arc::new(number_rules(number, queue)),
+                rules: Arc::new(number_rules(number, queue, &lines)),
                 language: number
                     .language
                     .clone()
                     .unwrap_or_else(|| config.site.language.clone()),
-                needs_agents: matches!(queue.when_no_agents, NoAgents::Leave(_)),
             };
             Some((number.number.clone(), Arc::new(dialled)))
         })
         .collect()
 }
 
-fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
+fn number_rules(number: &config::Number, queue: &config::Queue, lines: &Arc<Lines>) -> NumberRules {
     NumberRules {
         queue: queue.id.clone(),
         answer: match number.answer {
@@ -53,6 +57,12 @@ fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
             Some(name) => Some(Phrase::Named(name.into())),
         },
         ask_ticket: number.ask_ticket,
+        lines: Arc::clone(lines),
+    }
+}
+
+fn line_rules(queue: &config::Queue) -> LineRules {
+    LineRules {
         announce_every: queue.announce_every,
         music: match queue.music.as_deref() {
             None => Some(Phrase::Music),
@@ -61,8 +71,14 @@ fn number_rules(number: &config::Number, queue: &config::Queue) -> NumberRules {
         },
         wait_max: queue.wait_max,
         priority_by_class: [Some(1), Some(2), Some(3), None].map(|class| queue.priority.of(class)),
+        needs_agents: matches!(queue.when_no_agents, NoAgents::Leave(_)),
+        at_closing: match queue.at_closing {
+            config::AtClosing::Stay => AtClosing::Stay,
+            config::AtClosing::Leave => AtClosing::Leave,
+        },
         ways_out: WaysOut {
             closed: way_out(&queue.when_closed),
+            emergency: way_out(&queue.when_emergency),
             full: way_out(&queue.when_full),
             no_agents: match &queue.when_no_agents {
                 NoAgents::Wait => WayOut::default(),

@@ -9,7 +9,7 @@ use super::dialling::Dialling;
 use super::house::{House, TurnedAway};
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
-use crate::call_flow::{self, Command, FlowCaller, HeldBy, Input, LinkedTicket, Offer, Refusing};
+use crate::call_flow::{self, Command, FlowCaller, HeldBy, Input, LinkedTicket, Offer};
 use crate::cti::Identification;
 use crate::trace::{self, Ladder};
 use bytes::Bytes;
@@ -179,6 +179,7 @@ impl Shard {
             }
             ShardInput::Ticket { contact, ticket } => self.on_ticket(contact, ticket),
             ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
+            ShardInput::OpeningsChanged => self.on_openings_changed(),
             ShardInput::Shutdown => {
                 let contacts: Vec<ContactId> = self.calls.keys().copied().collect();
                 self.inputs
@@ -362,6 +363,17 @@ impl Shard {
         self.inputs.push_back((contact, input));
     }
 
+    /// Every call is told how it is with its line; most do not mind.
+    fn on_openings_changed(&mut self) {
+        for (contact, call) in &self.calls {
+            let input = match self.house.why_closed(call.flow.line()) {
+                Some(reason) => Input::LineClosed(reason),
+                None => Input::LineOpened,
+            };
+            self.inputs.push_back((*contact, input));
+        }
+    }
+
     fn on_identified(&mut self, contact: ContactId, identification: Box<Identification>) {
         let Some(call) = self.calls.get_mut(&contact) else {
             return;
@@ -439,11 +451,13 @@ impl Shard {
                     .link_ticket(&self.sender, contact, call, keyed_in);
             }
             Command::Enqueue { queue, priority } => {
-                match self.house.entry_verb(contact, call, queue, priority) {
-                    Some(verb) => self.change(contact, verb),
-                    None => {
-                        let input = Input::NotTaken(Refusing::NoAgents);
-                        self.inputs.push_back((contact, input));
+                let line = self.house.line_of(queue);
+                self.inputs
+                    .push_back((contact, Input::LineChosen(line.clone())));
+                match self.house.entry_verb(contact, call, line, priority) {
+                    Ok(verb) => self.change(contact, verb),
+                    Err(reason) => {
+                        self.inputs.push_back((contact, Input::NotTaken(reason)));
                     }
                 }
             }

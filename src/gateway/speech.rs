@@ -2,9 +2,10 @@
 
 use crate::call_flow::{Phrase, Refusing};
 use crate::config::Language;
+use crate::site_prompts::SitePrompts;
 use ringdown_routing::ids::QueueId;
 use ringdown_voice::media::prompts::{Prompt, PromptLibrary};
-use ringdown_voice::media::{Clip, Clips, Repeat};
+use ringdown_voice::media::{Clips, Repeat};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +14,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Speech {
     library: PromptLibrary,
-    /// The site's own prompts and music by name.
-    named: BTreeMap<Arc<str>, Arc<Clip>>,
+    site: Arc<SitePrompts>,
     handle_times: Mutex<BTreeMap<QueueId, HandleTime>>,
 }
 
@@ -25,10 +25,10 @@ struct HandleTime {
 }
 
 impl Speech {
-    pub(super) fn new(library: PromptLibrary, named: BTreeMap<Arc<str>, Arc<Clip>>) -> Self {
+    pub(super) fn new(library: PromptLibrary, site: Arc<SitePrompts>) -> Self {
         Self {
             library,
-            named,
+            site,
             handle_times: Mutex::default(),
         }
     }
@@ -37,8 +37,8 @@ impl Speech {
     pub(super) fn phrase(&self, language: &Language, phrase: &Phrase) -> (Clips, Repeat) {
         match phrase {
             Phrase::Music => (self.library.music(), Repeat::Forever),
-            Phrase::Named(name) => (self.named(name), Repeat::Once),
-            Phrase::Piece(name) => (self.named(name), Repeat::Forever),
+            Phrase::Named(name) => (self.named(language, name), Repeat::Once),
+            Phrase::Piece(name) => (self.named(language, name), Repeat::Forever),
             Phrase::Greeting => self.say(language, &[Prompt::Greeting]),
             Phrase::Position => self.say(language, &[Prompt::AllAgentsBusy, Prompt::PleaseHold]),
             Phrase::AskTicket => self.say(language, &[Prompt::Greeting, Prompt::EnterTicketNumber]),
@@ -49,8 +49,8 @@ impl Speech {
     }
 
     /// A clip of the site's own; what is missing was told at start, and is silence.
-    fn named(&self, name: &str) -> Clips {
-        self.named.get(name).map(Arc::clone).into_iter().collect()
+    pub(super) fn named(&self, language: &Language, name: &str) -> Clips {
+        self.site.clip(name, language).into_iter().collect()
     }
 
     /// "You are number three. The estimated wait is two minutes."; without the wait when it is unknown.
@@ -118,6 +118,7 @@ impl Speech {
 fn reason_prompts(reason: Refusing) -> &'static [Prompt] {
     match reason {
         Refusing::Closed => &[Prompt::QueueClosed, Prompt::ThankYouGoodbye],
+        Refusing::Emergency => &[Prompt::EmergencyClosed, Prompt::ThankYouGoodbye],
         Refusing::Full => &[Prompt::QueueFull, Prompt::ThankYouGoodbye],
         Refusing::NoAgents => &[Prompt::NoAgents, Prompt::ThankYouGoodbye],
         Refusing::Waited => &[Prompt::AllAgentsBusy, Prompt::ThankYouGoodbye],

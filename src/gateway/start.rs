@@ -17,7 +17,9 @@ use crate::config::{Config, NoAgents};
 use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
 use crate::event_log::EventLog;
+use crate::openings::Openings;
 use crate::roster::{self, Roster};
+use crate::site_prompts::SitePrompts;
 use crate::tickets::Tickets;
 use crate::trace::TraceSender;
 use anyhow::Context as _;
@@ -26,14 +28,14 @@ use ringdown_routing::ids::NodeId;
 use ringdown_routing::statistics::Rules;
 use ringdown_voice::call::CallControl;
 use ringdown_voice::media::prompts::{Folders, PromptLibrary};
-use ringdown_voice::media::{self, Clip, MediaEngine, wav};
+use ringdown_voice::media::{self, MediaEngine};
 use ringdown_voice::sip::digest::{self, ServerSettings};
 use ringdown_voice::sip::flow::{SocketId, Transport};
 use ringdown_voice::sip::registrar::RegistrarSettings;
 use ringdown_voice::sip::shell::{Inbox, Shell, ShellHandle, ShellSettings};
 use ringdown_voice::sip::source_filter::{Proof, SourceFilterSettings, TrunkSource};
 use ringdown_voice::sip::user_agent::{self, Place, SessionTimers, UserAgent};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -93,16 +95,21 @@ impl Gateway {
         let node = NodeId::new(format!("{:016x}", rand::random::<u64>()));
         let acd = open_desk(&config, node.clone(), log.clone()).await?;
 
+        let openings = Openings::start(Arc::clone(&config), acd.clone(), database.clone());
+        let openings = Arc::new(openings.await.context("the queues cannot be opened")?);
+        let prompts = Arc::new(SitePrompts::new(&config));
+
         let house = Arc::new(House {
             node,
             door: open_door(&config),
             acd: acd.clone(),
+            openings: Arc::clone(&openings),
             media,
             identifier: identifier.clone(),
             normaliser: Normaliser::new(config.site.region),
             tickets: tickets.clone(),
             traces: TraceSender::start(database.clone()),
-            speech: load_speech(&config),
+            speech: load_speech(&config, &prompts),
             parties: Parties {
                 domain: config.sip.domain.clone(),
                 outbound: outbound(&config),
@@ -124,7 +131,6 @@ impl Gateway {
         let following = desk::follow(Arc::clone(&house), acd.subscribe(), senders.clone());
         tasks.spawn(following);
         tasks.spawn(Arc::clone(&observers).follow(&acd, &log));
-        let open = desk::set_queues(&house, &config);
         let roster = Arc::clone(&rosters.borrow());
         staff::apply(&house, &config, &Roster::default(), &roster).await;
         tasks.spawn(staff::follow(
@@ -132,11 +138,8 @@ impl Gateway {
             Arc::clone(&config),
             rosters,
         ));
-        tasks.spawn(desk::keep_hours(
-            Arc::clone(&house),
-            Arc::clone(&config),
-            open,
-        ));
+        tasks.spawn(desk::keep_hours(Arc::clone(&house)));
+        tasks.spawn(desk::tell_openings(Arc::clone(&house), senders.clone()));
         tasks.spawn(tell_reidentified(reidentified, senders.clone()));
 
         let shard_tasks = start_shards(
@@ -165,6 +168,8 @@ impl Gateway {
             normaliser: Normaliser::new(config.site.region),
             cms: Cms::new(database.clone()),
             observers: Arc::clone(&observers),
+            openings,
+            prompts,
         });
         tasks.spawn(state.follow_tokens(database.clone()));
         let readiness = readiness(&house, &database);
@@ -364,7 +369,7 @@ fn outbound(config: &Config) -> Option<Outbound> {
     })
 }
 
-fn load_speech(config: &Config) -> Speech {
+fn load_speech(config: &Config, prompts: &Arc<SitePrompts>) -> Speech {
     let folders = Folders {
         prompts: config.media.prompts.clone(),
         music: config.media.music.clone(),
@@ -373,12 +378,19 @@ fn load_speech(config: &Config) -> Speech {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    Speech::new(library, named(config))
+    for name in named(config) {
+        if prompts.clip(name, &config.site.language).is_none() {
+            tracing::warn!(
+                name,
+                "no usable {name}.wav is in the folders of [media]: nothing is played in its place"
+            );
+        }
+    }
+    Speech::new(library, Arc::clone(prompts))
 }
 
-/// The site's own prompts and pieces that queues name, from the folders of `[media]`.
-fn named(config: &Config) -> BTreeMap<Arc<str>, Arc<Clip>> {
-    let mut clips = BTreeMap::new();
+/// The names of the site's own prompts and pieces in the configuration.
+fn named(config: &Config) -> impl Iterator<Item = &str> {
     let names = config.queues.iter().flat_map(|queue| {
         let ways = [&queue.when_closed, &queue.when_full, &queue.when_waited];
         let leave = match &queue.when_no_agents {
@@ -394,32 +406,7 @@ fn named(config: &Config) -> BTreeMap<Arc<str>, Arc<Clip>> {
             .flatten()
             .chain(said)
     });
-    for name in names.filter(|name| *name != rules::NOTHING) {
-        match read_named(config, name) {
-            Some(clip) => {
-                clips.insert(name.into(), Arc::new(clip));
-            }
-            None => tracing::warn!(
-                name,
-                "no usable {name}.wav is in the folders of [media]: nothing is played in its place"
-            ),
-        }
-    }
-    clips
-}
-
-fn read_named(config: &Config, name: &str) -> Option<Clip> {
-    let file = format!("{name}.wav");
-    let prompts = config.media.prompts.as_ref();
-    let folders = [
-        prompts.map(|folder| folder.join(config.site.language.as_str())),
-        prompts.cloned(),
-        config.media.music.clone(),
-    ];
-    folders.into_iter().flatten().find_map(|folder| {
-        let bytes = std::fs::read(folder.join(&file)).ok()?;
-        wav::read(bytes.as_slice()).ok()
-    })
+    names.filter(|name| *name != rules::NOTHING)
 }
 
 fn start_shards(

@@ -118,6 +118,7 @@ impl Counted {
             | EventKind::AgentChanged { .. }
             | EventKind::AgentRemoved
             | EventKind::Restored { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }
     }

@@ -217,6 +217,7 @@ impl Act {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return None,
         })
     }

@@ -332,6 +332,7 @@ impl Statistics {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return,
         };
         let step = Step {

@@ -114,6 +114,7 @@ impl View {
             | EventKind::Closed { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }
     }

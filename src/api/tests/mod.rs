@@ -6,6 +6,7 @@ mod contacts;
 mod description;
 mod desk;
 mod events;
+mod openings;
 mod operations;
 mod staffing;
 mod tickets;
@@ -20,7 +21,7 @@ use axum::http::{Method, Request, StatusCode};
 use ringdown_harness::place::Folder;
 use ringdown_routing::agent::AgentProfile;
 use ringdown_routing::contact::{Channel, Priority, QueuedContact};
-use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::{AgentId, NodeId, QueueId};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::statistics::Rules;
@@ -63,7 +64,7 @@ impl Desk {
             token("writer", Rights::Write),
         ];
         let observers = Arc::new(Observers::new(Rules::default()));
-        let state = state(&database, &tokens, observers);
+        let state = state(&database, &tokens, observers).await;
         Self {
             router: router(state.clone()),
             state,
@@ -168,23 +169,29 @@ impl Desk {
     }
 }
 
-fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>) -> ApiState {
-    let config = Config::demo();
+async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>) -> ApiState {
+    let config = Arc::new(Config::demo());
     let (identifier, _later) = Identifier::start(database, &config);
+    let log = EventLog::new(database.clone());
+    let sink = log.clone();
+    let acd = Acd::in_memory(Surroundings {
+        node: NodeId::from("node-a"),
+        clock: Clock::new(now),
+        sink: Box::new(move |event| assert!(sink.append(Event::clone(event)))),
+    });
+    let openings = Openings::start(Arc::clone(&config), acd.clone(), database.clone()).await;
     ApiState::new(ApiParts {
         tokens: Tokens::new(tokens),
-        acd: Acd::in_memory(Surroundings {
-            node: NodeId::from("node-a"),
-            clock: Clock::new(now),
-            sink: Box::new(|_| {}),
-        }),
+        acd,
         zone: Zone::utc(),
-        log: EventLog::new(database.clone()),
+        log,
         tickets: Tickets::new(database.clone(), &config),
         identifier,
         normaliser: Normaliser::new(config.site.region),
         cms: Cms::new(database.clone()),
         observers,
+        openings: Arc::new(openings.unwrap()),
+        prompts: Arc::new(SitePrompts::new(&config)),
     })
 }
 

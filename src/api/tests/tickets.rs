@@ -71,7 +71,8 @@ fn the_same_key_opens_one_ticket() {
             &desk.database,
             &[token],
             Arc::clone(&desk.state.parts.observers),
-        );
+        )
+        .await;
         let restarted = Desk {
             router: router(state.clone()),
             state,

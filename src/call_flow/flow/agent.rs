@@ -11,7 +11,7 @@ impl Flow {
             | Stage::Releasing
             | Stage::TakingBack
             | Stage::Accepting { .. }
-            | Stage::FlowingOut
+            | Stage::FlowingOut { .. }
             | Stage::AcceptingLost => self.next_offer = Some(offer),
             // The verb on its way (Abandon, Complete) settles an offer that crossed it.
             Stage::Identifying
@@ -94,7 +94,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
-            | Stage::FlowingOut
+            | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Over => out.push(Command::Voice(CallCommand::HangUp { leg: picked })),
         }
@@ -181,7 +181,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
-            | Stage::FlowingOut
+            | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Over => {}
         }

@@ -1,0 +1,226 @@
+//! Orders, hours and groups against each other, on a clock that is set.
+
+use super::*;
+use crate::acd::{Clock, Surroundings};
+use crate::database::tests::{run, sqlite};
+use ringdown_harness::place::Folder;
+use ringdown_routing::ids::NodeId;
+use ringdown_routing::view::View;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+const DESK: &str = r#"
+[site]
+region = "TW"
+time_zone = "Asia/Taipei"
+
+[hours.day]
+mon = ["09:00-17:00"]
+
+[[queue]]
+id = "taipei"
+hours = "day"
+
+[[queue]]
+id = "berlin"
+hours = "day"
+time_zone = "Europe/Berlin"
+
+[[queue]]
+id = "world"
+hours = [
+    { hours = "day", queue = "taipei" },
+    { hours = "day", time_zone = "Europe/Berlin", queue = "berlin" },
+]
+"#;
+
+/// A desk whose clock is set by the test.
+struct Desk {
+    openings: Openings,
+    now: Arc<AtomicI64>,
+    database: Database,
+    _folder: Folder,
+}
+
+impl Desk {
+    async fn open(at: &str) -> Self {
+        let (folder, database) = sqlite().await;
+        let now = Arc::new(AtomicI64::new(instant(at).as_millis()));
+        let openings = Self::start(&database, &now).await;
+        Self {
+            openings,
+            now,
+            database,
+            _folder: folder,
+        }
+    }
+
+    async fn start(database: &Database, now: &Arc<AtomicI64>) -> Openings {
+        let config = Config::parse(Path::new("r.toml"), DESK, &[]).unwrap();
+        let now = Arc::clone(now);
+        let acd = Acd::in_memory(Surroundings {
+            node: NodeId::from("node"),
+            clock: Clock::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
+            sink: Box::new(|_| {}),
+        });
+        Openings::start(Arc::new(config), acd, database.clone())
+            .await
+            .unwrap()
+    }
+
+    async fn at(&self, at: &str) {
+        self.now.store(instant(at).as_millis(), Ordering::Relaxed);
+        self.openings.keep_up().await;
+    }
+
+    fn check(&self, wanted: [(&str, Opening); 3]) {
+        for (queue, opening) in wanted {
+            let queue = QueueId::from(queue);
+            assert_eq!(self.openings.opening(&queue), opening, "{queue}");
+            let is_open = |view: &View| view.queue(&queue).unwrap().is_open;
+            assert_eq!(
+                self.openings.acd.read(is_open),
+                opening.is_open(),
+                "{queue}"
+            );
+        }
+    }
+
+    fn order(&self, queue: Option<&str>, kind: Kind, is_open: bool) -> Order {
+        Order {
+            queue: queue.map(QueueId::from),
+            kind,
+            is_open,
+            say: None,
+            reason: String::new(),
+            by: "tests".to_owned(),
+            at: self.openings.acd.now(),
+            until: None,
+        }
+    }
+}
+
+fn instant(text: &str) -> Timestamp {
+    let instant: jiff::Timestamp = text.parse().unwrap();
+    Timestamp::from_millis(instant.as_millisecond())
+}
+
+fn open(line: &str) -> Opening {
+    Opening::Open {
+        line: QueueId::from(line),
+    }
+}
+
+const SHUT: Opening = Opening::Closed(ClosedBy::Hours);
+const BY_HAND: Opening = Opening::Closed(ClosedBy::Hand);
+const EMERGENCY: Opening = Opening::Closed(ClosedBy::Emergency { say: None });
+
+#[test]
+fn groups_follow_the_sun_each_in_its_own_time_zone() {
+    run(async {
+        let desk = Desk::open("2026-11-23T00:59:59Z").await;
+        desk.check([("taipei", SHUT), ("berlin", SHUT), ("world", SHUT)]);
+        desk.at("2026-11-23T01:00:00Z").await;
+        desk.check([
+            ("taipei", open("taipei")),
+            ("berlin", SHUT),
+            ("world", open("taipei")),
+        ]);
+        desk.at("2026-11-23T09:00:00Z").await;
+        desk.check([
+            ("taipei", SHUT),
+            ("berlin", open("berlin")),
+            ("world", open("berlin")),
+        ]);
+        desk.at("2026-11-23T16:00:00Z").await;
+        desk.check([("taipei", SHUT), ("berlin", SHUT), ("world", SHUT)]);
+        // Summer time in Berlin alone: both are open for an hour, and the first group has it.
+        desk.at("2026-07-06T07:30:00Z").await;
+        desk.check([
+            ("taipei", open("taipei")),
+            ("berlin", open("berlin")),
+            ("world", open("taipei")),
+        ]);
+    });
+}
+
+#[test]
+fn an_order_comes_before_the_hours_and_an_emergency_before_both() {
+    run(async {
+        let desk = Desk::open("2026-11-23T02:00:00Z").await;
+        let closed = desk.order(Some("taipei"), Kind::ByHand, false);
+        desk.openings.give(closed).await.unwrap();
+        // A group whose line was closed by hand is passed over.
+        desk.check([("taipei", BY_HAND), ("berlin", SHUT), ("world", SHUT)]);
+        let opened = desk.order(Some("berlin"), Kind::ByHand, true);
+        desk.openings.give(opened).await.unwrap();
+        desk.check([
+            ("taipei", BY_HAND),
+            ("berlin", open("berlin")),
+            ("world", SHUT),
+        ]);
+        let fire = desk.order(None, Kind::Emergency, false);
+        desk.openings.give(fire).await.unwrap();
+        desk.check([
+            ("taipei", EMERGENCY),
+            ("berlin", EMERGENCY),
+            ("world", EMERGENCY),
+        ]);
+        desk.openings
+            .take_back(None, Kind::Emergency, "tests")
+            .await
+            .unwrap();
+        let taipei = QueueId::from("taipei");
+        desk.openings
+            .take_back(Some(&taipei), Kind::ByHand, "tests")
+            .await
+            .unwrap();
+        desk.check([
+            ("taipei", open("taipei")),
+            ("berlin", open("berlin")),
+            ("world", open("taipei")),
+        ]);
+    });
+}
+
+#[test]
+fn an_order_survives_a_restart_and_ends_when_its_time_is_over() {
+    run(async {
+        let desk = Desk::open("2026-11-23T02:00:00Z").await;
+        let closed = Order {
+            until: Some(instant("2026-11-23T03:00:00Z")),
+            ..desk.order(Some("taipei"), Kind::ByHand, false)
+        };
+        desk.openings.give(closed).await.unwrap();
+        let again = Desk::start(&desk.database, &desk.now).await;
+        assert_eq!(again.opening(&QueueId::from("taipei")), BY_HAND);
+        desk.at("2026-11-23T03:00:00Z").await;
+        assert_eq!(
+            desk.openings.opening(&QueueId::from("taipei")),
+            open("taipei")
+        );
+        assert_eq!(desk.openings.ordered().await, Orders::default());
+    });
+}
+
+#[test]
+fn an_order_given_elsewhere_is_obeyed_at_the_next_look() {
+    run(async {
+        let desk = Desk::open("2026-11-23T02:00:00Z").await;
+        let mut changes = desk.openings.changes();
+        changes.mark_unchanged();
+        let fire = Order {
+            say: Some("fire".to_owned()),
+            ..desk.order(Some("taipei"), Kind::Emergency, false)
+        };
+        put(&desk.database, &fire).await.unwrap();
+        desk.openings.keep_up().await;
+        assert!(changes.has_changed().unwrap());
+        let say = Some("fire".into());
+        desk.check([
+            ("taipei", Opening::Closed(ClosedBy::Emergency { say })),
+            ("berlin", SHUT),
+            ("world", SHUT),
+        ]);
+    });
+}
