@@ -73,6 +73,11 @@ impl Attachment {
             body,
             encoding: head.encoding,
         };
+        if attachment.kind == AttachmentKind::File
+            && attachment.body.starts_with(b"-----BEGIN PGP MESSAGE")
+        {
+            attachment.kind = AttachmentKind::PgpSealed;
+        }
         if let AttachmentKind::Calendar(_) = attachment.kind {
             attachment.kind = AttachmentKind::Calendar(Invitation::read(head, &attachment.bytes()));
         }

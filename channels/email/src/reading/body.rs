@@ -114,7 +114,7 @@ impl Body {
 }
 
 fn joined(texts: Vec<String>, limits: &Limits, faults: &mut Vec<Fault>) -> String {
-    let mut text = texts.join("\n\n").replace("\r\n", "\n").replace('\0', "");
+    let mut text = super::without_controls(&texts.join("\n\n"));
     if text.len() > limits.text_bytes_max {
         faults.push(Fault::TextTooLong);
         text.truncate(super::beginning_of(&text, limits.text_bytes_max).len());

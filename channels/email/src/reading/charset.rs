@@ -63,7 +63,7 @@ fn decode_labelled(
     }
     let (text, is_broken) = encoding.decode_without_bom_handling(bytes);
     let guessed = guess(bytes);
-    let is_suspect = is_broken || is_ascii_label || is_chinese(encoding);
+    let is_suspect = is_broken || is_ascii_label || may_hide_another(encoding);
     if is_suspect && guessed != encoding && !(guessed == GBK && encoding == GB18030) {
         let (other, is_other_broken) = guessed.decode_without_bom_handling(bytes);
         let is_better = is_ascii_label
@@ -96,7 +96,16 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     let bytes = &bytes[..bytes.len().min(GUESS_BYTES_MAX)];
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
     detector.feed(bytes, true);
-    detector.guess(None, Utf8Detection::Allow)
+    let guessed = detector.guess(None, Utf8Detection::Allow);
+    if guessed != EUC_KR {
+        return guessed;
+    }
+    // A few Chinese letters, as in a file's name, look Korean as well.
+    let mut chinese = [BIG5, GBK].into_iter().filter(|encoding| {
+        let (text, is_broken) = encoding.decode_without_bom_handling(bytes);
+        !is_broken && likeness(&text) > 0.3
+    });
+    chinese.next().unwrap_or(guessed)
 }
 
 /// Whether bytes labelled otherwise are UTF-8. One letter proves it against a single-byte label; two-byte
@@ -110,8 +119,9 @@ fn is_surely_utf8(bytes: &[u8], label: &'static Encoding) -> bool {
     letters.take(needed).count() == needed
 }
 
-fn is_chinese(encoding: &'static Encoding) -> bool {
-    [BIG5, GBK, GB18030, EUC_KR].contains(&encoding) || encoding == WINDOWS_1252
+/// Charsets in which nearly all bytes are some letter, so that a wrong label breaks nothing.
+fn may_hide_another(encoding: &'static Encoding) -> bool {
+    [BIG5, GBK, GB18030, EUC_KR, WINDOWS_1252].contains(&encoding)
 }
 
 /// How much a text is like Chinese as people write it: the share of its ideographs that are among the
@@ -132,7 +142,8 @@ fn likeness(text: &str) -> f32 {
 const COMMONEST: &str = "的一是不了在人有我他這这個个們们中來来上大為为和國国地到以說说時时要就出會会可也你對对生能而子那得于\
     着著下自之年過过發发後后作里裡用道行所然家種种事成方多經经么麼去法學学如都同現现當当沒没動动面起看定天分還还進进\
     好小部其些主樣样理心她本前開开但因只從从想實实日軍军者意無无力它與与長长把機机十民第公此已工使情明性知全三又關关點点正業业\
-    請请您無法問题題電电話话謝谢登入錯错誤误信箱郵邮件系統统網网路";
+    請请您無法問题題電电話话謝谢登入錯错誤误信箱郵邮件系統统網网路\
+    報报價价單单檔案附資资料合約约發发票表格圖图片截";
 
 #[cfg(test)]
 mod tests {
@@ -216,6 +227,22 @@ mod tests {
         let (text, fault) = decode("Grüße".as_bytes(), Some("x-made-up"));
         assert_eq!(text, "Grüße");
         assert_eq!(fault, Some(Fault::CharsetUnknown("x-made-up".to_owned())));
+    }
+
+    #[test]
+    fn a_few_raw_letters_are_told_apart() {
+        check(
+            &BIG5.encode("報價單.pdf").0,
+            None,
+            "報價單.pdf",
+            Some(("us-ascii", "big5")),
+        );
+        check(
+            &EUC_KR.encode("견적서.pdf").0,
+            None,
+            "견적서.pdf",
+            Some(("us-ascii", "euc-kr")),
+        );
     }
 
     #[test]

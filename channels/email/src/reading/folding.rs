@@ -9,12 +9,16 @@ use super::mail::{Passage, PassageKind};
 use super::phrases;
 use std::ops::Range;
 
-/// Divides `text`; the passages follow each other without gap, and neighbours differ in kind.
-pub(super) fn fold(text: &str) -> Vec<Passage> {
+/// Divides `text`; the passages follow each other without gap, and neighbours differ in kind. The author's name
+/// on a line of its own begins a signature.
+pub(super) fn fold(text: &str, author: Option<&str>) -> Vec<Passage> {
     let lines = Line::all(text);
     let mut kinds = vec![PassageKind::New; lines.len()];
     let quoted_from = mark_quotes(&lines, &mut kinds);
-    mark_signatures(&lines, &mut kinds);
+    let author = author
+        .map(str::to_lowercase)
+        .filter(|author| author.chars().count() >= 2);
+    mark_signatures(&lines, &mut kinds, author.as_deref());
     if is_all_folded(&lines, &kinds) && quoted_from.is_some_and(|from| is_forward(&lines[from..])) {
         // Nothing but a forwarded mail: that mail is what the sender wants read.
         kinds.fill(PassageKind::New);
@@ -57,13 +61,17 @@ impl<'a> Line<'a> {
         self.text.starts_with('>') || self.text.starts_with('＞')
     }
 
+    fn is_short(&self) -> bool {
+        self.text.chars().count() <= 80
+    }
+
     /// A line drawn with one sign.
     fn is_rule(&self) -> bool {
         let mut signs = self.text.chars();
         let Some(first) = signs.next() else {
             return false;
         };
-        "-_=*~━─＝―－+#".contains(first)
+        "-_=*~━─＝―－＊+#".contains(first)
             && self.text.chars().count() >= 5
             && signs.all(|sign| sign == first)
     }
@@ -173,7 +181,15 @@ fn attribution_length(lines: &[Line<'_>]) -> Option<usize> {
         joined.push_str(if number > 0 { " " } else { "" });
         joined.push_str(&line.plain);
         let next = lines[number + 1..].iter().find(|line| !line.is_blank());
-        if is_attribution(&joined, next.is_some_and(Line::is_quoted)) {
+        let is_quote_next = next.is_some_and(Line::is_quoted);
+        // What wraps begins as such lines do; otherwise a line of the answer would go with it.
+        let begins = |line: &Line<'_>| {
+            phrases::ATTRIBUTIONS
+                .iter()
+                .any(|(start, _)| line.plain.starts_with(start))
+        };
+        let may_wrap = number == 0 || begins(&lines[0]) && !lines[1..=number].iter().any(begins);
+        if may_wrap && is_attribution(&joined, is_quote_next) {
             return Some(number + 1);
         }
     }
@@ -203,7 +219,7 @@ fn is_attribution(line: &str, is_quote_next: bool) -> bool {
         || is_quote_next && has_digits && has_address && line.ends_with([':', '：'])
 }
 
-fn mark_signatures(lines: &[Line<'_>], kinds: &mut [PassageKind]) {
+fn mark_signatures(lines: &[Line<'_>], kinds: &mut [PassageKind], author: Option<&str>) {
     let mut at = 0;
     while at < lines.len() {
         if kinds[at] != PassageKind::New {
@@ -214,7 +230,7 @@ fn mark_signatures(lines: &[Line<'_>], kinds: &mut [PassageKind]) {
             .iter()
             .position(|kind| *kind != PassageKind::New);
         let end = end.map_or(lines.len(), |length| at + length);
-        if let Some(from) = signature_start(&lines[at..end]) {
+        if let Some(from) = signature_start(&lines[at..end], author) {
             kinds[at + from..end].fill(PassageKind::Signature);
         }
         at = end;
@@ -222,7 +238,7 @@ fn mark_signatures(lines: &[Line<'_>], kinds: &mut [PassageKind]) {
 }
 
 /// Where the signature of a stretch of new lines begins.
-fn signature_start(lines: &[Line<'_>]) -> Option<usize> {
+fn signature_start(lines: &[Line<'_>], author: Option<&str>) -> Option<usize> {
     let by_mark = lines
         .iter()
         .position(|line| line.text == "--" || line.text == "-- ");
@@ -237,6 +253,11 @@ fn signature_start(lines: &[Line<'_>]) -> Option<usize> {
         in_tail(&|at| lines[at].is_one_of(phrases::DEVICES) && lines[at].text.chars().count() < 80),
         in_tail(&|at| lines[at].is_one_of(phrases::DISCLAIMERS)),
         in_tail(&|at| is_closing(&lines[at..])),
+        in_tail(&|at| {
+            at > 0
+                && Some(lines[at].plain.as_str()) == author
+                && lines[at..].iter().all(Line::is_short)
+        }),
         in_tail(&|at| lines[at].is_rule() && is_card(&lines[at + 1..])),
     ];
     let start = starts.into_iter().flatten().min()?;
@@ -261,7 +282,7 @@ fn is_closing(lines: &[Line<'_>]) -> bool {
         words == *phrase
             || *phrase == "敬上" && words.ends_with(phrase) && words.chars().count() <= 16
     });
-    is_phrase && rest.iter().all(|line| line.text.chars().count() <= 80)
+    is_phrase && rest.iter().all(Line::is_short)
 }
 
 /// Short lines with an address, a telephone number or a firm: a visiting card below a rule.
@@ -331,7 +352,7 @@ mod tests {
     /// New text, quotes and signatures, each joined and trimmed.
     fn parts(text: &str) -> [String; 3] {
         [PassageKind::New, PassageKind::Quote, PassageKind::Signature].map(|kind| {
-            let passages = fold(text)
+            let passages = fold(text, Some("Eva Long"))
                 .into_iter()
                 .filter(|passage| passage.kind == kind);
             passages
@@ -418,6 +439,12 @@ mod tests {
             "",
             "Mit freundlichen Grüßen\n\nAnn Muster",
             "new\n\nMit freundlichen Grüßen\n\nAnn Muster\n",
+        );
+        check(
+            "new",
+            "",
+            "Eva Long\n+1 555 0100",
+            "new\n\nEva Long\n+1 555 0100\n",
         );
         check("電腦壞了", "", "王小明 敬上", "電腦壞了\n\n王小明 敬上\n");
         check(

@@ -43,7 +43,8 @@ pub(super) enum Disposition {
 }
 
 impl PartHead {
-    pub(super) fn read(block: &[u8]) -> Self {
+    /// Reads a part's header; what has no type is of `default`, the kind and subkind that its parent says.
+    pub(super) fn read(block: &[u8], default: (&str, &str)) -> Self {
         let block = readable(block, &mut Vec::new());
         let parser = MessageParser::new()
             .with_mime_headers()
@@ -56,10 +57,15 @@ impl PartHead {
             head.take(header);
         }
         if head.kind.is_empty() {
-            "text".clone_into(&mut head.kind);
-            "plain".clone_into(&mut head.subkind);
+            head.be(default.0, default.1);
         }
         head
+    }
+
+    /// Takes a type for what the part does not say.
+    pub(super) fn be(&mut self, kind: &str, subkind: &str) {
+        kind.clone_into(&mut self.kind);
+        subkind.clone_into(&mut self.subkind);
     }
 
     /// Content type as one word.
@@ -216,6 +222,7 @@ fn take(header: &Header<'_>, raw: &str, mail: &mut Mail) {
                 mail.faults.push(Fault::SeveralSenders);
             }
         }
+        HeaderName::From => mail.faults.push(Fault::SeveralSenders),
         HeaderName::Sender if mail.sender.is_none() => {
             mail.sender = mailboxes(&header.value).into_iter().next();
         }

@@ -91,7 +91,6 @@ impl Writer {
             | "textarea" => {
                 return self.raw_text(name, is_start);
             }
-            "template" | "object" | "svg" | "math" => self.hide(is_start),
             "br" => self.owed_lines += 1,
             "hr" => self.rule(),
             "blockquote" => self.quote(is_start),

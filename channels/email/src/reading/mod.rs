@@ -56,7 +56,8 @@ pub fn read(raw: &Bytes, limits: &Limits) -> Mail {
     mail.remote_loads = rendered.remote_loads;
     mail.attachments = attachments;
     mail.report = report.or_else(|| report_in_prose(&mail));
-    mail.passages = folding::fold(&mail.text);
+    let author = mail.from.as_ref().and_then(|from| from.name.as_deref());
+    mail.passages = folding::fold(&mail.text, author);
     mail.language =
         language::language_of(&mail.text_new()).or_else(|| language::language_of(&mail.subject));
     let mut seen = Vec::new();
@@ -76,11 +77,18 @@ fn read_headless(raw: &Bytes, limits: &Limits) -> Mail {
     let bytes = &raw[..raw.len().min(limits.text_bytes_max)];
     let (text, fault) = charset::decode(bytes, None);
     mail.faults.extend(fault);
-    mail.text = text.replace('\0', "").replace("\r\n", "\n");
+    mail.text = without_controls(&text);
     mail.text
         .truncate(beginning_of(&mail.text, limits.text_bytes_max).len());
-    mail.passages = folding::fold(&mail.text);
+    mail.passages = folding::fold(&mail.text, None);
     mail
+}
+
+/// Text with line ends of one kind and without what only terminals obey.
+fn without_controls(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let is_kept = |letter: &char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    text.chars().filter(is_kept).collect()
 }
 
 /// The first `bytes_max` bytes of a text, or one letter less.

@@ -21,6 +21,7 @@ pub(super) const ORIGINAL: &[&str] = &[
     "inicio del mensaje reenviado:",
     "原始郵件",
     "原始邮件",
+    "邮件原件",
     "原始信件",
     "轉寄郵件",
     "轉寄的郵件",
@@ -171,6 +172,7 @@ pub(super) const DEVICES: &[&str] = &[
     "从我的",
     "获取 outlook",
     "获取 ios 版 outlook",
+    "获取 android 版 outlook",
     "来自我的",
     "iphoneから送信",
     "ipadから送信",
@@ -178,6 +180,8 @@ pub(super) const DEVICES: &[&str] = &[
     "androidから送信",
     "outlook for iosを入手",
     "outlook for ios を入手",
+    "outlook for android を入手",
+    "outlook for androidを入手",
 ];
 
 /// What people close a letter with; name, firm and address follow.

@@ -5,7 +5,7 @@ use super::heads::one_line;
 use crate::address::{EmailAddress, MessageId};
 use serde::{Deserialize, Serialize};
 
-/// What a machine reports.
+/// What a machine reports. Anybody can write one: believe it only of a mail that was sent, to that recipient.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {

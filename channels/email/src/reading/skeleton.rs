@@ -105,14 +105,23 @@ impl Knife<'_> {
     fn open_part(&mut self, start: usize) -> usize {
         let (block, body) = self.part_header(start);
         self.header_bytes += block.len();
-        let head = PartHead::read(
-            &self.raw[block.start..block.end.min(block.start + self.limits.header_bytes_max)],
-        );
-        let part = self.parts.len();
+        let block =
+            &self.raw[block.start..block.end.min(block.start + self.limits.header_bytes_max)];
         let parent = self.open.last().map(|multipart| multipart.part);
+        // RFC 2046 §5.1.5: what lies in a digest is a mail if it says nothing else.
+        let is_in_digest =
+            parent.is_some_and(|parent| self.parts[parent].head.is("multipart", "digest"));
+        let default = if is_in_digest {
+            ("message", "rfc822")
+        } else {
+            ("text", "plain")
+        };
+        let mut head = PartHead::read(block, default);
+        let part = self.parts.len();
         let mut is_multipart = head.kind == "multipart";
         if is_multipart && self.open.len() >= self.limits.depth_max {
             self.faults.push(Fault::NestingTooDeep);
+            head.be("application", "octet-stream");
             is_multipart = false;
         } else if is_multipart && head.boundary.is_none() {
             self.faults.push(Fault::BoundaryMissing);

@@ -30,6 +30,10 @@ pub(super) fn decode_base64(body: &[u8]) -> (Vec<u8>, Option<Fault>) {
         .copied()
         .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         .collect();
+    // One letter alone is no byte.
+    if letters.len() % 4 == 1 {
+        letters.pop();
+    }
     letters.resize(letters.len().next_multiple_of(4), b'=');
     (
         base64_decode(&letters).unwrap_or_default(),
