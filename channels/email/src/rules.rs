@@ -63,10 +63,10 @@ pub struct Treatment {
     pub queue: Option<QueueId>,
     /// What kind of work it is.
     pub kind: Option<Kind>,
-    /// How much hangs on it, 1 high to 3 low.
-    pub impact: Option<u8>,
-    /// How soon it is wanted, 1 high to 3 low.
-    pub urgency: Option<u8>,
+    /// How much hangs on it.
+    pub impact: Option<Grade>,
+    /// How soon it is wanted.
+    pub urgency: Option<Grade>,
     /// Who is kept informed besides the sender.
     pub watchers: Vec<EmailAddress>,
     /// Whether those in Cc are kept informed.
@@ -75,6 +75,28 @@ pub struct Treatment {
     pub acknowledge: Option<bool>,
     /// Whether it is put aside as unwanted: kept, but in nobody's line.
     pub spam: Option<bool>,
+}
+
+/// A grade of impact or urgency: 1 high, 2 middle, 3 low.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Grade(u8);
+
+impl TryFrom<u8> for Grade {
+    type Error = &'static str;
+
+    fn try_from(grade: u8) -> Result<Self, Self::Error> {
+        match grade {
+            1..=3 => Ok(Self(grade)),
+            _ => Err("a grade is 1 (high), 2 or 3 (low)"),
+        }
+    }
+}
+
+impl From<Grade> for u8 {
+    fn from(grade: Grade) -> Self {
+        grade.0
+    }
 }
 
 /// What kind of work a mail is.
@@ -386,6 +408,7 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused() {
         assert!(serde_json::from_str::<Rule>(r#"{"name": "x", "then": {"que": "a"}}"#).is_err());
+        assert!(serde_json::from_str::<Rule>(r#"{"name": "x", "then": {"urgency": 4}}"#).is_err());
         assert!(
             serde_json::from_str::<Rule>(r#"{"name": "x", "when": {"sujet": []}, "then": {}}"#)
                 .is_err()
