@@ -3,7 +3,7 @@
 use super::bus::{Bus, EventSink, Subscription};
 use super::memory_desk::MemoryDesk;
 use super::memory_store::MemoryStore;
-use super::redis_link::RedisPlace;
+use super::redis_place::RedisPlace;
 use super::shared_desk::SharedDesk;
 use super::store::{Request, StoreLost};
 use ringdown_routing::desk::Desk;
@@ -68,12 +68,12 @@ pub enum Health {
 /// Why the desk could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the queue's Redis at {url} cannot be used: {cause}. Start it, or correct `url` in `[redis]`; \
-     without `[redis]` the queue is kept in this process"
+    "the queue's Redis at {place} cannot be used: {cause}. Start it, or correct `[redis]`; without \
+     `[redis]` the queue is kept in this process"
 )]
 pub struct OpenFault {
-    /// Where it was looked for, without the password.
-    pub url: String,
+    /// Where it was looked for, without passwords.
+    pub place: String,
     /// Why.
     #[source]
     pub cause: StoreLost,
@@ -110,11 +110,14 @@ impl Acd {
         at_start: AtStart,
         surroundings: Surroundings,
     ) -> Result<Self, OpenFault> {
-        let url = without_password(&place.url);
+        let shown = place.to_string();
         let clock = surroundings.clock.clone();
         let (desk, health) = SharedDesk::open(place, at_start, surroundings)
             .await
-            .map_err(|cause| OpenFault { url, cause })?;
+            .map_err(|cause| OpenFault {
+                place: shown,
+                cause,
+            })?;
         Ok(Self {
             backend: Backend::Shared(desk),
             clock,
@@ -260,13 +263,6 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::StoreLost { .. }
         | EventKind::Intervened { .. }
         | EventKind::StoreReturned => false,
-    }
-}
-
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
     }
 }
 

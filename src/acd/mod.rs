@@ -8,7 +8,7 @@
 //! | [`bus`] | every event to everybody in this process, in order, and once to the event log |
 //! | [`store`] | what a queue store is |
 //! | [`memory_store`], `memory_desk` | the desk in this process, the embedded default; dispatching within the verb |
-//! | [`redis_store`], `redis_link`, `shared_desk`, `worker` | the desk in Redis, shared by several gateways; `keys` names its keys, `lua/` is its verbs |
+//! | [`redis_store`], `redis_place`, `redis_link`, `shared_desk`, `worker` | the desk in Redis, shared by several gateways: where it is, the way there, what is asked, and the asking task; `keys` names its keys, `lua/` is its verbs |
 //! | `alone` | what a node does while Redis is away, and what it tells it afterwards |
 //!
 //! The rules of the verbs are not here but in [`ringdown_routing::desk`]; who meets whom is decided in
@@ -21,6 +21,7 @@ mod keys;
 mod memory_desk;
 pub mod memory_store;
 mod redis_link;
+mod redis_place;
 pub mod redis_store;
 mod scripts;
 mod shared_desk;
@@ -29,5 +30,5 @@ mod worker;
 
 pub use bus::{EventSink, Notice, Subscription};
 pub use handle::{Acd, AtStart, Clock, Health, OpenFault, PublishFault, Surroundings};
-pub use redis_link::RedisPlace;
+pub use redis_place::{Leases, RedisPlace, RedisServers, TlsFiles};
 pub use store::StoreLost;

@@ -1,13 +1,11 @@
 //! The desk in Redis, shared by several gateways.
 
 use super::keys::Keys;
-use super::redis_link::{
-    EventFollower, REDIRECTS_MAX, RedisPlace, connect, load_scripts, redirected,
-};
+use super::redis_link::{EventFollower, RedisLink};
+use super::redis_place::RedisPlace;
 use super::scripts::SCRIPTS;
 use super::store::{Leadership, QueueStore, Request, StoreLost};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, Value};
+use redis::{Cmd, Value};
 use ringdown_routing::agent::{Agent, AgentProfile, State, Status, Tally};
 use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
 use ringdown_routing::ids::{AgentId, NodeId};
@@ -22,13 +20,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One connection to the desk of a shard. When it is lost, another is made with [`RedisStore::open`].
+/// The desk of a shard. When its server is lost, it is opened anew with [`RedisStore::open`].
 #[derive(Clone)]
 pub struct RedisStore {
-    client: Client,
-    connection: MultiplexedConnection,
+    link: RedisLink,
     keys: Arc<Keys>,
-    place: RedisPlace,
     origin: NodeId,
 }
 
@@ -42,47 +38,30 @@ pub enum Found {
 }
 
 impl RedisStore {
-    /// Connects, loads the scripts, and opens the desk; an empty one gets an origin for its events that
-    /// no earlier desk had, and tokens above all earlier ones.
+    /// Connects, loads the scripts, and opens the desk. An empty one, and one whose server is another than
+    /// before, gets an origin for its events that no earlier one had, and tokens above all earlier ones.
     pub async fn open(
         place: RedisPlace,
         node: &NodeId,
         at: Timestamp,
     ) -> Result<(Self, Found), StoreLost> {
-        let mut client = Client::open(place.url.as_str())?;
         let keys = Arc::new(Keys::new(&place.key_prefix, &place.shard));
         let origin = format!("{}/{node}/{}", place.shard, at.as_millis());
-        for _ in 0..REDIRECTS_MAX {
-            let mut connection = connect(&client, &place).await?;
-            load_scripts(&mut connection).await?;
-            let mut cmd = SCRIPTS.open.command();
-            cmd.arg(1).arg(keys.meta());
-            cmd.arg(&origin).arg(at.as_millis().max(0));
-            let opened: Result<(String, i64), RedisError> = cmd.query_async(&mut connection).await;
-            match opened {
-                Ok((origin, is_new)) => {
-                    let store = Self {
-                        client,
-                        connection,
-                        keys,
-                        place,
-                        origin: NodeId::new(origin.as_str()),
-                    };
-                    let found = if is_new == 1 {
-                        Found::Nothing
-                    } else {
-                        Found::Desk
-                    };
-                    return Ok((store, found));
-                }
-                // A Cluster: the shard has one slot, so one node holds all of it.
-                Err(error) => match redirected(&client, &error) {
-                    Some(info) => client = Client::open(info)?,
-                    None => return Err(error.into()),
-                },
-            }
-        }
-        Err(StoreLost::Faulty("it redirects in a circle".to_owned()))
+        let mut cmd = SCRIPTS.open.command();
+        cmd.arg(1).arg(keys.meta());
+        cmd.arg(&origin).arg(at.as_millis().max(0));
+        let (link, (origin, is_new)) = RedisLink::open::<(String, i64)>(place, cmd).await?;
+        let store = Self {
+            link,
+            keys,
+            origin: NodeId::new(origin.as_str()),
+        };
+        let found = if is_new == 1 {
+            Found::Nothing
+        } else {
+            Found::Desk
+        };
+        Ok((store, found))
     }
 
     /// The origin of the desk's events.
@@ -92,17 +71,7 @@ impl RedisStore {
 
     /// A connection of its own for following the events, so that waiting there holds nobody up.
     pub(super) async fn follow_events(&self) -> Result<EventFollower, StoreLost> {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(self.place.connect_timeout));
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config.set_response_timeout(None))
-            .await?;
-        Ok(EventFollower {
-            connection,
-            keys: self.keys.clone(),
-            patience: self.place.command_timeout,
-        })
+        self.link.follow_events(self.keys.clone()).await
     }
 
     fn command(&self, request: &Request) -> Cmd {
@@ -122,35 +91,17 @@ impl RedisStore {
         }
         cmd
     }
-
-    async fn run(&self, requests: &[Request]) -> Vec<Result<Value, StoreLost>> {
-        let mut pipeline = redis::pipe();
-        pipeline.ignore_errors();
-        for request in requests {
-            pipeline.add_command(self.command(request));
-        }
-        let mut connection = self.connection.clone();
-        let answers: Result<Vec<Result<Value, RedisError>>, RedisError> =
-            pipeline.query_async(&mut connection).await;
-        match answers {
-            Ok(answers) => answers
-                .into_iter()
-                .map(|answer| answer.map_err(StoreLost::from))
-                .collect(),
-            Err(error) => {
-                let lost = StoreLost::from(error);
-                requests.iter().map(|_| Err(lost.clone())).collect()
-            }
-        }
-    }
 }
 
 impl QueueStore for RedisStore {
     async fn ask(&self, requests: Vec<Request>) -> Vec<Result<Outcome, StoreLost>> {
-        self.run(&requests)
-            .await
-            .into_iter()
-            .map(|answer| answer.and_then(read_outcome))
+        let commands: Vec<Cmd> = requests
+            .iter()
+            .map(|request| self.command(request))
+            .collect();
+        let answers = self.link.send(&commands).await.into_iter();
+        answers
+            .map(|answer| read_outcome(answer.map_err(StoreLost::from)?))
             .collect()
     }
 
@@ -169,17 +120,16 @@ impl QueueStore for RedisStore {
         ] {
             pipeline.hgetall(key);
         }
-        let mut connection = self.connection.clone();
+        let mut connection = self.link.connection();
         let fields: Vec<BTreeMap<String, String>> = pipeline.query_async(&mut connection).await?;
         read_snapshot(&fields)
     }
 
     async fn lead(&self, node: &NodeId, lease: Duration) -> Result<Leadership, StoreLost> {
-        let mut connection = self.connection.clone();
         let mut cmd = SCRIPTS.lead.command();
         cmd.arg(1).arg(self.keys.leader());
         cmd.arg(node.as_str()).arg(millis(lease));
-        let leads: i64 = cmd.query_async(&mut connection).await?;
+        let leads: i64 = self.link.send_one(cmd).await?;
         Ok(if leads == 1 {
             Leadership::Ours
         } else {
@@ -188,10 +138,9 @@ impl QueueStore for RedisStore {
     }
 
     async fn resign(&self, node: &NodeId) -> Result<(), StoreLost> {
-        let mut connection = self.connection.clone();
         let mut cmd = SCRIPTS.resign.command();
         cmd.arg(1).arg(self.keys.leader()).arg(node.as_str());
-        let _: i64 = cmd.query_async(&mut connection).await?;
+        let _: i64 = self.link.send_one(cmd).await?;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@
 use super::alone::Alone;
 use super::bus::{Bus, MadeBy, Subscription};
 use super::handle::{AtStart, Health, Surroundings};
-use super::redis_link::RedisPlace;
+use super::redis_place::RedisPlace;
 use super::store::{Request, StoreLost};
 use super::worker::Worker;
 use ringdown_routing::event::{Event, EventDraft, EventKind};

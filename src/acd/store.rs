@@ -65,6 +65,9 @@ pub enum StoreLost {
     /// It answered what we do not understand: another version's scripts, or a fault of ours.
     #[error("Redis answered out of turn: {0}")]
     Faulty(String),
+    /// What is configured cannot be used; it says what.
+    #[error("{0}")]
+    Misconfigured(String),
     /// The desk goes down, or more is asked of it than it can take.
     #[error("the desk takes no more requests at the moment")]
     Busy,

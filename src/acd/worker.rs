@@ -4,7 +4,8 @@ use super::alone::Alone;
 use super::bus::{Bus, MadeBy};
 use super::handle::{AtStart, Clock, Health, Surroundings};
 use super::memory_desk::next_wake;
-use super::redis_link::{EventFollower, RedisPlace};
+use super::redis_link::EventFollower;
+use super::redis_place::RedisPlace;
 use super::redis_store::{Found, RedisStore};
 use super::shared_desk::{Asked, Following, OnAnswer, SharedState, Sight, TakenIn, lock};
 use super::store::{Leadership, QueueStore, Request, StoreLost};
@@ -21,21 +22,6 @@ use tokio::task::JoinHandle;
 
 /// Most requests sent at once.
 const BATCH_MAX: usize = 128;
-
-/// How long a node may be silent before its calls are taken for over.
-const NODE_LEASE: Duration = Duration::from_secs(15);
-
-/// How often a node says that it lives.
-const NODE_RENEW: Duration = Duration::from_secs(5);
-
-/// How long a dispatcher that stopped keeps others from dispatching.
-const LEAD_LEASE: Duration = Duration::from_secs(3);
-
-/// How often the dispatcher's lease is renewed or sought.
-const LEAD_RENEW: Duration = Duration::from_secs(1);
-
-/// How often silent nodes are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 
 /// Shortest time between two reapings: what is due may be reaped by another node, whose event is on its
 /// way.
@@ -350,10 +336,10 @@ impl Worker {
         let Link::Up { store, .. } = &self.link else {
             return;
         };
-        let at = self.clock.now();
+        let (at, leases) = (self.clock.now(), self.place.leases);
         if self.duties.lead <= at {
-            self.duties.lead = at + LEAD_RENEW;
-            match store.lead(&self.node, LEAD_LEASE).await {
+            self.duties.lead = at + leases.lead_renewal();
+            match store.lead(&self.node, leases.lead).await {
                 Ok(leads) => self.leads = leads,
                 Err(lost) => return self.go_alone(&lost),
             }
@@ -365,16 +351,16 @@ impl Worker {
         }
         let mut verbs = Vec::new();
         if self.duties.alive <= at {
-            self.duties.alive = at + NODE_RENEW;
+            self.duties.alive = at + leases.node_renewal();
             verbs.push(Verb::NodeAlive {
                 node: self.node.clone(),
-                lease: NODE_LEASE,
+                lease: leases.node,
             });
         }
         let due = lock(&self.state).sight.view().next_due();
         let is_due = due.is_some_and(|due| due <= at) && self.duties.expire_not_before <= at;
         if is_due || self.duties.expire <= at {
-            self.duties.expire = at + EXPIRE_EVERY;
+            self.duties.expire = at + leases.node_renewal();
             self.duties.expire_not_before = at + EXPIRE_PAUSE;
             verbs.push(Verb::Expire);
         }
@@ -388,7 +374,7 @@ impl Worker {
     fn next_wake(&self) -> Timestamp {
         let at = self.clock.now();
         match &self.link {
-            Link::Down { .. } => at + LEAD_RENEW,
+            Link::Down { .. } => at + self.place.leases.lead_renewal(),
             Link::Up { .. } => {
                 let soon = next_wake(lock(&self.state).sight.view(), at);
                 let soon = soon.map(|soon| soon.max(self.duties.expire_not_before));
@@ -457,7 +443,7 @@ impl Worker {
             match sight {
                 Sight::Following(_) => Vec::new(),
                 Sight::Alone(alone) => {
-                    let plan = alone.prepare_return(&remote, found, NODE_LEASE, at);
+                    let plan = alone.prepare_return(&remote, found, self.place.leases.node, at);
                     for event in plan.told {
                         bus.tell(event, MadeBy::Us);
                     }
@@ -494,7 +480,7 @@ impl Worker {
             self.link = follow(store, follower, last);
         }
         self.duties = Duties::all_at(at);
-        self.duties.expire = at + NODE_LEASE;
+        self.duties.expire = at + self.place.leases.node;
         self.waits_for_news = false;
         self.health.send_replace(Health::Good);
         Ok(())

@@ -397,12 +397,8 @@ fn check_services(config: &Config, source: &mut Source<'_>) {
     if config.cms.deadline.is_zero() {
         source.note_at(&[Key("cms"), Key("deadline_ms")], "must be above 0");
     }
-    if let Some(redis) = &config.redis
-        && !["redis://", "rediss://", "unix://"]
-            .iter()
-            .any(|scheme| redis.url.expose().starts_with(scheme))
-    {
-        source.note_at(&[Key("redis"), Key("url")], "must begin with `redis://`");
+    if let Some(redis) = &config.redis {
+        super::redis::check(redis, source);
     }
     if let Some(database) = &config.database {
         let url = database.url.expose();

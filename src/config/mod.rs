@@ -8,6 +8,7 @@ mod check;
 mod desk;
 mod fault;
 mod hours;
+mod redis;
 mod services;
 mod source;
 mod value;
@@ -16,7 +17,8 @@ mod voice;
 pub use desk::{Agent, AtClosing, LogIn, NoAgents, PriorityByClass, Queue, Skill, Then, WayOut};
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
-pub use services::{Cms, Database, Limits, Redis, Rights, Site, Tickets, Token, Web};
+pub use redis::Redis;
+pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, Language, Region, Secret, Zone};
 pub use voice::{AnswerMode, Media, Number, Sip, Trunk};
 
@@ -201,6 +203,9 @@ impl Config {
             .flatten()
         {
             *path = folder.join(&*path);
+        }
+        if let Some(redis) = &mut self.redis {
+            redis.resolve_paths(folder);
         }
     }
 }

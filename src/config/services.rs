@@ -1,4 +1,4 @@
-//! `[site]`, `[cms]`, `[tickets]`, `[redis]`, `[database]`, `[web]` and `[limits]`.
+//! `[site]`, `[cms]`, `[tickets]`, `[database]`, `[web]` and `[limits]`.
 
 use super::value::{Language, Region, Secret, Zone, millis, seconds};
 use serde::{Deserialize, Serialize};
@@ -79,31 +79,6 @@ impl Default for Tickets {
             urgency: 2,
         }
     }
-}
-
-/// `[redis]`: the queue's truth, shared by several gateways.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    /// `redis://host:port/db`.
-    pub url: Secret,
-    /// First word of every key.
-    #[serde(default = "ringdown")]
-    pub key_prefix: String,
-    /// Longest wait for a connection.
-    #[serde(
-        rename = "connect_timeout_ms",
-        default = "two_seconds",
-        deserialize_with = "millis"
-    )]
-    pub connect_timeout: Duration,
-    /// Longest wait for an answer.
-    #[serde(
-        rename = "command_timeout_ms",
-        default = "one_second",
-        deserialize_with = "millis"
-    )]
-    pub command_timeout: Duration,
 }
 
 /// `[database]`: what must last. Without this section it is a SQLite file in `data_dir`.
@@ -205,21 +180,9 @@ fn service_desk() -> String {
     "Service desk".to_owned()
 }
 
-fn ringdown() -> String {
-    "ringdown".to_owned()
-}
-
 #[expect(clippy::expect_used, reason = "the tag is a constant of this file")]
 fn english() -> Language {
     "en".parse().expect("`en` is a language tag")
-}
-
-fn one_second() -> Duration {
-    Duration::from_secs(1)
-}
-
-fn two_seconds() -> Duration {
-    Duration::from_secs(2)
 }
 
 fn four() -> u32 {

@@ -1,7 +1,8 @@
 //! Redis, the database, and the people in it.
 
 use super::Finding;
-use crate::config::{Config, Redis};
+use crate::acd::{RedisPlace, StoreLost};
+use crate::config::Config;
 use sqlx::{AnyConnection, Connection};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,7 +22,7 @@ pub(super) async fn redis(config: &Config) -> Vec<Finding> {
     };
     match tokio::time::timeout(
         redis.connect_timeout + redis.command_timeout * 3,
-        ask_redis(redis),
+        ask_redis(&RedisPlace::from(redis)),
     )
     .await
     {
@@ -35,18 +36,20 @@ fn unreachable_redis(why: &str) -> Finding {
     Finding::bad(
         "redis",
         format!("cannot be reached: {why}"),
-        "start it, correct [redis] url, or leave [redis] out to keep the queue in this process",
+        "start it, correct [redis], or leave [redis] out to keep the queue in this process",
     )
 }
 
-async fn ask_redis(redis: &Redis) -> redis::RedisResult<Vec<Finding>> {
+async fn ask_redis(place: &RedisPlace) -> Result<Vec<Finding>, StoreLost> {
     let begun = Instant::now();
-    let client = redis::Client::open(redis.url.expose())?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+    let mut connection = place.connect().await?;
     let pong: String = redis::cmd("PING").query_async(&mut connection).await?;
     let mut findings = vec![Finding::good(
         "redis",
-        format!("answers {pong} after {} ms", begun.elapsed().as_millis()),
+        format!(
+            "{place} answers {pong} after {} ms",
+            begun.elapsed().as_millis()
+        ),
     )];
     let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
     let theirs = Duration::from_secs(seconds) + Duration::from_micros(micros);

@@ -104,11 +104,11 @@ fn a_redis_that_is_not_there_is_bad() {
             .local_addr()
             .unwrap()
             .port();
+        let url = format!("redis://127.0.0.1:{port}/0");
         config.redis = Some(Redis {
-            url: Secret::new(format!("redis://127.0.0.1:{port}/0")),
-            key_prefix: "x".to_owned(),
             connect_timeout: Duration::from_millis(200),
             command_timeout: Duration::from_millis(200),
+            ..Redis::at(Secret::new(url))
         });
         let findings = examine(&config).await;
         assert_eq!(

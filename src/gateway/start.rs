@@ -306,13 +306,7 @@ async fn open_desk(config: &Config, node: NodeId, log: EventLog) -> anyhow::Resu
     let Some(redis) = &config.redis else {
         return Ok(Acd::in_memory(surroundings));
     };
-    let place = RedisPlace {
-        url: redis.url.expose().to_owned(),
-        connect_timeout: redis.connect_timeout,
-        command_timeout: redis.command_timeout,
-        key_prefix: redis.key_prefix.clone(),
-        shard: "0".to_owned(),
-    };
+    let place = RedisPlace::from(redis);
     Ok(Acd::in_redis(place, AtStart::RequireRedis, surroundings).await?)
 }
 

@@ -220,11 +220,10 @@ impl<S: QueueStore> Pair<S> {
 
 fn place(server: &RedisServer, shard: &str) -> RedisPlace {
     RedisPlace {
-        url: server.url(),
-        key_prefix: "ringdown".to_owned(),
         shard: shard.to_owned(),
         connect_timeout: Duration::from_secs(5),
         command_timeout: Duration::from_secs(5),
+        ..RedisPlace::at(server.url())
     }
 }
 

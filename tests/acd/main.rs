@@ -3,5 +3,6 @@
 #[path = "../../routing/tests/acts/mod.rs"]
 mod acts;
 mod contract;
+mod redis_kinds;
 mod redis_server;
 mod work;

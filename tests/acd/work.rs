@@ -19,20 +19,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
-const DONE: Answer = Answer::Done;
+pub(crate) const DONE: Answer = Answer::Done;
 
-type Written = Arc<Mutex<Vec<Event>>>;
+pub(crate) type Written = Arc<Mutex<Vec<Event>>>;
 
 /// One gateway: its desk, what it hears, and what it wrote down.
-struct Gateway {
+pub(crate) struct Gateway {
     node: NodeId,
-    acd: Acd,
+    pub(crate) acd: Acd,
     heard: Subscription,
     written: Written,
 }
 
 impl Gateway {
-    fn new(node: NodeId, acd: Acd, written: Written) -> Self {
+    pub(crate) fn new(node: NodeId, acd: Acd, written: Written) -> Self {
         let heard = acd.subscribe();
         Self {
             node,
@@ -42,7 +42,7 @@ impl Gateway {
         }
     }
 
-    fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         let node = NodeId::from("alone");
         let began = tokio::time::Instant::now();
         let clock = Clock::new(move || START + began.elapsed());
@@ -50,7 +50,7 @@ impl Gateway {
         Self::new(node, Acd::in_memory(surroundings), written)
     }
 
-    async fn in_redis(server: &RedisServer, name: &str, clock: Clock) -> Self {
+    pub(crate) async fn in_redis(server: &RedisServer, name: &str, clock: Clock) -> Self {
         let node = NodeId::from(name);
         let (surroundings, written) = surroundings(&node, clock);
         let acd = Acd::in_redis(place(server), AtStart::RequireRedis, surroundings)
@@ -59,7 +59,7 @@ impl Gateway {
         Self::new(node, acd, written)
     }
 
-    async fn change(&self, verb: Verb) -> Answer {
+    pub(crate) async fn change(&self, verb: Verb) -> Answer {
         let asked = format!("{verb:?}");
         self.acd
             .change(verb)
@@ -67,7 +67,7 @@ impl Gateway {
             .unwrap_or_else(|lost| panic!("{asked}: {lost}"))
     }
 
-    async fn furnish(&self, wrap_up: Duration, agents: &[&str]) {
+    pub(crate) async fn furnish(&self, wrap_up: Duration, agents: &[&str]) {
         let mut rules = QueueRules::with_defaults(queue());
         rules.wrap_up = wrap_up;
         assert_eq!(self.change(Verb::SetQueue { rules }).await, DONE);
@@ -86,20 +86,20 @@ impl Gateway {
         }
     }
 
-    fn contact(&self, number: u128) -> QueuedContact {
+    pub(crate) fn contact(&self, number: u128) -> QueuedContact {
         let id = ContactId::from_u128(number);
         let (now, node) = (self.acd.now(), self.node.clone());
         QueuedContact::new(id, queue(), Channel::Voice, now, node)
     }
 
-    async fn enqueue(&self, number: u128) -> ContactId {
+    pub(crate) async fn enqueue(&self, number: u128) -> ContactId {
         let contact = self.contact(number);
         let id = contact.id;
         assert_eq!(self.change(Verb::Enqueue { contact }).await, DONE);
         id
     }
 
-    async fn complete(&self, contact: ContactId) -> Answer {
+    pub(crate) async fn complete(&self, contact: ContactId) -> Answer {
         self.change(Verb::Complete {
             contact,
             by: EndedBy::Caller,
@@ -110,7 +110,7 @@ impl Gateway {
     }
 
     /// Listens until something is heard that `wanted` makes something of.
-    async fn hear<T>(&mut self, wanted: impl Fn(&Notice) -> Option<T>) -> T {
+    pub(crate) async fn hear<T>(&mut self, wanted: impl Fn(&Notice) -> Option<T>) -> T {
         let listen = async {
             loop {
                 let notice = self.heard.next().await.expect("the desk is open");
@@ -124,11 +124,11 @@ impl Gateway {
             .expect("it is heard in time")
     }
 
-    async fn hear_offer_of(&mut self, contact: ContactId) -> (AgentId, OfferToken) {
+    pub(crate) async fn hear_offer_of(&mut self, contact: ContactId) -> (AgentId, OfferToken) {
         self.hear(|notice| offer_of(notice, contact)).await
     }
 
-    async fn is_well(&self, wanted: impl Fn(&Health) -> bool) {
+    pub(crate) async fn is_well(&self, wanted: impl Fn(&Health) -> bool) {
         let mut health = self.acd.health();
         let wait = health.wait_for(|health| wanted(health));
         tokio::time::timeout(Duration::from_secs(60), wait)
@@ -137,19 +137,19 @@ impl Gateway {
             .expect("the desk is open");
     }
 
-    fn place_of(&self, contact: ContactId) -> Option<Place> {
+    pub(crate) fn place_of(&self, contact: ContactId) -> Option<Place> {
         self.acd
             .read(|view| view.contact(contact).map(|contact| contact.place.clone()))
     }
 
-    fn agent(&self, name: &str) -> (Status, State) {
+    pub(crate) fn agent(&self, name: &str) -> (Status, State) {
         self.acd.read(|view| {
             let agent = view.agent(&AgentId::from(name)).expect("they work here");
             (agent.status.clone(), agent.state.clone())
         })
     }
 
-    fn written(&self) -> Vec<Event> {
+    pub(crate) fn written(&self) -> Vec<Event> {
         self.written.lock().expect("nobody panicked").clone()
     }
 }
@@ -166,7 +166,7 @@ fn offer_of(notice: &Notice, contact: ContactId) -> Option<(AgentId, OfferToken)
     }
 }
 
-fn surroundings(node: &NodeId, clock: Clock) -> (Surroundings, Written) {
+pub(crate) fn surroundings(node: &NodeId, clock: Clock) -> (Surroundings, Written) {
     let written = Written::default();
     let sink: EventSink = {
         let written = written.clone();
@@ -185,16 +185,15 @@ fn surroundings(node: &NodeId, clock: Clock) -> (Surroundings, Written) {
 
 fn place(server: &RedisServer) -> RedisPlace {
     RedisPlace {
-        url: server.url(),
-        key_prefix: "ringdown".to_owned(),
         shard: "desk".to_owned(),
         connect_timeout: Duration::from_secs(2),
         command_timeout: Duration::from_secs(2),
+        ..RedisPlace::at(server.url())
     }
 }
 
 /// The machine's clock, which can be put forward.
-fn movable_clock() -> (Clock, Arc<AtomicI64>) {
+pub(crate) fn movable_clock() -> (Clock, Arc<AtomicI64>) {
     let ahead = Arc::new(AtomicI64::new(0));
     let moved = ahead.clone();
     let machine = Clock::of_the_machine();
@@ -213,7 +212,7 @@ fn profile(name: &str) -> AgentProfile {
     AgentProfile::new(AgentId::from(name), name).serving([queue()])
 }
 
-fn ids(events: &[Event]) -> BTreeSet<EventId> {
+pub(crate) fn ids(events: &[Event]) -> BTreeSet<EventId> {
     events.iter().map(|event| event.id.clone()).collect()
 }
 
@@ -623,10 +622,7 @@ async fn without_redis_at_start_the_operator_is_told_or_the_node_waits_alone() {
         .await
         .expect_err("nobody is there");
     let sentence = fault.to_string();
-    assert!(
-        sentence.contains("correct `url` in `[redis]`"),
-        "{sentence}"
-    );
+    assert!(sentence.contains("correct `[redis]`"), "{sentence}");
 
     let (alone, written) = surroundings(&node, Clock::of_the_machine());
     let acd = Acd::in_redis(place(&server), AtStart::StartAlone, alone)

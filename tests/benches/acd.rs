@@ -31,10 +31,7 @@ async fn main() {
     }
     for waiting in [200, 10_000] {
         let server = RedisServer::start(Keeps::Nothing);
-        let place = RedisPlace {
-            url: server.url(),
-            ..RedisPlace::default()
-        };
+        let place = RedisPlace::at(server.url());
         let acd = Acd::in_redis(place, AtStart::RequireRedis, surroundings())
             .await
             .expect("the server is there");
