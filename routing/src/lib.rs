@@ -15,6 +15,7 @@
 //! | [`desk`] | what each verb does: the store in memory, and the model of the store in Redis |
 //! | [`view`] | the state of the desk as its events tell it, indexed |
 //! | [`policy`] | which contact next, and to whom |
+//! | [`simulation`] | the real desk and policy in virtual time, with people played |
 //! | [`invariants`] | what holds always, as checks for tests, replays and simulations |
 //!
 //! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
@@ -32,6 +33,7 @@ pub mod invariants;
 pub mod policy;
 pub mod queue;
 pub mod staffing;
+pub mod simulation;
 pub mod statistics;
 pub mod time;
 pub mod verb;

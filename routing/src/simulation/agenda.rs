@@ -1,0 +1,74 @@
+//! What is to happen and when, in the order in which one second goes.
+
+use crate::ids::{ContactId, OfferToken};
+use crate::time::Timestamp;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// An agent by their place in the cast, which is the order of their names.
+pub(super) type AgentPlace = usize;
+
+/// One thing that people do at an instant.
+///
+/// The order of the variants is the order within one second: agents freed, then their status, then
+/// callers who leave, then timers; within each by the ids that stand first. Arrivals come after these,
+/// then matching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Act {
+    /// Agents freed.
+    Freed(AgentPlace, ContactId, Freed),
+    /// Agents' status.
+    Status(AgentPlace, StatusAct),
+    /// A caller who was not answered leaves.
+    Leaves(ContactId),
+    /// What an offer comes to, unless it ended before.
+    Offer(ContactId, OfferToken, OfferEnd),
+}
+
+/// How an agent comes free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Freed {
+    /// The conversation ends.
+    Talked,
+    /// The work after it ends.
+    WrappedUp,
+}
+
+/// What an agent does with their status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StatusAct {
+    LogsOut,
+    LogsIn,
+    ComesBack,
+}
+
+/// What an offer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum OfferEnd {
+    IsAnswered,
+    RingsOut,
+}
+
+/// What is to happen, soonest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Agenda {
+    entries: BinaryHeap<Reverse<(Timestamp, Act)>>,
+}
+
+impl Agenda {
+    pub(super) fn plan(&mut self, at: Timestamp, act: Act) {
+        self.entries.push(Reverse((at, act)));
+    }
+
+    pub(super) fn next_at(&self) -> Option<Timestamp> {
+        self.entries.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes the next thing that is due at `now`.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Option<Act> {
+        if self.next_at()? > now {
+            return None;
+        }
+        self.entries.pop().map(|Reverse((_, act))| act)
+    }
+}

@@ -1,0 +1,300 @@
+//! What is wrong with a scenario, each fault with its place; and the cast of one that is sound.
+
+use super::cast::{AgentPlayer, Caller, Cast, Shift};
+use super::scenario::{AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioQueue};
+use crate::agent::{AgentProfile, Skills};
+use crate::contact::Priority;
+use crate::ids::{AgentId, ContactId, QueueId, SkillId};
+use crate::queue::{Aging, QueueRules};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// Longest time a scenario may name, in seconds: about 31 years.
+pub const SECONDS_MAX: i64 = 1_000_000_000;
+
+/// Most names a fault lists of what there is.
+const NAMES_TOLD_MAX: usize = 5;
+
+/// One thing that is wrong with a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioFault {
+    /// Where, as a path: `contacts[3].queue`.
+    pub place: String,
+    /// What is wrong, in a sentence.
+    pub sentence: String,
+}
+
+impl fmt::Display for ScenarioFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.sentence)
+    }
+}
+
+impl std::error::Error for ScenarioFault {}
+
+/// A scenario that makes sense, ready to be played.
+#[derive(Debug)]
+pub(super) struct Plan<'s> {
+    pub(super) cast: Cast,
+    /// The contacts' names in order; the place is the id, so that ties go by name.
+    pub(super) names: Vec<&'s str>,
+    /// In the order of their arrival, ties by id.
+    pub(super) callers: Vec<Caller>,
+}
+
+/// Makes the cast of a scenario, or tells all that is wrong with it.
+pub(super) fn plan(scenario: &Scenario) -> Result<Plan<'_>, Vec<ScenarioFault>> {
+    let mut check = Check::of(scenario);
+    let queues = check.queues(&scenario.queues);
+    let agents = check.agents(&scenario.agents);
+    let (names, callers) = check.contacts(&scenario.contacts);
+    if check.faults.is_empty() {
+        let cast = Cast { queues, agents };
+        Ok(Plan {
+            cast,
+            names,
+            callers,
+        })
+    } else {
+        Err(check.faults)
+    }
+}
+
+struct Check<'s> {
+    queue_names: BTreeSet<&'s str>,
+    faults: Vec<ScenarioFault>,
+}
+
+impl<'s> Check<'s> {
+    fn of(scenario: &'s Scenario) -> Self {
+        Self {
+            queue_names: scenario
+                .queues
+                .iter()
+                .map(|queue| queue.id.as_str())
+                .collect(),
+            faults: Vec::new(),
+        }
+    }
+
+    fn fault(&mut self, place: impl Into<String>, sentence: impl Into<String>) {
+        self.faults.push(ScenarioFault {
+            place: place.into(),
+            sentence: sentence.into(),
+        });
+    }
+
+    fn queues(&mut self, queues: &[ScenarioQueue]) -> Vec<QueueRules> {
+        self.are_distinct("queues", queues.iter().map(|queue| queue.id.as_str()));
+        let mut all: Vec<QueueRules> = queues
+            .iter()
+            .enumerate()
+            .map(|(place, queue)| self.queue(&format!("queues[{place}]"), queue))
+            .collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    fn queue(&mut self, at: &str, queue: &ScenarioQueue) -> QueueRules {
+        if queue.overflow.is_some() {
+            self.fault(format!("{at}.overflow"), "is not supported yet; only null");
+        }
+        QueueRules {
+            strategy: queue.strategy,
+            aging: self.aging(at, queue.aging_per_s),
+            ring_timeout: self.duration(at, "ring_timeout_s", queue.ring_timeout_s),
+            decline_back_off: self.duration(at, "decline_back_off_s", queue.decline_back_off_s),
+            waiting_max: queue.waiting_max,
+            is_open: queue.is_open,
+            service_level: self.duration(at, "service_level_s", queue.service_level_s),
+            short_abandon: self.duration(at, "short_abandon_s", queue.short_abandon_s),
+            ..QueueRules::with_defaults(QueueId::from(queue.id.as_str()))
+        }
+    }
+
+    fn aging(&mut self, at: &str, per_s: f64) -> Aging {
+        let most = Aging::MAX.thousandths();
+        let thousandths = (per_s * 1_000.0).round();
+        let is_in_steps = (per_s * 1_000.0 - thousandths).abs() < 1e-6;
+        if !(is_in_steps && (0.0..=f64::from(most)).contains(&thousandths)) {
+            let sentence = format!(
+                "{per_s} is not within 0 and {} in steps of 0.001",
+                most / 1_000
+            );
+            self.fault(format!("{at}.aging_per_s"), sentence);
+            return Aging::NONE;
+        }
+        // Exact: a whole number that fits, as was just seen.
+        Aging::from_thousandths(thousandths as u32)
+    }
+
+    fn agents(&mut self, agents: &[ScenarioAgent]) -> Vec<AgentPlayer> {
+        self.are_distinct("agents", agents.iter().map(|agent| agent.id.as_str()));
+        let mut all: Vec<AgentPlayer> = agents
+            .iter()
+            .enumerate()
+            .map(|(place, agent)| self.agent(&format!("agents[{place}]"), agent))
+            .collect();
+        all.sort_by(|a, b| a.profile.id.cmp(&b.profile.id));
+        all
+    }
+
+    fn agent(&mut self, at: &str, agent: &ScenarioAgent) -> AgentPlayer {
+        for queue in agent.queues.keys() {
+            self.is_queue(format!("{at}.queues"), queue.as_str());
+        }
+        if agent.weight == 0 {
+            self.fault(format!("{at}.weight"), "must be at least 1");
+        }
+        let from = self.instant(at, "login_s", agent.login_s);
+        let to = agent.logout_s.map(|to| self.instant(at, "logout_s", to));
+        if to.is_some_and(|to| to <= from) {
+            self.fault(format!("{at}.logout_s"), "must come after login_s");
+        }
+        if agent
+            .idle_since_s
+            .is_some_and(|since| since.abs() > SECONDS_MAX)
+        {
+            let sentence = format!("is not within {SECONDS_MAX} s of the beginning");
+            self.fault(format!("{at}.idle_since_s"), sentence);
+        }
+        if agent.capacity.values().filter(|most| **most > 0).count() > 1
+            || agent.capacity.values().any(|most| *most > 1)
+        {
+            self.fault(
+                format!("{at}.capacity"),
+                "more than one contact at once is not supported yet",
+            );
+        }
+        AgentPlayer {
+            profile: AgentProfile {
+                id: AgentId::from(agent.id.as_str()),
+                name: agent.id.clone(),
+                queues: agent.queues.clone(),
+                skills: skills(&agent.skills),
+                capacity: agent.capacity.clone(),
+                weight: agent.weight,
+            },
+            shifts: vec![Shift { from, to }],
+            idle_since: agent.idle_since_s.map(Timestamp::from_seconds),
+            answer_after: match agent.answer_after_s {
+                AnswerAfter::Seconds(after) => Some(self.duration(at, "answer_after_s", after)),
+                AnswerAfter::Never => None,
+            },
+            ready_after_rona: agent
+                .ready_after_rona_s
+                .map(|after| self.duration(at, "ready_after_rona_s", after)),
+        }
+    }
+
+    fn contacts(&mut self, contacts: &'s [ScenarioContact]) -> (Vec<&'s str>, Vec<Caller>) {
+        self.are_distinct(
+            "contacts",
+            contacts.iter().map(|contact| contact.id.as_str()),
+        );
+        let mut names: Vec<&str> = contacts.iter().map(|contact| contact.id.as_str()).collect();
+        names.sort_unstable();
+        let mut callers: Vec<Caller> = contacts
+            .iter()
+            .enumerate()
+            .map(|(place, contact)| {
+                let rank = names.partition_point(|name| *name < contact.id.as_str());
+                let id = ContactId::from_u128(rank as u128);
+                self.contact(&format!("contacts[{place}]"), contact, id)
+            })
+            .collect();
+        callers.sort_by_key(|caller| (caller.at, caller.id));
+        (names, callers)
+    }
+
+    fn contact(&mut self, at: &str, contact: &ScenarioContact, id: ContactId) -> Caller {
+        self.is_queue(format!("{at}.queue"), &contact.queue);
+        if contact.sticky.is_some() {
+            self.fault(format!("{at}.sticky"), "is not supported yet; only null");
+        }
+        let needs = match contact.skills.as_slice() {
+            [] => Skills::new(),
+            [step] if step.until_s.is_none() => skills(&step.need),
+            _ => {
+                let sentence = "steps that end are not supported yet; only one without until_s";
+                self.fault(format!("{at}.skills"), sentence);
+                Skills::new()
+            }
+        };
+        Caller {
+            id,
+            at: self.instant(at, "at_s", contact.at_s),
+            queue: QueueId::from(contact.queue.as_str()),
+            channel: contact.channel,
+            priority: Priority(contact.priority),
+            skills: needs,
+            talk: self.duration(at, "talk_s", contact.talk_s),
+            wrap_up: self.duration(at, "wrap_up_s", contact.wrap_up_s),
+            patience: contact
+                .patience_s
+                .map(|patience| self.duration(at, "patience_s", patience)),
+        }
+    }
+
+    fn are_distinct<'n>(&mut self, of: &str, names: impl Iterator<Item = &'n str>) {
+        let mut seen = BTreeMap::new();
+        for (place, name) in names.enumerate() {
+            if name.is_empty() {
+                self.fault(format!("{of}[{place}].id"), "is empty");
+            }
+            if let Some(first) = seen.insert(name, place) {
+                let sentence = format!("`{name}` is the id of {of}[{first}] already");
+                self.fault(format!("{of}[{place}].id"), sentence);
+            }
+        }
+    }
+
+    fn is_queue(&mut self, at: String, name: &str) {
+        if !self.queue_names.contains(name) {
+            let known: Vec<&str> = self.queue_names.iter().copied().collect();
+            let sentence = format!("there is no queue `{name}`{}", listed(&known));
+            self.fault(at, sentence);
+        }
+    }
+
+    fn duration(&mut self, at: &str, field: &str, seconds: i64) -> Duration {
+        match u64::try_from(seconds) {
+            Ok(whole) if seconds <= SECONDS_MAX => Duration::from_secs(whole),
+            Ok(_) => {
+                let sentence = format!("{seconds} s is more than {SECONDS_MAX} s");
+                self.fault(format!("{at}.{field}"), sentence);
+                Duration::ZERO
+            }
+            Err(_) => {
+                self.fault(format!("{at}.{field}"), format!("{seconds} s is negative"));
+                Duration::ZERO
+            }
+        }
+    }
+
+    fn instant(&mut self, at: &str, field: &str, seconds: i64) -> Timestamp {
+        Timestamp::default() + self.duration(at, field, seconds)
+    }
+}
+
+fn skills(levels: &BTreeMap<String, u8>) -> Skills {
+    levels
+        .iter()
+        .map(|(skill, level)| (SkillId::from(skill.as_str()), *level))
+        .collect()
+}
+
+/// What there is, in brackets, as far as it is short.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        few if few.len() <= NAMES_TOLD_MAX => format!(" (there are: {})", few.join(", ")),
+        many => format!(
+            " (there are {}: {}, ...)",
+            many.len(),
+            many[..NAMES_TOLD_MAX].join(", ")
+        ),
+    }
+}

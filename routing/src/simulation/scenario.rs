@@ -1,0 +1,208 @@
+//! A scenario as people write it: who calls, who answers, by which rules; times in whole seconds.
+//!
+//! These are the words of the file and no more; [`super::check`] says whether they make sense.
+
+use crate::agent::{Served, served};
+use crate::contact::Channel;
+use crate::queue::Strategy;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
+
+/// A whole scenario.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The lines, in any order.
+    pub queues: Vec<ScenarioQueue>,
+    /// Who answers, in any order.
+    #[serde(default)]
+    pub agents: Vec<ScenarioAgent>,
+    /// Who calls, in any order.
+    #[serde(default)]
+    pub contacts: Vec<ScenarioContact>,
+}
+
+/// One line and its rules.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioQueue {
+    /// Its name.
+    pub id: String,
+    /// T of the service level.
+    #[serde(default = "twenty")]
+    pub service_level_s: i64,
+    /// Abandons with a wait strictly below are short.
+    #[serde(default = "five")]
+    pub short_abandon_s: i64,
+    /// How long a phone rings before it counts as not answered.
+    #[serde(default = "fifteen")]
+    pub ring_timeout_s: i64,
+    /// How agents are chosen.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// What a second of waiting is worth in priority, in steps of 0.001.
+    #[serde(default)]
+    pub aging_per_s: f64,
+    /// Where callers go who waited too long.
+    #[serde(default)]
+    pub overflow: Option<ScenarioOverflow>,
+    /// How long an agent who let a contact ring is not asked for it again.
+    #[serde(default = "thirty")]
+    pub decline_back_off_s: i64,
+    /// Most contacts that may wait; null has no limit.
+    #[serde(default)]
+    pub waiting_max: Option<u32>,
+    /// Whether it takes contacts at all.
+    #[serde(default = "yes")]
+    pub is_open: bool,
+}
+
+/// Where callers go who waited too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioOverflow {
+    /// After this wait.
+    pub after_s: i64,
+    /// To this queue.
+    pub to: String,
+}
+
+/// Somebody who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioAgent {
+    /// Their name.
+    pub id: String,
+    /// The queues they serve, by name, or with the precedence that each has with them.
+    #[serde(default, with = "served")]
+    pub queues: Served,
+    /// What they know, and how well.
+    #[serde(default)]
+    pub skills: BTreeMap<String, u8>,
+    /// When they log in, and are available.
+    #[serde(default)]
+    pub login_s: i64,
+    /// When they log out; a contact they have is brought to its end first. Null stays to the end.
+    #[serde(default)]
+    pub logout_s: Option<i64>,
+    /// Since when they count as idle at their login; may be negative. Null: since the login.
+    #[serde(default)]
+    pub idle_since_s: Option<i64>,
+    /// How long their phone rings before they answer; null never answers.
+    #[serde(default)]
+    pub answer_after_s: AnswerAfter,
+    /// How long after a ring that nobody answered they are available again; null never.
+    #[serde(default)]
+    pub ready_after_rona_s: Option<i64>,
+    /// Their share where a queue's strategy goes by weight.
+    #[serde(default = "one")]
+    pub weight: u16,
+    /// Contacts held at once, per channel; one call when not given.
+    #[serde(default = "crate::agent::one_call")]
+    pub capacity: BTreeMap<Channel, u16>,
+}
+
+/// How long a phone rings before its agent answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum AnswerAfter {
+    /// So many seconds.
+    Seconds(i64),
+    /// Never; null in the file.
+    Never,
+}
+
+impl Default for AnswerAfter {
+    fn default() -> Self {
+        Self::Seconds(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnswerAfter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = Option::<i64>::deserialize(deserializer)?;
+        Ok(seconds.map_or(Self::Never, Self::Seconds))
+    }
+}
+
+/// Somebody who calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioContact {
+    /// Its name.
+    pub id: String,
+    /// When it arrives.
+    pub at_s: i64,
+    /// The queue it enters.
+    pub queue: String,
+    /// How it comes.
+    #[serde(default = "voice")]
+    pub channel: Channel,
+    /// How long the conversation takes.
+    #[serde(default)]
+    pub talk_s: i64,
+    /// How long its agent works on it afterwards.
+    #[serde(default)]
+    pub wrap_up_s: i64,
+    /// How long the caller waits for an answer; null for ever.
+    #[serde(default)]
+    pub patience_s: Option<i64>,
+    /// A higher number goes first.
+    #[serde(default)]
+    pub priority: i32,
+    /// What the agent must know, step by step.
+    #[serde(default)]
+    pub skills: Vec<ScenarioSkillStep>,
+    /// The agent it is kept for at first.
+    #[serde(default)]
+    pub sticky: Option<ScenarioSticky>,
+}
+
+/// What is needed until a wait is reached; then the next step holds, after the last one nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioSkillStep {
+    /// Skills, each with its least level.
+    pub need: BTreeMap<String, u8>,
+    /// The wait at which the step ends; null never.
+    #[serde(default)]
+    pub until_s: Option<i64>,
+}
+
+/// The agent a contact is kept for at first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioSticky {
+    /// Who.
+    pub agent: String,
+    /// For how much of its wait.
+    pub for_s: i64,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+const fn five() -> i64 {
+    5
+}
+
+const fn fifteen() -> i64 {
+    15
+}
+
+const fn twenty() -> i64 {
+    20
+}
+
+const fn thirty() -> i64 {
+    30
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn voice() -> Channel {
+    Channel::Voice
+}
