@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod openings;
 pub mod report;
 pub mod roster;
+pub mod simulation;
 pub mod site_prompts;
 pub mod staffing;
 pub mod tickets;

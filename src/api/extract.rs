@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use bytes::Bytes;
@@ -10,6 +11,9 @@ use std::str::FromStr;
 
 /// Most bytes of a body.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1_024;
+
+/// Most bytes of the body of a question, which changes nothing.
+pub(super) const QUESTION_BYTES_MAX: usize = 2 * 1_024 * 1_024;
 
 /// Rows of a page when nobody says how many.
 const LIMIT_USUAL: usize = 50;
@@ -49,11 +53,11 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Key<T> {
     }
 }
 
-/// A JSON body; an unknown key is a fault.
+/// The bytes of a body that says it is JSON.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct JsonBytes(pub(super) Bytes);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -65,9 +69,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json {
             return Err(Problem::UnsupportedMediaType);
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|fault| Problem::BadRequest(fault.body_text()))?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|fault| {
+            if fault.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                return Problem::TooLarge {
+                    bytes_max: QUESTION_BYTES_MAX,
+                };
+            }
+            Problem::BadRequest(fault.body_text())
+        })?;
+        Ok(Self(bytes))
+    }
+}
+
+/// A JSON body; an unknown key is a fault.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
         match serde_json::from_slice(&bytes) {
             Ok(body) => Ok(Self(body)),
             Err(fault) if fault.is_data() => Err(Problem::Unprocessable(fault.to_string())),

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 const ANSWER_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// Paths that answer a question too long for a URL: a `POST` there changes nothing.
-const QUESTIONS: [&str; 1] = ["/staffing"];
+const QUESTIONS: [&str; 2] = ["/simulations", "/staffing"];
 
 /// Lets a request through, or answers it.
 pub(super) async fn gate(State(state): State<ApiState>, request: Request, next: Next) -> Response {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
-//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `staffing`, `events` | the answers, one file per noun |
+//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
 //! | `openings` | lines opened and closed by hand |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
@@ -28,6 +28,7 @@ pub mod operations;
 mod problem;
 mod queues;
 pub mod serve;
+mod simulations;
 mod staffing;
 mod statistics;
 mod tickets;
@@ -48,6 +49,7 @@ use crate::roster;
 use crate::site_prompts::SitePrompts;
 use crate::tickets::Tickets;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
@@ -62,6 +64,9 @@ use tokio::sync::Semaphore;
 /// Most listeners of `GET /events` at one time.
 const LISTENERS_MAX: usize = 256;
 
+/// Most simulations at one time: they take a processor each.
+const SIMULATIONS_MAX: usize = 1;
+
 /// How soon a token that was made or taken away counts.
 const TOKENS_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
@@ -71,6 +76,7 @@ pub struct ApiState {
     parts: Arc<ApiParts>,
     answers: Arc<Answers>,
     listeners: Arc<Semaphore>,
+    simulating: Arc<Semaphore>,
 }
 
 /// The parts of the gateway the API looks at and changes.
@@ -107,6 +113,7 @@ impl ApiState {
             parts: Arc::new(parts),
             answers: Arc::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
+            simulating: Arc::new(Semaphore::new(SIMULATIONS_MAX)),
         }
     }
 
@@ -165,6 +172,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/agents", get(agents::list)),
         ("/agents/{id}/status", post(agents::set_status)),
         ("/statistics", get(statistics::statistics)),
+        ("/simulations", post(simulations::simulate)),
         ("/staffing", post(staffing::staff)),
         ("/events", get(events::listen)),
     ]
@@ -179,6 +187,7 @@ pub fn router(state: ApiState) -> Router {
     let behind_the_gate = behind_the_gate
         .fallback(|| async { Problem::NotFound("no such path".to_owned()) })
         .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
+        .layer(DefaultBodyLimit::max(extract::QUESTION_BYTES_MAX))
         .layer(from_fn_with_state(state.clone(), gate::gate))
         .with_state(state);
     Router::new()

@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod replay;
 pub mod report;
 pub mod serve;
+pub mod simulate;
 pub mod staff;
 pub mod token;
 pub mod trace;
@@ -49,6 +50,8 @@ enum Command {
     Report(report::Args),
     /// Run the gateway.
     Serve(serve::Args),
+    /// Run the real routing policy in virtual time; events and statistics as JSON.
+    Simulate(simulate::Args),
     /// Tell how many agents a load takes, by Erlang C and Erlang A.
     Staff(staff::Args),
     /// Show a contact's events and SIP messages with times.
@@ -78,6 +81,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Staff(args) => staff::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Token(args) => token::run(&args),

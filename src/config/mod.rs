@@ -26,6 +26,7 @@ use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::time::Timestamp;
 use serde::Deserialize;
 use source::Source;
+pub(crate) use source::sentence_of;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

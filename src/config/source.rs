@@ -425,7 +425,7 @@ fn read_secret_file(
 }
 
 /// Turns serde's words into a sentence, with the nearest known name where one is misspelt.
-fn sentence_of(message: &str) -> String {
+pub(crate) fn sentence_of(message: &str) -> String {
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let is_key = message.starts_with("unknown field");
     if !is_key && !message.starts_with("unknown variant") {

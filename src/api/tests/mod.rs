@@ -8,6 +8,7 @@ mod desk;
 mod events;
 mod openings;
 mod operations;
+mod simulations;
 mod staffing;
 mod tickets;
 
