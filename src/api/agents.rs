@@ -1,17 +1,20 @@
 //! `GET /agents`, `POST /agents/{id}/status`.
 
+use super::access::Caller;
 use super::extract::{Body, Key, Params, checked_line, limit};
 use super::problem::Problem;
 use super::{ApiState, json};
 use crate::acd::StoreLost;
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use ringdown_routing::agent::{Agent, Served, Skills, State as AgentState, Status, served};
+use ringdown_routing::event::EventDraft;
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Refusal, Verb};
+use ringdown_routing::verb::Verb;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Most letters of a reason.
 const REASON_LETTERS_MAX: usize = 100;
@@ -21,7 +24,7 @@ const REASON_USUAL: &str = "other";
 
 /// One agent as they are now.
 #[derive(Debug, Serialize)]
-struct AgentNow {
+pub(super) struct AgentNow {
     id: AgentId,
     name: String,
     #[serde(with = "served")]
@@ -119,6 +122,7 @@ enum StatusWord {
 /// Sets what an agent chose; while they hold a contact it comes into force when that is over.
 pub(super) async fn set_status(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Key(id): Key<String>,
     Body(wish): Body<NewStatus>,
 ) -> Result<Response, Problem> {
@@ -127,16 +131,20 @@ pub(super) async fn set_status(
         agent: agent.clone(),
         status: status.clone(),
     };
-    match state.parts.acd.change(verb).await? {
-        Answer::Done => {}
-        Answer::Refused {
-            reason: Refusal::UnknownAgent,
-        } => return Err(unknown(&agent)),
-        Answer::Refused { reason } => {
-            return Err(Problem::Conflict(format!("the desk refused: {reason:?}")));
-        }
-        Answer::Reserved { .. } => return Err(Problem::Internal),
-    }
+    state.order(verb).await?;
+    let details = match &status {
+        Status::Available => BTreeMap::from([("status".to_owned(), "available".to_owned())]),
+        Status::LoggedOff => BTreeMap::from([("status".to_owned(), "logged_off".to_owned())]),
+        Status::NotReady(reason) => BTreeMap::from([
+            ("status".to_owned(), "not_ready".to_owned()),
+            ("reason".to_owned(), reason.clone()),
+        ]),
+    };
+    let told = agent.clone();
+    state.tell_intervention(&caller, "status_chosen", details, |draft| EventDraft {
+        agent: Some(told),
+        ..draft
+    });
     let found = state.parts.acd.read(|view| view.agent(&agent).cloned());
     let mut found = found.ok_or_else(|| unknown(&agent))?;
     // With a shared store this node hears of its own change a moment later.
@@ -166,7 +174,7 @@ impl NewStatus {
     }
 }
 
-fn unknown(agent: &AgentId) -> Problem {
+pub(super) fn unknown(agent: &AgentId) -> Problem {
     Problem::NotFound(format!("no agent `{agent}`"))
 }
 

@@ -5,7 +5,7 @@
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
 //! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
-//! | `openings` | lines opened and closed by hand |
+//! | `openings`, `control` | lines opened and closed by hand, and a supervisor's hand on the agents |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
@@ -16,6 +16,7 @@ mod access;
 mod agents;
 mod callers;
 mod contacts;
+mod control;
 mod events;
 mod extract;
 mod feed;
@@ -53,13 +54,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, get, patch, post};
 use idempotency::Answers;
+use ringdown_routing::ids::SkillId;
 use ringdown_routing::time::Timestamp;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 /// Most listeners of `GET /events` at one time.
 const LISTENERS_MAX: usize = 256;
@@ -77,6 +80,8 @@ pub struct ApiState {
     answers: Arc<Answers>,
     listeners: Arc<Semaphore>,
     simulating: Arc<Semaphore>,
+    /// Held while an agent is changed.
+    agents_turn: Arc<Mutex<()>>,
 }
 
 /// The parts of the gateway the API looks at and changes.
@@ -104,6 +109,10 @@ pub struct ApiParts {
     pub openings: Arc<Openings>,
     /// The site's own prompts.
     pub prompts: Arc<SitePrompts>,
+    /// What agents can do.
+    pub skills: BTreeSet<SkillId>,
+    /// Where changes are written down.
+    pub database: Database,
 }
 
 impl ApiState {
@@ -114,6 +123,7 @@ impl ApiState {
             answers: Arc::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
             simulating: Arc::new(Semaphore::new(SIMULATIONS_MAX)),
+            agents_turn: Arc::default(),
         }
     }
 
@@ -170,6 +180,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
             get(openings::emergencies).post(openings::set_emergency),
         ),
         ("/agents", get(agents::list)),
+        ("/agents/{id}", patch(control::change_agent)),
+        ("/agents/{id}/wrap_up", post(control::wrap_up)),
         ("/agents/{id}/status", post(agents::set_status)),
         ("/statistics", get(statistics::statistics)),
         ("/simulations", post(simulations::simulate)),

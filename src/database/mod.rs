@@ -217,13 +217,17 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
         include_str!("migrations/0002_looking_back.sql"),
     ),
     ("openings", include_str!("migrations/0003_openings.sql")),
+    (
+        "agent changes",
+        include_str!("migrations/0004_agent_changes.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

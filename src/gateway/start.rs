@@ -170,6 +170,8 @@ impl Gateway {
             observers: Arc::clone(&observers),
             openings,
             prompts,
+            skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
+            database: database.clone(),
         });
         tasks.spawn(state.follow_tokens(database.clone()));
         let readiness = readiness(&house, &database);

@@ -1,12 +1,14 @@
 //! The roster: who the agents are, from the configuration and from `ringdown agent`.
 //!
 //! An agent made by the command adds to those of the file, or takes the place of the one with the same
-//! id. A running gateway sees a change within a second ([`watch`]). SIP passwords are kept only as the
+//! id; what a supervisor changed of an agent ([`AgentChange`]) comes over both. A running gateway sees a change within a second ([`watch`]). SIP passwords are kept only as the
 //! hashes that digest authentication needs, web passwords only as Argon2id (RFC 9106).
 
+mod change;
 mod password;
 mod tokens;
 
+pub use change::{AgentChange, Queues, changes, put_change};
 pub use password::{PasswordFault, WebPassword, generate};
 pub use tokens::{StoredToken, add_token, remove_token, tokens};
 
@@ -74,6 +76,11 @@ impl Roster {
         for row in rows {
             let agent = stored(row, config.sip.realm())?;
             roster.agents.insert(agent.profile.id.clone(), agent);
+        }
+        for (id, change) in changes(database).await? {
+            if let Some(agent) = roster.agents.get_mut(&id) {
+                change.apply(&mut agent.profile);
+            }
         }
         Ok(roster)
     }
@@ -146,13 +153,16 @@ pub async fn put_agent(
             agent.web_password.as_ref().map(ToString::to_string).into(),
         ],
     );
-    database.write(vec![put, bump(PART)]).await
+    let forget = change::forget(&agent.profile.id);
+    database.write(vec![put, forget, bump(PART)]).await
 }
 
 /// Takes an agent made by the command away; one of the file's with the same id shows again.
 pub async fn remove_agent(database: &Database, id: &AgentId) -> Result<(), DatabaseFault> {
     let remove = Statement::new("DELETE FROM agents WHERE id = $1", vec![id.as_str().into()]);
-    database.write(vec![remove, bump(PART)]).await
+    database
+        .write(vec![remove, change::forget(id), bump(PART)])
+        .await
 }
 
 type Row = (

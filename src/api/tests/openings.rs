@@ -1,29 +1,8 @@
 //! Lines opened and closed by hand, and emergencies.
 
 use super::*;
-use crate::event_log::EventsQuery;
 
 const OPENING: &str = "/queues/helpdesk/opening";
-
-/// What was done by hand so far, in order: the acts and who did them.
-async fn interventions(desk: &Desk) -> Vec<(String, String, Option<QueueId>)> {
-    desk.state.parts.log.flush().await.unwrap();
-    let query = EventsQuery::Between {
-        from: at(0),
-        to: at(3_600),
-    };
-    let page = desk.state.parts.log.page(query, None, 500).await.unwrap();
-    page.events
-        .into_iter()
-        .filter_map(|event| {
-            if let EventKind::Intervened { by, act, .. } = event.kind {
-                Some((by, act, event.queue))
-            } else {
-                None
-            }
-        })
-        .collect()
-}
 
 #[test]
 fn a_line_is_closed_by_hand_and_follows_its_hours_again() {
@@ -60,10 +39,9 @@ fn a_line_is_closed_by_hand_and_follows_its_hours_again() {
             .await;
         assert_eq!(by_hours.body["is_open"], true, "{by_hours:?}");
         assert_eq!(by_hours.body["closed_by"], Value::Null);
-        let by = |act: &str| ("writer".to_owned(), act.to_owned(), Some(helpdesk.clone()));
         assert_eq!(
-            interventions(&desk).await,
-            [by("queue_closed"), by("queue_follows_its_hours")],
+            desk.interventions().await,
+            ["writer queue_closed", "writer queue_follows_its_hours"],
             "an answer given again is no second intervention"
         );
     });
@@ -96,12 +74,10 @@ fn an_emergency_closes_every_line_until_it_is_ended() {
         assert_eq!(ended.body["items"], json!([]));
         assert_eq!(desk.get("/emergency").await.body["items"], json!([]));
         assert_eq!(desk.get("/queues").await.body["items"][0]["is_open"], true);
-        let acts: Vec<String> = interventions(&desk)
-            .await
-            .into_iter()
-            .map(|(_, act, _)| act)
-            .collect();
-        assert_eq!(acts, ["emergency_closed", "emergency_ended"]);
+        assert_eq!(
+            desk.interventions().await,
+            ["writer emergency_closed", "writer emergency_ended"]
+        );
     });
 }
 
@@ -148,6 +124,6 @@ fn an_opening_that_cannot_be_is_refused_and_changes_nothing() {
             .await;
         is_problem(&refused, 403);
         assert_eq!(desk.get("/queues").await.body["items"][0]["is_open"], true);
-        assert_eq!(interventions(&desk).await, []);
+        assert!(desk.interventions().await.is_empty());
     });
 }
