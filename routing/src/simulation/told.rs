@@ -148,6 +148,7 @@ impl<'a> Narrator<'a> {
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
             | EventKind::AgentRemoved
+            | EventKind::Intervened { .. }
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
