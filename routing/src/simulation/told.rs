@@ -152,7 +152,8 @@ impl<'a> Narrator<'a> {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
-            | EventKind::StoreReturned => return None,
+            | EventKind::StoreReturned
+            | EventKind::Intervened { .. } => return None,
         })
     }
 }
