@@ -152,8 +152,7 @@ impl<'a> Narrator<'a> {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
-            | EventKind::StoreReturned
-            | EventKind::Intervened { .. } => return None,
+            | EventKind::StoreReturned => return None,
         })
     }
 }
