@@ -22,7 +22,9 @@ impl EmailAddress {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (local, domain) = text.rsplit_once('@')?;
-        let is_clean = |part: &str| !part.is_empty() && !part.chars().any(is_unfit);
+        // In a header an encoded word would be read as what it encodes: another address than the envelope's.
+        let is_clean =
+            |part: &str| !part.is_empty() && !part.contains("=?") && !part.chars().any(is_unfit);
         if text.len() > ADDRESS_BYTES_MAX || !is_clean(local) || !is_clean(domain) {
             return None;
         }
@@ -195,6 +197,7 @@ mod tests {
         check("@example.com", None);
         check("a b@example.com", None);
         check("a@example.com>,<b@example.com", None);
+        check("=?utf-8?B?YQ==?=b@example.com", None);
     }
 
     #[test]
