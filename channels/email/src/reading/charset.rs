@@ -62,14 +62,14 @@ fn decode_labelled(
         return taken_for(bytes, label, UTF_8);
     }
     let (text, is_broken) = encoding.decode_without_bom_handling(bytes);
-    let guessed = guess(bytes);
-    let is_suspect = is_broken || is_ascii_label || may_hide_another(encoding);
-    if is_suspect && guessed != encoding && !(guessed == GBK && encoding == GB18030) {
+    if is_broken || is_ascii_label || may_hide_another(encoding) {
+        let guessed = guess(bytes);
         let (other, is_other_broken) = guessed.decode_without_bom_handling(bytes);
         let is_better = is_ascii_label
             || is_broken && (!is_other_broken || likeness(&other) > likeness(&text))
             || !is_other_broken && likeness(&other) > 3.0 * likeness(&text).max(0.03);
-        if is_better {
+        let is_same = guessed == encoding || guessed == GBK && encoding == GB18030;
+        if is_better && !is_same {
             return (other.into_owned(), Some(wrong(label, guessed)));
         }
     }

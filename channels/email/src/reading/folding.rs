@@ -181,7 +181,6 @@ fn attribution_length(lines: &[Line<'_>]) -> Option<usize> {
         joined.push_str(if number > 0 { " " } else { "" });
         joined.push_str(&line.plain);
         let next = lines[number + 1..].iter().find(|line| !line.is_blank());
-        let is_quote_next = next.is_some_and(Line::is_quoted);
         // What wraps begins as such lines do; otherwise a line of the answer would go with it.
         let begins = |line: &Line<'_>| {
             phrases::ATTRIBUTIONS
@@ -189,7 +188,7 @@ fn attribution_length(lines: &[Line<'_>]) -> Option<usize> {
                 .any(|(start, _)| line.plain.starts_with(start))
         };
         let may_wrap = number == 0 || begins(&lines[0]) && !lines[1..=number].iter().any(begins);
-        if may_wrap && is_attribution(&joined, is_quote_next) {
+        if may_wrap && is_attribution(&joined, next) {
             return Some(number + 1);
         }
     }
@@ -198,12 +197,13 @@ fn attribution_length(lines: &[Line<'_>]) -> Option<usize> {
 
 const ATTRIBUTION_LINES_MAX: usize = 4;
 
-fn is_attribution(line: &str, is_quote_next: bool) -> bool {
+fn is_attribution(line: &str, next: Option<&Line<'_>>) -> bool {
     if line.chars().count() > 300 {
         return false;
     }
     let has_digits = line.bytes().filter(u8::is_ascii_digit).count() >= 2;
     let has_address = line.contains('@');
+    let is_quote_next = next.is_some_and(Line::is_quoted);
     let is_known = phrases::ATTRIBUTIONS.iter().any(|(start, verb)| {
         line.starts_with(start) && line.contains(verb) && line.ends_with([':', '：'])
     });

@@ -154,7 +154,6 @@ pub(super) fn read_mail_head(block: &[u8], limits: &Limits, mail: &mut Mail) {
         block = Cow::Owned(mended);
         message = parse(&block);
     }
-    let mut seen_date = false;
     for header in headers_of(&message) {
         if mail.headers.0.len() >= limits.header_fields_max {
             mail.faults.push(Fault::HeaderTooLong);
@@ -165,10 +164,9 @@ pub(super) fn read_mail_head(block: &[u8], limits: &Limits, mail: &mut Mail) {
         mail.headers
             .0
             .push((header.name.as_str().to_owned(), words::decode(&raw)));
-        seen_date |= header.name == HeaderName::Date;
         take(header, &raw, mail);
     }
-    check(seen_date, limits, mail);
+    check(limits, mail);
 }
 
 fn parse(block: &[u8]) -> Message<'_> {
@@ -208,11 +206,11 @@ fn has_broken_words(message: &Message<'_>) -> bool {
         })
 }
 
+/// The first field of each name counts: a second From or Subject is what somebody slipped in.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a list of a library's fields that may grow"
 )]
-/// The first field of each name counts: a second From or Subject is what somebody slipped in.
 fn take(header: &Header<'_>, raw: &str, mail: &mut Mail) {
     match &header.name {
         HeaderName::From if mail.from.is_none() => {
@@ -245,14 +243,14 @@ fn take(header: &Header<'_>, raw: &str, mail: &mut Mail) {
     }
 }
 
-fn check(has_date: bool, limits: &Limits, mail: &mut Mail) {
+fn check(limits: &Limits, mail: &mut Mail) {
     if mail.from.is_none() {
         mail.faults.push(Fault::SenderUnreadable);
     }
     if mail.message_id.is_none() {
         mail.faults.push(Fault::NoMessageId);
     }
-    if !has_date || mail.written_at.is_none() {
+    if mail.written_at.is_none() {
         mail.faults.push(Fault::DateUnreadable);
     }
     if mail.to.len() > limits.recipients_max || mail.cc.len() > limits.recipients_max {

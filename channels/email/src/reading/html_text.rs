@@ -77,28 +77,25 @@ struct Writer {
 impl Writer {
     fn tag(&mut self, tag: &Tag) -> TokenSinkResult<()> {
         let name: &str = &tag.name;
-        let is_start = tag.kind == TagKind::StartTag;
+        let kind = tag.kind;
+        let is_start = kind == TagKind::StartTag;
         if !VOID.contains(&name) && !tag.self_closing {
-            self.depth = if is_start {
-                self.depth + 1
-            } else {
-                self.depth.saturating_sub(1)
-            };
+            self.depth = step(self.depth, kind);
             self.depth_max = self.depth_max.max(self.depth);
         }
         match name {
             "script" | "style" | "title" | "noembed" | "noframes" | "xmp" | "iframe"
             | "textarea" => {
-                return self.raw_text(name, is_start);
+                return self.raw_text(name, kind);
             }
             "br" => self.owed_lines += 1,
             "hr" => self.rule(),
-            "blockquote" => self.quote(is_start),
-            "a" => self.link(tag, is_start),
+            "blockquote" => self.quote(kind),
+            "a" => self.link(tag),
             "img" => self.image(tag),
             "pre" => {
                 self.owe_lines(1);
-                self.preformatted = step(self.preformatted, is_start);
+                self.preformatted = step(self.preformatted, kind);
             }
             "li" if is_start => {
                 self.owe_lines(1);
@@ -121,9 +118,9 @@ impl Writer {
     }
 
     /// Elements whose content is no markup; the tokenizer must be told.
-    fn raw_text(&mut self, name: &str, is_start: bool) -> TokenSinkResult<()> {
-        self.hide(is_start);
-        if !is_start {
+    fn raw_text(&mut self, name: &str, kind: TagKind) -> TokenSinkResult<()> {
+        self.hide(kind);
+        if kind == TagKind::EndTag {
             return TokenSinkResult::Continue;
         }
         TokenSinkResult::RawData(match name {
@@ -133,16 +130,16 @@ impl Writer {
         })
     }
 
-    fn hide(&mut self, is_start: bool) {
-        self.hidden = step(self.hidden, is_start);
+    fn hide(&mut self, kind: TagKind) {
+        self.hidden = step(self.hidden, kind);
     }
 
-    fn quote(&mut self, is_start: bool) {
+    fn quote(&mut self, kind: TagKind) {
         if !self.at_line_start {
             self.owe_lines(1);
         }
         self.flush_lines();
-        self.quotes = step(self.quotes, is_start);
+        self.quotes = step(self.quotes, kind);
     }
 
     /// A line as Outlook draws it above what it quotes.
@@ -152,7 +149,7 @@ impl Writer {
         self.owe_lines(1);
     }
 
-    fn link(&mut self, tag: &Tag, is_start: bool) {
+    fn link(&mut self, tag: &Tag) {
         if let Some((address, from)) = self.link.take() {
             let shown = self.out.get(from..).unwrap_or("");
             let is_told = shown.contains(address.trim_end_matches('/')) || shown.trim().is_empty();
@@ -160,7 +157,7 @@ impl Writer {
                 self.word(&format!(" <{address}>"));
             }
         }
-        if is_start
+        if tag.kind == TagKind::StartTag
             && let Some(address) = attribute(tag, "href")
             && (address.starts_with("http://") || address.starts_with("https://"))
         {
@@ -262,11 +259,10 @@ impl Writer {
     }
 }
 
-fn step(count: usize, is_start: bool) -> usize {
-    if is_start {
-        count + 1
-    } else {
-        count.saturating_sub(1)
+fn step(count: usize, kind: TagKind) -> usize {
+    match kind {
+        TagKind::StartTag => count + 1,
+        TagKind::EndTag => count.saturating_sub(1),
     }
 }
 

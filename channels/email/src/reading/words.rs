@@ -85,9 +85,12 @@ impl Run {
     fn add_word(&mut self, text: &str) -> Option<usize> {
         let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
         let (encoding, rest) = rest.split_once('?')?;
-        let (encoded, _) = rest.split_once("?=")?;
-        let is_sane = !charset.is_empty() && charset.len() < 60 && encoded.len() < 8_192;
-        if !is_sane || charset.contains(char::is_whitespace) {
+        // No word is longer; to look further would look anew from each word that has no end.
+        let end = memchr::memmem::find(&rest.as_bytes()[..rest.len().min(WORD_BYTES_MAX)], b"?=")?;
+        let encoded = rest.get(..end)?;
+        let is_charset =
+            !charset.is_empty() && charset.len() < 60 && !charset.contains(char::is_whitespace);
+        if !is_charset {
             return None;
         }
         let bytes = match encoding {
@@ -115,6 +118,9 @@ impl Run {
         texts.collect()
     }
 }
+
+/// RFC 2047 §2 allows 75; some clients put a whole subject into one.
+const WORD_BYTES_MAX: usize = 8_192;
 
 /// RFC 2047 §4.2: as quoted-printable, and `_` is a space.
 fn decode_q(encoded: &[u8]) -> Vec<u8> {
@@ -148,6 +154,12 @@ mod tests {
         check("a =?iso-8859-1?Q?=E4?= =?utf-8?B?w7Y=?= b", "a äö b");
         check("no =? word", "no =? word");
         check("=?utf-8?X?abc?=", "=?utf-8?X?abc?=");
+    }
+
+    #[test]
+    fn a_word_without_end_is_no_word() {
+        let endless = "=?utf-8?B?a ".repeat(20_000);
+        assert_eq!(decode(&endless), endless.trim_end());
     }
 
     #[test]
