@@ -2,11 +2,10 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use ringdown_routing::agent::{AgentProfile, Skills, Status};
-use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::event::EndedBy;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId, SkillId};
-use ringdown_routing::policy;
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Change, Verb};
@@ -42,7 +41,7 @@ fn measure(waiting: u64) {
         let begun = Instant::now();
         floor.complete(floor.talking[place]);
         let decided = Instant::now();
-        let proposal = policy::decide_one(floor.desk.view(), floor.now);
+        let proposal = floor.desk.decide_one(floor.now);
         decide.push(decided.elapsed());
         let mut next = floor.meet();
         if next.is_some() {
@@ -59,7 +58,7 @@ fn measure(waiting: u64) {
     let mut quiet = Vec::new();
     for _ in 0..CYCLES {
         let begun = Instant::now();
-        drop(policy::decide(floor.desk.view(), floor.now));
+        drop(floor.desk.decide(floor.now));
         quiet.push(begun.elapsed());
     }
     let counts = floor.desk.view().counts();
@@ -136,7 +135,7 @@ impl Floor {
         }
         let contact = QueuedContact {
             priority: Priority(i32::try_from(number % 3).unwrap_or(0)),
-            skills,
+            skills: Needs::always(skills),
             ..QueuedContact::new(
                 ContactId::from_u128(self.last),
                 queue(number % QUEUES),
@@ -150,7 +149,7 @@ impl Floor {
 
     /// Decides, offers and accepts once.
     fn meet(&mut self) -> Option<ContactId> {
-        let proposal = policy::decide_one(self.desk.view(), self.now)?;
+        let proposal = self.desk.decide_one(self.now)?;
         let contact = proposal.contact;
         let agent = proposal.agent;
         let Answer::Reserved { token, .. } = self.change(Verb::Offer { contact, agent }) else {

@@ -45,6 +45,7 @@ fn enqueued(at_ms: i64) -> EventKind {
         priority: Priority(0),
         channel: Channel::Voice,
         skills: Default::default(),
+        reserved: None,
         enqueued_at: Timestamp::from_millis(at_ms),
         node: NodeId::from("gateway"),
     }
@@ -103,6 +104,7 @@ fn day() -> Vec<Event> {
                     talk_ms: 5_000,
                     hold_ms: 0,
                     wrap_up_until: None,
+                    wrap_up_latest: None,
                 },
             ),
             (

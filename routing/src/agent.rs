@@ -6,7 +6,7 @@ use crate::contact::Channel;
 use crate::ids::{AgentId, ContactId, OfferToken, QueueId, SkillId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Skills with levels; 1 is the lowest.
 pub type Skills = BTreeMap<SkillId, u8>;
@@ -24,48 +24,52 @@ pub enum Status {
     LoggedOff,
 }
 
-/// What the system sees of one agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+/// What the system sees of one agent: the most that any of their contacts asks of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// Holds no contact.
-    #[default]
     Idle,
-    /// One offer is out; the phone rings.
+    /// An offer is out; the phone rings.
+    Ringing,
+    /// Handles a contact.
+    Talking,
+    /// Work after a contact.
+    WrapUp,
+}
+
+/// What an agent does with one contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Doing {
+    /// It is offered to them; the phone rings.
     Ringing {
-        /// The offered contact.
-        contact: ContactId,
         /// The offer's token.
         token: OfferToken,
         /// When the offer lapses.
         deadline: Timestamp,
     },
-    /// Handles a contact.
+    /// They handle it.
     Talking {
-        /// The contact.
-        contact: ContactId,
         /// The token of the offer that was accepted.
         token: OfferToken,
     },
-    /// Work after the contact.
+    /// Work after it.
     WrapUp {
-        /// The contact that ended.
-        contact: ContactId,
-        /// When the agent is free again by itself.
+        /// When the agent is free of it by itself.
         until: Timestamp,
+        /// Until when that may be extended.
+        latest: Timestamp,
     },
 }
 
-impl State {
-    /// The contact that rings, is talked to, or is being wrapped up.
-    pub fn contact(&self) -> Option<ContactId> {
-        match self {
-            Self::Idle => None,
-            Self::Ringing { contact, .. }
-            | Self::Talking { contact, .. }
-            | Self::WrapUp { contact, .. } => Some(*contact),
-        }
-    }
+/// One contact in an agent's hands; it takes up capacity until they are free of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How the contact came in.
+    pub channel: Channel,
+    /// What they do with it.
+    #[serde(flatten)]
+    pub doing: Doing,
 }
 
 /// How early a queue comes among those an agent serves: 1, the usual, is first. An agent who may take
@@ -100,6 +104,17 @@ pub struct AgentProfile {
     /// Contacts held at once, per channel; a channel that is missing is not served.
     #[serde(default = "one_call")]
     pub capacity: BTreeMap<Channel, u16>,
+    /// Contacts held at once over all channels; `None` has no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_total: Option<u16>,
+    /// What holding one contact of a channel leaves of the capacity of another: with
+    /// `voice -> chat -> 0` no chat is offered during a call. Channels that are not named are independent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub while_holding: BTreeMap<Channel, BTreeMap<Channel, u16>>,
+    /// By which channels a contact of a channel may be interrupted: for their contacts it counts as not
+    /// held.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interrupted_by: BTreeMap<Channel, BTreeSet<Channel>>,
     /// Share of the contacts where a queue's strategy goes by weight, relative to the others'; at least
     /// 1, the usual.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -115,6 +130,9 @@ impl AgentProfile {
             queues: Served::new(),
             skills: Skills::new(),
             capacity: one_call(),
+            capacity_total: None,
+            while_holding: BTreeMap::new(),
+            interrupted_by: BTreeMap::new(),
             weight: 1,
         }
     }
@@ -185,12 +203,12 @@ impl Tally {
         self.busy_since.get_or_insert(at);
     }
 
-    pub(crate) fn be_freed(&mut self, at: Timestamp) {
+    /// Ends the time with contacts; it is counted once, however many there were.
+    pub(crate) fn end_busy_time(&mut self, at: Timestamp) {
         if let Some(since) = self.busy_since.take() {
             let busy = at.since(since).as_millis();
             self.busy_ms = (self.busy_ms).saturating_add(u64::try_from(busy).unwrap_or(u64::MAX));
         }
-        self.freed_at = at;
     }
 }
 
@@ -201,10 +219,11 @@ pub struct Agent {
     pub profile: AgentProfile,
     /// What they chose.
     pub status: Status,
-    /// What they chose during a contact, to be taken when it is over; never lost, never overwritten by its end.
+    /// What they chose while they held contacts, to be taken when the last is over; never lost, never
+    /// overwritten by an end.
     pub next_status: Option<Status>,
-    /// What the system sees.
-    pub state: State,
+    /// The contacts in their hands.
+    pub holds: BTreeMap<ContactId, Hold>,
     /// Whether a phone (or desktop) can be reached at all.
     pub is_reachable: bool,
     /// Since when they are idle, for "longest idle"; an offer that came to nothing through no fault of
@@ -225,7 +244,7 @@ impl Agent {
             profile,
             status: Status::LoggedOff,
             next_status: None,
-            state: State::Idle,
+            holds: BTreeMap::new(),
             is_reachable: false,
             idle_since: at,
             rest_until: None,
@@ -233,9 +252,36 @@ impl Agent {
         }
     }
 
-    /// Whether they could be offered a contact, rest apart.
-    pub fn is_free(&self) -> bool {
-        self.status == Status::Available && self.state == State::Idle && self.is_reachable
+    /// What the system sees.
+    pub fn state(&self) -> State {
+        let mut state = State::Idle;
+        for hold in self.holds.values() {
+            state = match (&hold.doing, state) {
+                (Doing::Talking { .. }, _) | (_, State::Talking) => State::Talking,
+                (Doing::Ringing { .. }, _) | (_, State::Ringing) => State::Ringing,
+                (Doing::WrapUp { .. }, State::Idle | State::WrapUp) => State::WrapUp,
+            };
+        }
+        state
+    }
+
+    /// Whether they want contacts at all: available, within reach, and nothing else chosen for afterwards.
+    pub fn is_willing(&self) -> bool {
+        self.status == Status::Available && self.next_status.is_none() && self.is_reachable
+    }
+
+    /// Whether they could be offered a contact of a channel, rest apart.
+    pub fn is_free_for(&self, channel: Channel) -> bool {
+        let held = self.holds.values().map(|hold| hold.channel);
+        self.is_willing() && self.profile.has_room(held, channel)
+    }
+
+    /// Whether they are with a contact or its wrap-up.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.holds.values().any(|hold| match hold.doing {
+            Doing::Ringing { .. } => false,
+            Doing::Talking { .. } | Doing::WrapUp { .. } => true,
+        })
     }
 
     /// Whether they are left alone at `now` because their phone was busy.
@@ -245,19 +291,37 @@ impl Agent {
 }
 
 impl AgentProfile {
-    /// Whether they may take what stands in `queue`, came by `channel` and needs `skills`; says nothing
-    /// of whether they are free.
-    pub fn can_take(&self, queue: &QueueId, channel: Channel, skills: &Skills) -> bool {
-        self.queues.contains_key(queue)
-            && self.capacity.get(&channel).is_some_and(|most| *most > 0)
-            && skills
-                .iter()
-                .all(|(skill, least)| self.skills.get(skill).is_some_and(|level| level >= least))
+    /// Whether contacts of a queue and channel are theirs to take at all.
+    pub fn serves(&self, queue: &QueueId, channel: Channel) -> bool {
+        self.queues.contains_key(queue) && self.capacity.get(&channel).is_some_and(|most| *most > 0)
     }
 
-    /// The sum of their levels in these skills.
-    pub(crate) fn levels_in(&self, skills: &Skills) -> u64 {
-        let levels = skills.keys().filter_map(|skill| self.skills.get(skill));
+    /// Whether one more contact of `channel` may be offered to who holds contacts of these channels.
+    pub fn has_room(&self, held: impl Iterator<Item = Channel>, channel: Channel) -> bool {
+        let mut most = self.capacity.get(&channel).copied().unwrap_or(0);
+        let (mut of_channel, mut in_all) = (0_u16, 0_u16);
+        for other in held {
+            let gives_way = self.interrupted_by.get(&other);
+            if other == channel {
+                of_channel = of_channel.saturating_add(1);
+            } else if gives_way.is_some_and(|to| to.contains(&channel)) {
+                continue;
+            } else if let Some(left) = self
+                .while_holding
+                .get(&other)
+                .and_then(|of| of.get(&channel))
+            {
+                most = most.min(*left);
+            }
+            in_all = in_all.saturating_add(1);
+        }
+        of_channel < most && self.capacity_total.is_none_or(|total| in_all < total)
+    }
+
+    /// The sum of their levels in the skills that any of these names.
+    pub(crate) fn levels_in(&self, any_of: &[Skills]) -> u64 {
+        let named: BTreeSet<_> = any_of.iter().flat_map(Skills::keys).collect();
+        let levels = named.into_iter().filter_map(|skill| self.skills.get(skill));
         levels.map(|level| u64::from(*level)).sum()
     }
 }

@@ -1,12 +1,17 @@
 //! A contact as the queue sees it: what it needs, and since when it waits.
 
-use crate::agent::Skills;
+mod needs;
+
 use crate::ids::{AgentId, ContactId, IdFault, NodeId, OfferToken, QueueId};
 use crate::queue::Aging;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+pub(crate) use needs::will_do;
+pub use needs::{Needs, SkillStep};
 
 /// The way a contact came in; the policy uses it only for capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +55,19 @@ impl Channel {
 #[serde(transparent)]
 pub struct Priority(pub i32);
 
+/// A contact that is one agent's: the last one's for a time, or that of whom the caller asked for.
+///
+/// While it holds, nobody else is offered the contact, and the skills it needs do not matter. It holds
+/// while that agent is logged in and serves the queue and the channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserved {
+    /// Who.
+    pub agent: AgentId,
+    /// Until when; `None` is for as long as it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
 /// A contact that waits, is offered or is being handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedContact {
@@ -61,9 +79,12 @@ pub struct QueuedContact {
     pub channel: Channel,
     /// Its priority at entry.
     pub priority: Priority,
-    /// Skills an agent must have, each with the least level that will do.
+    /// Skills an agent must have, and how that relaxes with waiting.
     #[serde(default)]
-    pub skills: Skills,
+    pub skills: Needs,
+    /// Whose it is, if it is somebody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserved: Option<Reserved>,
     /// When it first entered a queue; kept across re-queues, so that its place is kept.
     pub enqueued_at: Timestamp,
     /// The node that holds its legs or messages.
@@ -142,7 +163,8 @@ impl QueuedContact {
             queue,
             channel,
             priority: Priority::default(),
-            skills: Skills::new(),
+            skills: Needs::default(),
+            reserved: None,
             enqueued_at,
             node,
             avoid: std::collections::BTreeMap::new(),
@@ -159,6 +181,21 @@ impl QueuedContact {
             enqueued_at: self.enqueued_at,
             id: self.id,
         }
+    }
+
+    /// How long it has waited at `now`, since its first enqueue.
+    pub fn waited(&self, now: Timestamp) -> Duration {
+        now.since(self.enqueued_at)
+    }
+
+    /// When time alone next changes who may take it, after `now`.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let step = self.skills.next_change(self.waited(now));
+        let step = step.map(|waited| self.enqueued_at + waited);
+        let reserved = self.reserved.as_ref().and_then(|reserved| reserved.until);
+        step.into_iter()
+            .chain(reserved.filter(|until| *until > now))
+            .min()
     }
 
     /// Whether `agent` is to be left alone with this contact at `now`.

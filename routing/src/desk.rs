@@ -11,9 +11,11 @@ mod offers;
 mod recovery;
 mod staff;
 
+use crate::agent::Status;
 use crate::contact::PlacedContact;
 use crate::event::{Event, EventDraft, EventKind};
 use crate::ids::{AgentId, ContactId, EventId, NodeId};
+use crate::policy::{self, Proposal};
 use crate::time::Timestamp;
 use crate::verb::{Answer, Change, ENDED_KEPT, ENDED_KEPT_MAX, End, Outcome, Refusal, Verb};
 use crate::view::{Snapshot, View};
@@ -58,6 +60,16 @@ impl Desk {
         &self.view
     }
 
+    /// Who should meet now, by [`policy::decide`].
+    pub fn decide(&mut self, now: Timestamp) -> Vec<Proposal> {
+        policy::decide(&mut self.view, now)
+    }
+
+    /// Who should meet first, by [`policy::decide_one`].
+    pub fn decide_one(&mut self, now: Timestamp) -> Option<Proposal> {
+        policy::decide_one(&mut self.view, now)
+    }
+
     /// The whole state.
     pub fn snapshot(&self) -> Snapshot {
         self.view.snapshot()
@@ -94,7 +106,10 @@ impl Desk {
                 talk,
                 hold,
             } => self.complete(at, contact, by, talk, hold),
-            Verb::EndWrapUp { agent } => self.end_wrap_up(at, agent),
+            Verb::EndWrapUp { agent, contact } => self.end_wrap_up(at, agent, contact),
+            Verb::ExtendWrapUp { agent, contact, by } => {
+                self.extend_wrap_up(at, agent, contact, by)
+            }
             Verb::NodeAlive { node, lease } => self.node_alive(at, node, lease),
             Verb::Restore { contact, place } => self.restore(at, contact, place),
             Verb::Expire => self.expire(at),
@@ -134,27 +149,45 @@ impl Desk {
         }
     }
 
-    /// Takes an agent's hands off a contact: what they chose meanwhile comes into force, and they are
-    /// idle. Nothing when the agent is gone or holds another contact.
+    /// Takes an agent's hands off a contact. With their last one, what they chose meanwhile comes into
+    /// force. Nothing when the agent is gone or does not hold it.
     fn free_agent(&mut self, at: Timestamp, agent: &AgentId, contact: &PlacedContact, rest: Rest) {
         let Some(held) = self.view.agent(agent) else {
             return;
         };
-        if held.state.contact() != Some(contact.record.id) {
+        if !held.holds.contains_key(&contact.record.id) {
             return;
         }
-        let status = held.next_status.clone().or(rest.status);
         let idle_since = rest.idle_since.unwrap_or(held.idle_since);
-        if let Some(status) = status.filter(|status| *status != held.status) {
-            let kind = EventKind::AgentStatus { status };
-            self.emit(EventDraft::of_agent(at, agent.clone(), kind));
-        }
+        self.settle_status(at, agent, rest.status);
         let ready = EventKind::Ready {
             after_wrap_up: false,
             idle_since,
             rest_until: rest.until,
         };
         self.emit(about(at, contact, ready).with_agent(agent.clone()));
+    }
+}
+
+impl Desk {
+    /// Before an agent is free of a contact: if it is their last, what they chose comes into force, or the
+    /// status they are to have; else that is what they come to when the last is over. What they chose is
+    /// never overwritten.
+    fn settle_status(&mut self, at: Timestamp, agent: &AgentId, or: Option<Status>) {
+        let Some(held) = self.view.agent(agent) else {
+            return;
+        };
+        let kind = if held.holds.len() > 1 {
+            let waits = or.filter(|_| held.next_status.is_none());
+            waits.map(|status| EventKind::NextStatus { status })
+        } else {
+            let status = held.next_status.clone().or(or);
+            let status = status.filter(|status| *status != held.status);
+            status.map(|status| EventKind::AgentStatus { status })
+        };
+        if let Some(kind) = kind {
+            self.emit(EventDraft::of_agent(at, agent.clone(), kind));
+        }
     }
 }
 
@@ -166,7 +199,7 @@ struct Rest {
     /// Until when nothing is offered to them.
     until: Option<Timestamp>,
     /// The status they are put in, unless they chose one.
-    status: Option<crate::agent::Status>,
+    status: Option<Status>,
 }
 
 type Decided = Result<Answer, Refusal>;

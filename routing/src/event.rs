@@ -1,7 +1,7 @@
 //! What happened: one typed fact a line. Log lines, counters and statistics derive from these.
 
-use crate::agent::{AgentProfile, Skills, Status};
-use crate::contact::{Channel, Priority, QueuedContact};
+use crate::agent::{AgentProfile, Status};
+use crate::contact::{Channel, Needs, Priority, QueuedContact, Reserved};
 use crate::ids::{AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, QueueId, TicketId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
@@ -155,9 +155,12 @@ pub enum EventKind {
         priority: Priority,
         /// How it came in.
         channel: Channel,
-        /// Skills an agent must have.
-        #[serde(default, skip_serializing_if = "Skills::is_empty")]
-        skills: Skills,
+        /// Skills an agent must have, and how that relaxes with waiting.
+        #[serde(default, skip_serializing_if = "Needs::is_empty")]
+        skills: Needs,
+        /// Whose it is, if it is somebody's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved: Option<Reserved>,
         /// When it first entered a queue: its place among equals.
         enqueued_at: Timestamp,
         /// The node that holds it.
@@ -246,10 +249,18 @@ pub enum EventKind {
         /// When wrap-up is over at the latest; `None` when there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         wrap_up_until: Option<Timestamp>,
+        /// Until when the wrap-up may be extended; `None` when it may not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wrap_up_latest: Option<Timestamp>,
     },
-    /// The agent holds no contact any more: wrap-up is over, a contact without wrap-up ended, or an
-    /// offer to them came to nothing. Whether they take another is their status's affair. The event
-    /// names the contact they are free of, so that the wrap-up is counted to it.
+    /// The agent needs longer for the work after the contact.
+    WrapUpExtended {
+        /// When wrap-up is over at the latest.
+        until: Timestamp,
+    },
+    /// The agent is free of a contact: its wrap-up is over, it ended without one, or an offer of it came to
+    /// nothing. Whether they take another is their status's and their other contacts' affair. The event
+    /// names the contact, so that the wrap-up is counted to it.
     Ready {
         /// Whether this ends wrap-up.
         after_wrap_up: bool,
@@ -265,7 +276,8 @@ pub enum EventKind {
         #[serde(flatten)]
         status: Status,
     },
-    /// The agent chose a status while they hold a contact; it comes into force when that is over.
+    /// The agent chose a status while they hold contacts (or let one ring and is to be not ready); it comes
+    /// into force when the last of these is over, and until then nothing more is offered to them.
     NextStatus {
         /// The status.
         #[serde(flatten)]

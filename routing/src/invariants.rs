@@ -3,14 +3,14 @@
 //! Tests, replays and simulations call them after every step. Those of the state look at a [`View`];
 //! those of history are kept by a [`Witness`] that sees every event once.
 
-use crate::agent::State;
-use crate::contact::{Place, PlaceInLine};
+use crate::agent::{AgentProfile, Doing};
+use crate::contact::{Channel, Place, PlaceInLine};
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, OfferToken};
 use crate::time::Timestamp;
 use crate::verb::RestoredPlace;
 use crate::view::{Counts, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was broken, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,9 +66,11 @@ pub fn arrived_is_waiting_offered_active_and_ended(view: &View) -> Checked {
 pub fn every_offer_has_its_ringing_agent(view: &View) -> Checked {
     for contact in view.contacts() {
         if let Place::Offered { agent, token, .. } = &contact.place {
-            let rings = view.agent(agent).map(|agent| &agent.state);
-            let fits = matches!(rings, Some(State::Ringing { contact: id, token: rung, .. })
-                if *id == contact.record.id && rung == token);
+            let rings = view
+                .agent(agent)
+                .and_then(|agent| agent.holds.get(&contact.record.id))
+                .map(|hold| &hold.doing);
+            let fits = matches!(rings, Some(Doing::Ringing { token: rung, .. }) if rung == token);
             check(fits, "every_offer_has_its_ringing_agent", || {
                 format!("{contact:?} but {rings:?}")
             })?;
@@ -80,17 +82,17 @@ pub fn every_offer_has_its_ringing_agent(view: &View) -> Checked {
 /// Nobody is stuck: who rings or talks does so with a contact that is theirs.
 pub fn no_agent_holds_a_contact_that_is_elsewhere(view: &View) -> Checked {
     for agent in view.agents() {
-        let held = match &agent.state {
-            State::Idle | State::WrapUp { .. } => continue,
-            State::Ringing { contact, .. } | State::Talking { contact, .. } => *contact,
-        };
-        let place = view.contact(held).map(|contact| &contact.place);
-        let by = place.and_then(Place::held_by).map(|(by, _)| by);
-        check(
-            by == Some(&agent.profile.id),
-            "no_agent_holds_a_contact_that_is_elsewhere",
-            || format!("{agent:?} but {place:?}"),
-        )?;
+        for (held, hold) in &agent.holds {
+            let place = view.contact(*held).map(|contact| &contact.place);
+            let by = place.and_then(Place::held_by).map(|(by, _)| by);
+            let fits = match hold.doing {
+                Doing::Ringing { .. } | Doing::Talking { .. } => by == Some(&agent.profile.id),
+                Doing::WrapUp { .. } => place.is_none(),
+            };
+            check(fits, "no_agent_holds_a_contact_that_is_elsewhere", || {
+                format!("{agent:?} but {place:?}")
+            })?;
+        }
     }
     Ok(())
 }
@@ -139,11 +141,10 @@ pub fn may_meet(view: &View, contact: ContactId, agent: &AgentId, now: Timestamp
     };
     let record = &contact.record;
     contact.place == Place::Waiting
-        && agent.is_free()
+        && agent.is_free_for(record.channel)
         && !agent.is_resting(now)
-        && agent
-            .profile
-            .can_take(&record.queue, record.channel, &record.skills)
+        && view.is_eligible(record, agent, now)
+        && !view.is_at_limit(&record.queue)
         && !record.is_avoiding(&agent.profile.id, now)
 }
 
@@ -151,7 +152,9 @@ pub fn may_meet(view: &View, contact: ContactId, agent: &AgentId, now: Timestamp
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
     contacts: BTreeMap<ContactId, Seen>,
-    holds: BTreeMap<AgentId, ContactId>,
+    channels: BTreeMap<ContactId, Channel>,
+    profiles: BTreeMap<AgentId, AgentProfile>,
+    holds: BTreeMap<AgentId, BTreeSet<ContactId>>,
     last_token: Option<OfferToken>,
     last_number: u64,
 }
@@ -173,11 +176,7 @@ impl Witness {
             || format!("{} after {}", event.id.number, self.last_number),
         )?;
         self.last_number = event.id.number;
-        if let EventKind::Ready { .. } = &event.kind
-            && let Some(agent) = &event.agent
-        {
-            self.holds.remove(agent);
-        }
+        self.see_agent(event);
         match event.contact {
             Some(contact) => self.see_contact(contact, event),
             None => Ok(()),
@@ -192,12 +191,39 @@ impl Witness {
             .count()
     }
 
+    fn see_agent(&mut self, event: &Event) {
+        let Some(agent) = &event.agent else {
+            return;
+        };
+        if let EventKind::AgentChanged { profile } = &event.kind {
+            self.profiles.insert(agent.clone(), (**profile).clone());
+        } else if event.kind == EventKind::AgentRemoved {
+            self.holds.remove(agent);
+        } else if let EventKind::Ready { .. } = &event.kind
+            && let Some(holds) = self.holds.get_mut(agent)
+            && let Some(contact) = &event.contact
+        {
+            holds.remove(contact);
+        }
+    }
+
+    /// Whether an agent may be offered one more contact, by what history tells of their capacity.
+    fn has_room(&self, agent: &AgentId, contact: ContactId) -> bool {
+        let held = self.holds.get(agent).into_iter().flatten();
+        let held = held.filter_map(|contact| self.channels.get(contact).copied());
+        match (self.profiles.get(agent), self.channels.get(&contact)) {
+            (Some(profile), Some(channel)) => profile.has_room(held, *channel),
+            (None, _) | (_, None) => true,
+        }
+    }
+
     fn see_contact(&mut self, contact: ContactId, event: &Event) -> Checked {
         let before = self.contacts.get(&contact).cloned();
         let say = || format!("{event:?} after {before:?}");
         let agent = event.agent.clone().unwrap_or_else(|| AgentId::from(""));
         let after = match &event.kind {
-            EventKind::Enqueued { .. } => {
+            EventKind::Enqueued { channel, .. } => {
+                self.channels.insert(contact, *channel);
                 check(before.is_none(), "a_contact_enters_once", say)?;
                 Seen::Waiting
             }
@@ -213,13 +239,13 @@ impl Witness {
                     say,
                 )?;
                 check(
-                    !self.holds.contains_key(&agent),
-                    "no_agent_holds_two_contacts",
+                    self.has_room(&agent, contact),
+                    "capacity_is_never_exceeded",
                     say,
                 )?;
                 check(self.last_token < Some(*token), "tokens_grow", say)?;
                 self.last_token = Some(*token);
-                self.holds.insert(agent.clone(), contact);
+                self.holds.entry(agent.clone()).or_default().insert(contact);
                 Seen::Offered(agent, *token)
             }
             EventKind::Answered { token, .. } => {
@@ -257,7 +283,7 @@ impl Witness {
             EventKind::Restored { place, .. } => match place {
                 RestoredPlace::Waiting { .. } => Seen::Waiting,
                 RestoredPlace::Active { agent, token, .. } => {
-                    self.holds.insert(agent.clone(), contact);
+                    self.holds.entry(agent.clone()).or_default().insert(contact);
                     Seen::Active(agent.clone(), *token)
                 }
                 RestoredPlace::Ended { .. } => Seen::Ended,
@@ -273,6 +299,7 @@ impl Witness {
             | EventKind::OfferExpired { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }
             | EventKind::NextStatus { .. }

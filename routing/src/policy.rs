@@ -5,11 +5,12 @@
 //! (eligibility), only then who comes first (precedence), so that an urgent contact nobody can take never
 //! keeps the others waiting.
 //!
-//! - Eligibility, settled by [`crate::agent::AgentProfile::can_take`] when a contact or an agent comes in
-//!   (the view's lines): queue, channel capacity, skill levels. This is where steps that relax skills with
-//!   waiting, opening hours and overflow to another queue belong: they change in which lines a contact
-//!   stands.
-//! - What only time changes, looked at here: back-off per agent and contact, the rest of a busy phone.
+//! - Eligibility, settled when a contact or an agent comes in (the view's lines): queue, room for one more
+//!   contact of the channel ([`crate::agent::AgentProfile::has_room`]), skills as far as the wait has
+//!   relaxed them ([`crate::contact::Needs`]), whose the contact is ([`crate::contact::Reserved`]), the
+//!   queue's limit of active contacts. Where time changes that, [`View::advance`] moves contacts between
+//!   lines.
+//! - What else only time changes, looked at here: back-off per agent and contact, the rest of a busy phone.
 //! - Precedence among pairs: first by the precedence of the contact's queue with the agent
 //!   ([`crate::agent::Precedence`]), then by the contact's place, then by the agent's.
 //! - Places of contacts ([`crate::contact::PlaceInLine`]): the highest `priority + aging x time waited`,
@@ -21,10 +22,10 @@
 
 use crate::agent::Precedence;
 use crate::contact::PlaceInLine;
-use crate::ids::{AgentId, ContactId};
+use crate::ids::{AgentId, ContactId, QueueId};
 use crate::time::Timestamp;
 use crate::view::{Line, View};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A contact and an agent who should meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,27 +43,31 @@ pub const PROPOSALS_MAX: usize = 64;
 ///
 /// Costs a look at each line where somebody waits and somebody is free, of which there is none when the
 /// desk is quiet, however many wait.
-pub fn decide(view: &View, now: Timestamp) -> Vec<Proposal> {
+pub fn decide(view: &mut View, now: Timestamp) -> Vec<Proposal> {
+    view.advance(now);
     let mut taken = Taken::default();
     let mut proposals = Vec::new();
     while proposals.len() < PROPOSALS_MAX
         && let Some(proposal) = find_next(view, now, &taken)
     {
-        taken.contacts.insert(proposal.contact);
-        taken.agents.insert(proposal.agent.clone());
+        taken.note(view, &proposal);
         proposals.push(proposal);
     }
     proposals
 }
 
 /// Proposes the one pair that should meet first.
-pub fn decide_one(view: &View, now: Timestamp) -> Option<Proposal> {
+pub fn decide_one(view: &mut View, now: Timestamp) -> Option<Proposal> {
+    view.advance(now);
     find_next(view, now, &Taken::default())
 }
 
-/// When time alone may make a pair eligible that is not so at `now`: the end of a back-off or a rest.
+/// When time alone may make a pair eligible that is not so at `now`: the end of a back-off or a rest, or a
+/// wait that is long enough for other agents. It may lie in the past of a view that has not been asked to
+/// decide since.
 pub fn next_timeout(view: &View, now: Timestamp) -> Option<Timestamp> {
-    view.next_pause_end(now)
+    let pause = view.next_pause_end(now).into_iter();
+    pause.chain(view.next_change()).min()
 }
 
 /// Who is spoken for by an earlier proposal of the same look.
@@ -70,6 +75,24 @@ pub fn next_timeout(view: &View, now: Timestamp) -> Option<Timestamp> {
 struct Taken {
     contacts: BTreeSet<ContactId>,
     agents: BTreeSet<AgentId>,
+    of_queue: BTreeMap<QueueId, u32>,
+}
+
+impl Taken {
+    fn note(&mut self, view: &View, proposal: &Proposal) {
+        self.contacts.insert(proposal.contact);
+        self.agents.insert(proposal.agent.clone());
+        if let Some(contact) = view.contact(proposal.contact) {
+            let queue = contact.record.queue.clone();
+            *self.of_queue.entry(queue).or_default() += 1;
+        }
+    }
+
+    /// Whether the proposals so far bring a queue to its limit of active contacts.
+    fn fills(&self, view: &View, queue: &QueueId) -> bool {
+        view.room_left(queue)
+            .is_some_and(|left| self.of_queue.get(queue).is_some_and(|taken| *taken >= left))
+    }
 }
 
 /// Where a pair stands among all that may meet: the queue's precedence with the agent, then the contact's
@@ -79,6 +102,9 @@ type Standing = (Precedence, PlaceInLine);
 fn find_next(view: &View, now: Timestamp, taken: &Taken) -> Option<Proposal> {
     let mut best: Option<(Standing, &AgentId)> = None;
     for line in view.ready_lines() {
+        if taken.fills(view, line.queue()) {
+            continue;
+        }
         let limit = best.map(|(standing, _)| standing);
         if let Some(found) = first_pair(view, line, now, taken, limit) {
             best = Some(found);
@@ -116,11 +142,19 @@ fn first_pair<'v>(
             let Some(contact) = view.contact(place.contact()) else {
                 continue;
             };
+            let may_take = |id: &AgentId| {
+                is_awake(id)
+                    && !contact.record.is_avoiding(id, now)
+                    // A clock that was set back sees a contact that stands too far already.
+                    && view
+                        .agent(id)
+                        .is_some_and(|agent| view.is_eligible(&contact.record, agent, now))
+            };
             let agent = line
                 .free_agents()
                 .skip_while(|(other, _)| *other < precedence)
                 .take_while(|(other, _)| *other == precedence)
-                .find(|(_, id)| is_awake(id) && !contact.record.is_avoiding(id, now));
+                .find(|(_, id)| may_take(id));
             if let Some((_, agent)) = agent {
                 return Some((standing, agent));
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How the next agent is chosen among those who may take a contact and for whom the queue has the same
-/// precedence. Ties go to who has been idle longest, then by name.
+/// precedence. Who holds fewer contacts comes first; ties go to who has been idle longest, then by name.
 ///
 /// What is counted is counted since the agent logged in ([`crate::agent::Tally`]), and as it was when
 /// they were last freed, so that the order of those who are free does not change with time alone.
@@ -22,7 +22,8 @@ pub enum Strategy {
     FewestContacts,
     /// In turn: whoever was offered a contact the longest time ago.
     RoundRobin,
-    /// Whoever has the most of what the contact needs: the highest sum of levels over its skills.
+    /// Whoever has the most of what the contact needs: the highest sum of levels in the skills named by
+    /// the steps of need it has reached.
     MostSkilled,
     /// In proportion to the agents' weights: the least (answered + 1) / weight.
     Weighted,
@@ -78,10 +79,16 @@ pub struct QueueRules {
     pub ring_timeout: Duration,
     /// Work after the contact; default 0 s.
     pub wrap_up: Duration,
+    /// To how much wrap-up may be extended by the agent; never less than `wrap_up`, and by default no more.
+    #[serde(default)]
+    pub wrap_up_max: Duration,
     /// How long an agent who declined a contact is not asked for it again; default 30 s.
     pub decline_back_off: Duration,
     /// Most contacts that may wait; `None` has no limit of its own.
     pub waiting_max: Option<u32>,
+    /// Most contacts that may be offered or with an agent at once; `None` has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_max: Option<u32>,
     /// Whether the queue takes new contacts.
     pub is_open: bool,
     /// Service-level threshold T of the statistics; default 20 s.
@@ -99,8 +106,10 @@ impl QueueRules {
             aging: Aging::NONE,
             ring_timeout: Duration::from_secs(15),
             wrap_up: Duration::ZERO,
+            wrap_up_max: Duration::ZERO,
             decline_back_off: Duration::from_secs(30),
             waiting_max: None,
+            active_max: None,
             is_open: true,
             service_level: Duration::from_secs(20),
             short_abandon: Duration::from_secs(5),

@@ -39,8 +39,8 @@ pub enum Verb {
         /// The contact.
         contact: QueuedContact,
     },
-    /// An agent chose a status; while they ring, talk or wrap up it is kept for afterwards. Becoming
-    /// available starts the idle time.
+    /// An agent chose a status; while they ring, talk or wrap up it is kept until the last contact is over,
+    /// and nothing new is offered meanwhile. Becoming available starts the idle time.
     AgentStatus {
         /// Which agent.
         agent: AgentId,
@@ -79,7 +79,8 @@ pub enum Verb {
         reason: DeclineReason,
     },
     /// The phone rang for its whole time (RONA): the contact is re-queued in its place and the agent
-    /// becomes not ready with the reason [`RING_ON_NO_ANSWER`], or what they chose while it rang.
+    /// becomes not ready with the reason [`RING_ON_NO_ANSWER`] once they hold no other contact, or what
+    /// they chose meanwhile.
     RingTimeout {
         /// The offer.
         token: OfferToken,
@@ -119,10 +120,25 @@ pub enum Verb {
         /// Time on hold.
         hold: Duration,
     },
-    /// The agent ends the wrap-up before its time; `Done` when there is none.
+    /// The agent ends the wrap-up of a contact before its time, or all they have; `Done` when there is
+    /// none.
     EndWrapUp {
         /// Which agent.
         agent: AgentId,
+        /// After which contact; `None` is all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<ContactId>,
+    },
+    /// The agent needs longer for the work after a contact: its end moves on, at most to the queue's
+    /// `wrap_up_max` after the contact's end. Refused `NoWrapUp` when there is none, and `NoTimeLeft` when
+    /// it cannot be extended any more.
+    ExtendWrapUp {
+        /// Which agent.
+        agent: AgentId,
+        /// After which contact.
+        contact: ContactId,
+        /// By how much.
+        by: Duration,
     },
     /// A node lives; when it does not say so again in time, `Expire` ends its calls.
     NodeAlive {
@@ -273,8 +289,15 @@ pub enum Refusal {
     NotActive,
     /// The agent is not free: not available, busy, out of reach, or without capacity.
     AgentNotFree,
-    /// The agent does not serve that queue or channel, lacks a skill, or is to be left alone for a while.
+    /// The agent does not serve that queue or channel, lacks a skill, is to be left alone for a while, or
+    /// the contact is another's.
     NotEligible,
+    /// The queue has as many contacts with agents as it may.
+    QueueAtItsLimit,
+    /// The agent does not wrap that contact up.
+    NoWrapUp,
+    /// The wrap-up is as long already as it may be.
+    NoTimeLeft,
     /// The token is not that of a standing offer.
     StaleOffer,
     /// The contact has ended; it does not come back.

@@ -11,7 +11,7 @@ mod lines;
 mod ranked_set;
 
 use crate::agent::{Agent, Status};
-use crate::contact::{PlaceInLine, PlacedContact, QueuedContact};
+use crate::contact::{PlaceInLine, PlacedContact, QueuedContact, will_do};
 use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
@@ -51,10 +51,16 @@ pub struct View {
     unanswered: BTreeMap<QueueId, RankedSet<PlaceInLine>>,
     lines: Lines,
     leases: BTreeSet<(Timestamp, ContactId)>,
-    wrap_ups: BTreeSet<(Timestamp, AgentId)>,
+    wrap_ups: BTreeSet<(Timestamp, ContactId, AgentId)>,
     pauses: BTreeSet<(Timestamp, Pause)>,
+    /// Waiting contacts that are somebody's.
+    reserved_for: BTreeMap<AgentId, BTreeSet<ContactId>>,
+    /// Per queue, how many are offered or with an agent.
+    taken: BTreeMap<QueueId, u32>,
     counts: Counts,
     last_event: u64,
+    /// The latest instant the lines were told of.
+    clock: Timestamp,
 }
 
 /// Something that only time ends and that keeps a pair apart until then.
@@ -174,6 +180,54 @@ impl View {
         record.place_in_line(rules.map(|rules| rules.aging).unwrap_or_default())
     }
 
+    /// Whether a contact may be offered to an agent at `now` as far as queue, channel, skills and
+    /// reservation go; says nothing of whether they are free.
+    pub fn is_eligible(&self, record: &QueuedContact, agent: &Agent, now: Timestamp) -> bool {
+        match self.reserved_for_whom(record, now) {
+            Some(owner) => *owner == agent.profile.id,
+            None => {
+                let needed = record.skills.after(record.waited(now));
+                agent.profile.serves(&record.queue, record.channel)
+                    && will_do(needed, &agent.profile.skills)
+            }
+        }
+    }
+
+    /// Whose a contact is at `now`, as long as they can take it at all.
+    fn reserved_for_whom<'r>(
+        &self,
+        record: &'r QueuedContact,
+        now: Timestamp,
+    ) -> Option<&'r AgentId> {
+        let reserved = record.reserved.as_ref()?;
+        let owner = self.agents.get(&reserved.agent)?;
+        let holds = reserved.until.is_none_or(|until| until > now)
+            && owner.status != Status::LoggedOff
+            && owner.profile.serves(&record.queue, record.channel);
+        holds.then_some(&reserved.agent)
+    }
+
+    /// How many more contacts of a queue may be with agents; `None` has no limit.
+    pub fn room_left(&self, queue: &QueueId) -> Option<u32> {
+        let most = self.queues.get(queue)?.active_max?;
+        let taken = self.taken.get(queue).copied().unwrap_or(0);
+        Some(most.saturating_sub(taken))
+    }
+
+    /// Whether a queue has as many contacts with agents as it may.
+    pub fn is_at_limit(&self, queue: &QueueId) -> bool {
+        self.room_left(queue) == Some(0)
+    }
+
+    /// Lets time pass: contacts that have waited long enough for other agents stand where those see
+    /// them. Costs by the number of these.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.clock = self.clock.max(now);
+        while let Some(contact) = self.lines.changed(self.clock) {
+            self.stand_anew(contact);
+        }
+    }
+
     /// How many wait for an answer in a queue, those whose agent rings included.
     pub fn unanswered(&self, queue: &QueueId) -> usize {
         self.unanswered.get(queue).map_or(0, RankedSet::len)
@@ -206,7 +260,7 @@ impl View {
     /// When something is due for [`crate::verb::Verb::Expire`] (a wrap-up or the lease of an offer).
     pub fn next_due(&self) -> Option<Timestamp> {
         let lease = self.leases.first().map(|(at, _)| *at);
-        let wrap_up = self.wrap_ups.first().map(|(at, _)| *at);
+        let wrap_up = self.wrap_ups.first().map(|(at, ..)| *at);
         lease.into_iter().chain(wrap_up).min()
     }
 
@@ -218,14 +272,20 @@ impl View {
             .map(|(_, contact)| *contact)
     }
 
-    /// Agents whose wrap-up is over at `now`, the oldest first, with its end.
+    /// Wrap-ups that are over at `now`, the oldest first.
     pub(crate) fn wrap_ups_over(
         &self,
         now: Timestamp,
-    ) -> impl Iterator<Item = &(Timestamp, AgentId)> {
+    ) -> impl Iterator<Item = &(Timestamp, ContactId, AgentId)> {
         self.wrap_ups
             .iter()
-            .take_while(move |(until, _)| *until <= now)
+            .take_while(move |(until, ..)| *until <= now)
+    }
+
+    /// When the next contact has waited long enough for other agents; in the past when nobody has told
+    /// the view of the present.
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        self.lines.next_change()
     }
 
     /// When the next back-off or rest after `now` ends.

@@ -8,7 +8,7 @@ use proptest::strategy::Strategy as _;
 use ringdown_routing::agent::Agent;
 use ringdown_routing::contact::PlacedContact;
 use ringdown_routing::desk::Desk;
-use ringdown_routing::ids::NodeId;
+use ringdown_routing::ids::{NodeId, QueueId};
 use ringdown_routing::invariants::{self, Witness};
 use ringdown_routing::policy::{self, Proposal};
 use ringdown_routing::queue::{Aging, Strategy};
@@ -16,7 +16,7 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Change, Verb};
 use ringdown_routing::view::View;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn act() -> impl proptest::strategy::Strategy<Value = Act> {
     any::<[u8; 5]>().prop_map(|[later, verb, who, with, how]| Act {
@@ -94,7 +94,8 @@ fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
                     urgency(view, contact, now),
                     contact.record.enqueued_at,
                     contact.record.id,
-                    merit(view, contact, agent),
+                    agent.holds.len(),
+                    merit(view, contact, agent, now),
                     agent.idle_since,
                     agent.profile.id.clone(),
                 );
@@ -106,8 +107,13 @@ fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
     let mut contacts = BTreeSet::new();
     let mut agents = BTreeSet::new();
     let mut proposals = Vec::new();
-    for (_, _, _, contact, _, _, agent) in pairs {
-        if !contacts.contains(&contact) && !agents.contains(&agent) {
+    let mut met: BTreeMap<QueueId, u32> = BTreeMap::new();
+    for (_, _, _, contact, _, _, _, agent) in pairs {
+        let queue = &view.contact(contact).expect("it waits").record.queue;
+        let of_queue = met.entry(queue.clone()).or_default();
+        let is_full = view.room_left(queue).is_some_and(|left| *of_queue >= left);
+        if !contacts.contains(&contact) && !agents.contains(&agent) && !is_full {
+            *of_queue += 1;
             contacts.insert(contact);
             agents.insert(agent.clone());
             proposals.push(Proposal { contact, agent });
@@ -126,7 +132,7 @@ fn urgency(view: &View, contact: &PlacedContact, now: Timestamp) -> Reverse<i64>
 }
 
 /// The strategies, by their definitions; the lowest is first.
-fn merit(view: &View, contact: &PlacedContact, agent: &Agent) -> u64 {
+fn merit(view: &View, contact: &PlacedContact, agent: &Agent, now: Timestamp) -> u64 {
     let rules = view.queue(&contact.record.queue).expect("it has a queue");
     let tally = &agent.tally;
     match rules.strategy {
@@ -135,8 +141,12 @@ fn merit(view: &View, contact: &PlacedContact, agent: &Agent) -> u64 {
         Strategy::FewestContacts => u64::from(tally.answered),
         Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
         Strategy::MostSkilled => {
-            let needed = contact.record.skills.keys();
-            let levels = needed.filter_map(|skill| agent.profile.skills.get(skill));
+            let record = &contact.record;
+            let steps = record.skills.after(record.waited(now));
+            let needed: BTreeSet<_> = steps.flat_map(|need| need.keys()).collect();
+            let levels = needed
+                .into_iter()
+                .filter_map(|skill| agent.profile.skills.get(skill));
             1_000 - levels.map(|level| u64::from(*level)).sum::<u64>()
         }
         Strategy::Weighted => {
@@ -187,13 +197,13 @@ proptest! {
             let change = day.players.play(act);
             day.apply(change);
             let now = day.players.now;
-            let view = day.desk.view();
-            let decided = policy::decide(view, now);
-            prop_assert_eq!(&decided, &decide_slowly(view, now));
-            let first = policy::decide_one(view, now);
+            let decided = day.desk.decide(now);
+            prop_assert_eq!(&decided, &decide_slowly(day.desk.view(), now));
+            let first = day.desk.decide_one(now);
             prop_assert_eq!(first.as_ref(), decided.first());
-            let rebuilt = View::from_snapshot(view.snapshot());
-            prop_assert_eq!(&decided, &policy::decide(&rebuilt, now));
+            let mut rebuilt = View::from_snapshot(day.desk.snapshot());
+            prop_assert_eq!(&decided, &policy::decide(&mut rebuilt, now));
+            prop_assert_eq!(&decided, &policy::decide(&mut day.follower, now));
         }
     }
 
@@ -206,7 +216,7 @@ proptest! {
             let change = day.players.play(act);
             day.apply(change);
             let at = day.players.now;
-            while let Some(Proposal { contact, agent }) = policy::decide_one(day.desk.view(), at) {
+            while let Some(Proposal { contact, agent }) = day.desk.decide_one(at) {
                 let answer = day.apply(Change { at, verb: Verb::Offer { contact, agent } });
                 let is_reserved = matches!(answer, Answer::Reserved { .. });
                 prop_assert!(is_reserved, "the policy proposed what the desk refuses: {:?}", answer);

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "test helpers convert small numbers")]
 
 use proptest::prelude::*;
-use ringdown_routing::agent::{AgentProfile, Skills, Status};
-use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::agent::{AgentProfile, Status};
+use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
 use ringdown_routing::queue::QueueRules;
@@ -97,6 +97,7 @@ impl Log {
             talk_ms: talk_s * 1_000,
             hold_ms: 0,
             wrap_up_until: (wrap_up_s > 0).then(|| Timestamp::from_seconds(at_s + wrap_up_s)),
+            wrap_up_latest: None,
         };
         self.add(at_s * 1_000, Some(contact), Some(agent), kind);
         self.close(at_s, contact, ContactResult::Answered)
@@ -185,7 +186,8 @@ fn enqueued(at_s: i64) -> EventKind {
     EventKind::Enqueued {
         priority: Priority(0),
         channel: Channel::Voice,
-        skills: Skills::new(),
+        skills: Needs::default(),
+        reserved: None,
         enqueued_at: at(at_s),
         node: NodeId::from("gateway"),
     }

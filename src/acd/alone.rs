@@ -122,6 +122,7 @@ impl Alone {
             | EventKind::Answered { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::KeyedIn { .. }
             | EventKind::MediaReport { .. }

@@ -240,6 +240,7 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::Abandoned { .. }
         | EventKind::Overflowed { .. }
         | EventKind::Ended { .. }
+        | EventKind::WrapUpExtended { .. }
         | EventKind::Ready { .. }
         | EventKind::AgentStatus { .. }
         | EventKind::NextStatus { .. }

@@ -45,8 +45,9 @@ impl MemoryDesk {
         let news = !outcome.events.is_empty();
         let answer = tell(&bus, outcome);
         if news {
-            self.dispatch(&bus);
-            self.plan();
+            let at = self.clock.now();
+            self.dispatch(&bus, at);
+            self.plan(at);
         }
         answer
     }
@@ -60,9 +61,8 @@ impl MemoryDesk {
     }
 
     /// Offers until the matcher is quiet.
-    fn dispatch(&self, bus: &Bus) {
-        let at = self.clock.now();
-        while let Some(proposal) = self.store.read(|view| policy::decide_one(view, at)) {
+    fn dispatch(&self, bus: &Bus, at: Timestamp) {
+        while let Some(proposal) = self.store.decide_one(at) {
             let verb = Verb::Offer {
                 contact: proposal.contact,
                 agent: proposal.agent,
@@ -77,9 +77,8 @@ impl MemoryDesk {
         }
     }
 
-    /// Wakes the keeper when something is due before it means to wake.
-    fn plan(&self) {
-        let at = self.clock.now();
+    /// Wakes the keeper when something is due, after what was looked at, before it means to wake.
+    fn plan(&self, at: Timestamp) {
         let next = self.store.read(|view| next_wake(view, at));
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if next.is_some() && planned.is_none_or(|planned| next < Some(planned)) {
@@ -99,7 +98,7 @@ impl MemoryDesk {
                 self.store.ask_now(Request::Change(Change { at, verb })),
             );
         }
-        self.dispatch(&bus);
+        self.dispatch(&bus, at);
         let next = self.store.read(|view| next_wake(view, at));
         *self.planned.lock().unwrap_or_else(PoisonError::into_inner) = next;
         next

@@ -3,6 +3,8 @@
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::ids::NodeId;
+use ringdown_routing::policy::Proposal;
+use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Outcome};
 use ringdown_routing::view::{Snapshot, View};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +39,11 @@ impl MemoryStore {
     /// Looks at the state as it is now.
     pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
         look(self.lock().view())
+    }
+
+    /// Who should meet first.
+    pub fn decide_one(&self, now: Timestamp) -> Option<Proposal> {
+        self.lock().decide_one(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Desk> {

@@ -6,9 +6,9 @@ use super::redis_place::RedisPlace;
 use super::scripts::SCRIPTS;
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use redis::{Cmd, Value};
-use ringdown_routing::agent::{Agent, AgentProfile, State, Status, Tally};
+use ringdown_routing::agent::{Agent, AgentProfile, Hold, Status, Tally};
 use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
-use ringdown_routing::ids::{AgentId, NodeId};
+use ringdown_routing::ids::{AgentId, ContactId, NodeId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
     Answer, ENDED_KEPT, ENDED_KEPT_MAX, Outcome, REAPED_MAX, RING_ON_NO_ANSWER, Verb,
@@ -48,7 +48,7 @@ impl RedisStore {
         let keys = Arc::new(Keys::new(&place.key_prefix, &place.shard));
         let origin = format!("{}/{node}/{}", place.shard, at.as_millis());
         let mut cmd = SCRIPTS.open.command();
-        cmd.arg(1).arg(keys.meta());
+        cmd.arg(keys.desk().len()).arg(keys.desk());
         cmd.arg(&origin).arg(at.as_millis().max(0));
         let (link, (origin, is_new)) = RedisLink::open::<(String, i64)>(place, cmd).await?;
         let store = Self {
@@ -149,7 +149,15 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
     match verb {
         Verb::SetQueue { rules } => cmd.arg(rules.id.as_str()).arg(to_json(rules)),
         Verb::SetAgent { profile } => cmd.arg(profile.id.as_str()).arg(to_json(profile)),
-        Verb::RemoveAgent { agent } | Verb::EndWrapUp { agent } => cmd.arg(agent.as_str()),
+        Verb::RemoveAgent { agent } => cmd.arg(agent.as_str()),
+        Verb::EndWrapUp { agent, contact } => {
+            let contact = contact.map(|contact| contact.to_string());
+            cmd.arg(agent.as_str()).arg(contact.unwrap_or_default())
+        }
+        Verb::ExtendWrapUp { agent, contact, by } => cmd
+            .arg(agent.as_str())
+            .arg(contact.to_string())
+            .arg(millis(*by)),
         Verb::Enqueue { contact } => {
             let mut record = contact.clone();
             record.avoid.clear();
@@ -210,12 +218,10 @@ struct KeptState {
     #[serde(flatten)]
     status: Status,
     next_status: Option<Status>,
-    #[serde(flatten)]
-    state: State,
+    holds: BTreeMap<ContactId, Hold>,
     is_reachable: bool,
     idle_since: Timestamp,
     rest_until: Option<Timestamp>,
-    #[serde(default)]
     tally: Tally,
 }
 
@@ -246,7 +252,7 @@ fn read_snapshot(fields: &[BTreeMap<String, String>]) -> Result<Snapshot, StoreL
             profile,
             status: kept.status,
             next_status: kept.next_status,
-            state: kept.state,
+            holds: kept.holds,
             is_reachable: kept.is_reachable,
             idle_since: kept.idle_since,
             rest_until: kept.rest_until,

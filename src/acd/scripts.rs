@@ -34,7 +34,7 @@ pub(super) struct Scripts {
     pub(super) lead: LuaScript,
     pub(super) resign: LuaScript,
     pub(super) publish: LuaScript,
-    verbs: [LuaScript; 18],
+    verbs: [LuaScript; 19],
 }
 
 impl Scripts {
@@ -63,6 +63,7 @@ impl Scripts {
                 include_str!("lua/node_alive.lua"),
                 include_str!("lua/restore.lua"),
                 include_str!("lua/expire.lua"),
+                include_str!("lua/extend_wrap_up.lua"),
             ]
             .map(with_desk),
         }
@@ -89,6 +90,7 @@ impl Scripts {
             Verb::NodeAlive { .. } => 15,
             Verb::Restore { .. } => 16,
             Verb::Expire => 17,
+            Verb::ExtendWrapUp { .. } => 18,
         };
         &self.verbs[place]
     }

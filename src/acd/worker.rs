@@ -314,7 +314,10 @@ impl Worker {
     async fn dispatch(&mut self) {
         while self.leads == Leadership::Ours && !self.waits_for_news && self.gap_since.is_none() {
             let at = self.clock.now();
-            let proposals = policy::decide(lock(&self.state).sight.view(), at);
+            let proposals = match &mut lock(&self.state).sight {
+                Sight::Following(following) => policy::decide(&mut following.view, at),
+                Sight::Alone(_) => Vec::new(),
+            };
             if proposals.is_empty() {
                 return;
             }
@@ -376,7 +379,12 @@ impl Worker {
         match &self.link {
             Link::Down { .. } => at + self.place.leases.lead_renewal(),
             Link::Up { .. } => {
-                let soon = next_wake(lock(&self.state).sight.view(), at);
+                let mut state = lock(&self.state);
+                if let Sight::Following(following) = &mut state.sight {
+                    // Who does not lead decides nothing, and yet sees time pass.
+                    following.view.advance(at);
+                }
+                let soon = next_wake(state.sight.view(), at);
                 let soon = soon.map(|soon| soon.max(self.duties.expire_not_before));
                 let Duties {
                     lead,

@@ -8,7 +8,7 @@ use crate::acd::StoreLost;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use ringdown_routing::agent::{Agent, Served, Skills, State as AgentState, Status, served};
+use ringdown_routing::agent::{Agent, Hold, Served, Skills, State as AgentState, Status, served};
 use ringdown_routing::event::EventDraft;
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
@@ -34,7 +34,10 @@ pub(super) struct AgentNow {
     status: Status,
     next_status: Option<Status>,
     state: &'static str,
+    /// The oldest of the contacts.
     contact: Option<ContactId>,
+    /// All in their hands, by id.
+    contacts: BTreeMap<ContactId, Hold>,
     is_reachable: bool,
     idle_since_at: Timestamp,
 }
@@ -48,13 +51,14 @@ impl From<&Agent> for AgentNow {
             skills: agent.profile.skills.clone(),
             status: agent.status.clone(),
             next_status: agent.next_status.clone(),
-            state: match agent.state {
+            state: match agent.state() {
                 AgentState::Idle => "idle",
-                AgentState::Ringing { .. } => "ringing",
-                AgentState::Talking { .. } => "talking",
-                AgentState::WrapUp { .. } => "wrap_up",
+                AgentState::Ringing => "ringing",
+                AgentState::Talking => "talking",
+                AgentState::WrapUp => "wrap_up",
             },
-            contact: agent.state.contact(),
+            contact: agent.holds.keys().next().copied(),
+            contacts: agent.holds.clone(),
             is_reachable: agent.is_reachable,
             idle_since_at: agent.idle_since,
         }
@@ -148,7 +152,7 @@ pub(super) async fn set_status(
     let found = state.parts.acd.read(|view| view.agent(&agent).cloned());
     let mut found = found.ok_or_else(|| unknown(&agent))?;
     // With a shared store this node hears of its own change a moment later.
-    if found.state == AgentState::Idle {
+    if found.holds.is_empty() {
         found.status = status;
     } else if found.status != status {
         found.next_status = Some(status);

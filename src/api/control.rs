@@ -124,6 +124,7 @@ pub(super) async fn wrap_up(
     state
         .order(Verb::EndWrapUp {
             agent: agent.clone(),
+            contact: None,
         })
         .await?;
     let told = agent.clone();
@@ -181,6 +182,11 @@ fn refused(reason: Refusal) -> Problem {
         Refusal::NotActive => Problem::Conflict("no agent has the contact".to_owned()),
         Refusal::AgentNotFree => Problem::Conflict("the agent is not free".to_owned()),
         Refusal::NotEligible => Problem::Conflict("the agent may not take that".to_owned()),
+        Refusal::QueueAtItsLimit => {
+            Problem::Conflict("the queue has as many contacts with agents as it may".to_owned())
+        }
+        Refusal::NoWrapUp => Problem::Conflict("the agent does not wrap that up".to_owned()),
+        Refusal::NoTimeLeft => Problem::Conflict("the wrap-up can be no longer".to_owned()),
         Refusal::StaleOffer => Problem::Conflict("the offer is over".to_owned()),
         Refusal::AlreadyEnded => Problem::Conflict("the contact has ended".to_owned()),
     }

@@ -7,7 +7,7 @@ use crate::openings::Opening;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use ringdown_routing::agent::{State as AgentState, Status};
+use ringdown_routing::agent::State as AgentState;
 use ringdown_routing::contact::{Channel, Place, PlaceInLine, PlacedContact, Priority};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::queue::QueueRules;
@@ -104,9 +104,8 @@ fn queue(
         .min();
     let is_free = |agent: &&ringdown_routing::agent::Agent| {
         agent.profile.queues.contains_key(&rules.id)
-            && agent.status == Status::Available
-            && agent.state == AgentState::Idle
-            && agent.is_reachable
+            && agent.is_willing()
+            && agent.state() == AgentState::Idle
     };
     QueueNow {
         id: rules.id.clone(),

@@ -808,6 +808,9 @@ fn refusing(reason: Refusal) -> Refusing {
         | Refusal::NotActive
         | Refusal::AgentNotFree
         | Refusal::NotEligible
+        | Refusal::QueueAtItsLimit
+        | Refusal::NoWrapUp
+        | Refusal::NoTimeLeft
         | Refusal::StaleOffer => Refusing::Fault,
     }
 }

@@ -7,7 +7,7 @@ use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
 use ringdown_routing::queue::{Aging, QueueRules, Strategy};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ pub struct Queue {
     /// Work after the contact.
     #[serde(rename = "wrap_up_s", default, deserialize_with = "seconds")]
     pub wrap_up: Duration,
+    /// To how much an agent may extend it; not at all when it is no more than `wrap_up_s`.
+    #[serde(rename = "wrap_up_max_s", default, deserialize_with = "seconds")]
+    pub wrap_up_max: Duration,
     /// How long an agent who declined a contact is not asked for it again.
     #[serde(
         rename = "decline_back_off_s",
@@ -61,6 +64,9 @@ pub struct Queue {
     /// Most contacts that may wait.
     #[serde(default = "hundred")]
     pub waiting_max: u32,
+    /// Most contacts that may be with agents at once, those whose phone rings included; no limit when
+    /// not given.
+    pub active_max: Option<u32>,
     /// Longest wait; then `when_waited` holds.
     #[serde(
         rename = "wait_max_s",
@@ -130,8 +136,10 @@ impl Queue {
             aging: self.aging,
             ring_timeout: self.ring_timeout,
             wrap_up: self.wrap_up,
+            wrap_up_max: self.wrap_up_max,
             decline_back_off: self.decline_back_off,
             waiting_max: Some(self.waiting_max),
+            active_max: self.active_max,
             is_open,
             service_level: self.service_level,
             short_abandon: self.short_abandon,
@@ -290,6 +298,14 @@ pub struct Agent {
     /// Contacts held at once, per channel.
     #[serde(default = "one_call")]
     pub capacity: BTreeMap<Channel, u16>,
+    /// Contacts held at once over all channels; no limit of its own when not given.
+    pub capacity_total: Option<u16>,
+    /// What holding a contact of one channel leaves of the capacity of another.
+    #[serde(default)]
+    pub while_holding: BTreeMap<Channel, BTreeMap<Channel, u16>>,
+    /// By which channels a contact of a channel may be interrupted.
+    #[serde(default)]
+    pub interrupted_by: BTreeMap<Channel, BTreeSet<Channel>>,
     /// Share of the contacts in queues with `strategy = "weighted"`, relative to the others'.
     #[serde(default = "one")]
     pub weight: NonZeroU16,
@@ -316,6 +332,9 @@ impl Agent {
             queues: self.queues.clone(),
             skills: self.skills.clone(),
             capacity: self.capacity.clone(),
+            capacity_total: self.capacity_total,
+            while_holding: self.while_holding.clone(),
+            interrupted_by: self.interrupted_by.clone(),
             weight: self.weight.get(),
         }
     }

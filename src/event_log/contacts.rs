@@ -317,6 +317,7 @@ impl Patch {
             | EventKind::Declined { .. }
             | EventKind::RingTimeout { .. }
             | EventKind::OfferExpired { .. }
+            | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }
             | EventKind::AgentReachable { .. }

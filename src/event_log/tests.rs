@@ -1,6 +1,6 @@
 use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines};
-use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, CallerId, NodeId, OfferToken, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
@@ -32,7 +32,8 @@ fn call() -> Vec<Event> {
     let enqueued = EventKind::Enqueued {
         priority: Priority(20),
         channel: Channel::Voice,
-        skills: std::collections::BTreeMap::new(),
+        skills: Needs::default(),
+        reserved: None,
         enqueued_at: at(1),
         node: NodeId::new("node-a"),
     };
@@ -50,6 +51,7 @@ fn call() -> Vec<Event> {
         talk_ms: 60_000,
         hold_ms: 0,
         wrap_up_until: None,
+        wrap_up_latest: None,
     };
     vec![
         event(1, 0, id, arrived("王小明 \"<\u{0}\\u0000")),

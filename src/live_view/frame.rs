@@ -104,9 +104,8 @@ impl Frame {
                 .min();
             let free = view.agents().filter(|agent| {
                 agent.profile.queues.contains_key(&rules.id)
-                    && agent.status == Status::Available
-                    && agent.state == State::Idle
-                    && agent.is_reachable
+                    && agent.is_willing()
+                    && agent.state() == State::Idle
             });
             QueueRow {
                 name: name(&rules.id),
@@ -119,10 +118,10 @@ impl Frame {
         });
         let agents = view.agents().map(|agent| {
             let id = &agent.profile.id;
-            let (doing, since) = match (&agent.state, &agent.status) {
-                (State::Ringing { .. }, _) => ("ringing".to_owned(), None),
-                (State::Talking { .. }, _) => ("talking".to_owned(), answered.get(id).copied()),
-                (State::WrapUp { .. }, _) => ("wrap-up".to_owned(), None),
+            let (doing, since) = match (agent.state(), &agent.status) {
+                (State::Ringing, _) => ("ringing".to_owned(), None),
+                (State::Talking, _) => ("talking".to_owned(), answered.get(id).copied()),
+                (State::WrapUp, _) => ("wrap-up".to_owned(), None),
                 (State::Idle, Status::Available) if !agent.is_reachable => {
                     ("out of reach".to_owned(), None)
                 }
@@ -130,12 +129,16 @@ impl Frame {
                 (State::Idle, Status::NotReady(reason)) => (format!("not ready: {reason}"), None),
                 (State::Idle, Status::LoggedOff) => ("logged off".to_owned(), None),
             };
-            let with = agent.state.contact().map_or_else(String::new, |contact| {
-                let id = contact.to_string();
-                id.get(id.len().saturating_sub(6)..)
-                    .unwrap_or("")
-                    .to_owned()
-            });
+            let with = agent
+                .holds
+                .keys()
+                .next()
+                .map_or_else(String::new, |contact| {
+                    let id = contact.to_string();
+                    id.get(id.len().saturating_sub(6)..)
+                        .unwrap_or("")
+                        .to_owned()
+                });
             AgentRow {
                 name: agent.profile.name.clone(),
                 doing,

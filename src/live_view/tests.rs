@@ -1,5 +1,5 @@
 use super::*;
-use ringdown_routing::agent::{Agent, AgentProfile, State, Status};
+use ringdown_routing::agent::{Agent, AgentProfile, Doing, Hold, Status};
 use ringdown_routing::contact::{Channel, Place, PlacedContact, QueuedContact};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use ringdown_routing::queue::QueueRules;
@@ -25,12 +25,19 @@ fn contact(number: u128, second: i64, place: Place) -> PlacedContact {
     }
 }
 
-fn agent(name: &str, state: State, status: Status) -> Agent {
+fn agent(name: &str, talks_to: Option<ContactId>, status: Status) -> Agent {
     let queues = [QueueId::from("helpdesk")];
     let profile = AgentProfile::new(AgentId::from(name), name).serving(queues);
+    let hold = |contact| {
+        let doing = Doing::Talking {
+            token: OfferToken::new(1),
+        };
+        let channel = Channel::Voice;
+        (contact, Hold { channel, doing })
+    };
     Agent {
         status,
-        state,
+        holds: talks_to.into_iter().map(hold).collect(),
         is_reachable: true,
         ..Agent::new(profile, at(90))
     }
@@ -42,16 +49,9 @@ fn desk() -> View {
     View::from_snapshot(Snapshot {
         queues: vec![QueueRules::with_defaults(QueueId::from("helpdesk"))],
         agents: vec![
-            agent(
-                "王小明",
-                State::Talking {
-                    contact: talks,
-                    token,
-                },
-                Status::Available,
-            ),
-            agent("陳大文", State::Idle, Status::Available),
-            agent("lin", State::Idle, Status::NotReady("午餐".to_owned())),
+            agent("王小明", Some(talks), Status::Available),
+            agent("陳大文", None, Status::Available),
+            agent("lin", None, Status::NotReady("午餐".to_owned())),
         ],
         contacts: vec![
             contact(

@@ -109,6 +109,7 @@ impl Counted {
             EventKind::Rang { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }
             | EventKind::NextStatus { .. }

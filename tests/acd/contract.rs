@@ -207,7 +207,7 @@ impl<S: QueueStore> Pair<S> {
             assert!(!rings, "seed {}: {contact:?} still rings", self.seed);
         }
         for agent in self.follower.agents() {
-            let is_at_rest = matches!(agent.state, State::Idle | State::Talking { .. });
+            let is_at_rest = matches!(agent.state(), State::Idle | State::Talking);
             assert!(is_at_rest, "seed {}: {agent:?} is stuck", self.seed);
         }
     }

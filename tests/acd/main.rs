@@ -3,6 +3,7 @@
 #[path = "../../routing/tests/acts/mod.rs"]
 mod acts;
 mod contract;
+mod layout;
 mod redis_kinds;
 mod redis_server;
 mod work;

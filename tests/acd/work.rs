@@ -145,7 +145,7 @@ impl Gateway {
     pub(crate) fn agent(&self, name: &str) -> (Status, State) {
         self.acd.read(|view| {
             let agent = view.agent(&AgentId::from(name)).expect("they work here");
-            (agent.status.clone(), agent.state.clone())
+            (agent.status.clone(), agent.state())
         })
     }
 
@@ -391,7 +391,8 @@ async fn when_a_gateway_dies_another_dispatches_and_ends_its_calls() {
     });
     let mut living = Gateway::in_redis(&server, "living", clock).await;
     let second = living.enqueue(2).await;
-    assert_eq!(living.agent("anna").1.contact(), Some(first));
+    let talks = living.place_of(first);
+    assert!(matches!(talks, Some(Place::Active { .. })), "{talks:?}");
     dying.shutdown_background();
     ahead.store(16_000, Ordering::Relaxed);
     let (agent, _) = living.hear_offer_of(second).await;

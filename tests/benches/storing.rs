@@ -7,7 +7,7 @@ use ringdown::config::Config;
 use ringdown::database::Database;
 use ringdown::event_log::EventLog;
 use ringdown::tickets::{Kind, TicketWish, Tickets};
-use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{
     AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, OrganisationId, QueueId,
@@ -124,7 +124,8 @@ fn take_step(log: &EventLog, tickets: &Tickets, base: i64, call: u32, step: u32)
                 EventKind::Enqueued {
                     priority: Priority(10),
                     channel: Channel::Voice,
-                    skills: std::collections::BTreeMap::new(),
+                    skills: Needs::default(),
+                    reserved: None,
                     enqueued_at: now,
                     node: node.clone(),
                 },
@@ -148,6 +149,7 @@ fn take_step(log: &EventLog, tickets: &Tickets, base: i64, call: u32, step: u32)
                 talk_ms: 60_000,
                 hold_ms: 0,
                 wrap_up_until: None,
+                wrap_up_latest: None,
             },
             EventKind::Closed {
                 result: ContactResult::Answered,

@@ -34,6 +34,7 @@ impl Desk {
             priority: contact.priority,
             channel: contact.channel,
             skills: contact.skills,
+            reserved: contact.reserved,
             enqueued_at: contact.enqueued_at,
             node: contact.node,
         };
@@ -130,16 +131,17 @@ impl Desk {
         let Place::Active { agent, .. } = &placed.place else {
             return Err(Refusal::NotActive);
         };
-        let wrap_up_until = self
-            .view
-            .queue(&placed.record.queue)
-            .filter(|rules| rules.wrap_up > Duration::ZERO)
-            .map(|rules| at + rules.wrap_up);
+        let rules = self.view.queue(&placed.record.queue);
+        let rules = rules.filter(|rules| rules.wrap_up > Duration::ZERO);
+        let wrap_up_until = rules.map(|rules| at + rules.wrap_up);
+        let extends = rules.filter(|rules| rules.wrap_up_max > rules.wrap_up);
+        let wrap_up_latest = extends.map(|rules| at + rules.wrap_up_max);
         let kind = EventKind::Ended {
             by,
             talk_ms: millis(talk),
             hold_ms: millis(hold),
             wrap_up_until,
+            wrap_up_latest,
         };
         self.emit(about(at, &placed, kind).with_agent(agent.clone()));
         self.ended.remember(at, contact, end);

@@ -15,16 +15,15 @@ impl Desk {
             return Err(Refusal::NotWaiting);
         }
         let candidate = self.view.agent(&agent).ok_or(Refusal::UnknownAgent)?;
-        if !candidate.is_free() || candidate.is_resting(at) {
+        let record = &placed.record;
+        if !candidate.is_free_for(record.channel) || candidate.is_resting(at) {
             return Err(Refusal::AgentNotFree);
         }
-        let record = &placed.record;
-        if !candidate
-            .profile
-            .can_take(&record.queue, record.channel, &record.skills)
-            || record.is_avoiding(&agent, at)
-        {
+        if !self.view.is_eligible(record, candidate, at) || record.is_avoiding(&agent, at) {
             return Err(Refusal::NotEligible);
+        }
+        if self.view.is_at_limit(&record.queue) {
+            return Err(Refusal::QueueAtItsLimit);
         }
         let rules = self
             .view

@@ -21,8 +21,8 @@ impl Desk {
             .take(REAPED_MAX)
             .cloned()
             .collect();
-        for (until, agent) in over {
-            self.free_from_wrap_up(at, &agent, until);
+        for (until, contact, agent) in over {
+            self.free_from_wrap_up(at, &agent, contact, until);
         }
         let lapsed: Vec<_> = self
             .view

@@ -1,12 +1,13 @@
 //! The verbs of queues and agents.
 
 use super::{Decided, Desk};
-use crate::agent::{AgentProfile, State, Status};
+use crate::agent::{Agent, AgentProfile, Doing, Status};
 use crate::event::{EventDraft, EventKind};
-use crate::ids::AgentId;
+use crate::ids::{AgentId, ContactId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use crate::verb::{Answer, Refusal};
+use std::time::Duration;
 
 impl Desk {
     pub(super) fn set_queue(&mut self, at: Timestamp, rules: QueueRules) -> Decided {
@@ -39,13 +40,15 @@ impl Desk {
         let Some(known) = self.view.agent(&agent) else {
             return Ok(Answer::Done);
         };
-        match known.state {
-            State::Ringing { .. } | State::Talking { .. } => Err(Refusal::AgentNotFree),
-            State::Idle | State::WrapUp { .. } => {
-                self.emit(EventDraft::of_agent(at, agent, EventKind::AgentRemoved));
-                Ok(Answer::Done)
-            }
+        let is_at_rest = known.holds.values().all(|hold| match hold.doing {
+            Doing::Ringing { .. } | Doing::Talking { .. } => false,
+            Doing::WrapUp { .. } => true,
+        });
+        if !is_at_rest {
+            return Err(Refusal::AgentNotFree);
         }
+        self.emit(EventDraft::of_agent(at, agent, EventKind::AgentRemoved));
+        Ok(Answer::Done)
     }
 
     pub(super) fn agent_status(
@@ -59,11 +62,10 @@ impl Desk {
         if *chosen == status {
             return Ok(Answer::Done);
         }
-        let kind = match known.state {
-            State::Idle => EventKind::AgentStatus { status },
-            State::Ringing { .. } | State::Talking { .. } | State::WrapUp { .. } => {
-                EventKind::NextStatus { status }
-            }
+        let kind = if known.holds.is_empty() {
+            EventKind::AgentStatus { status }
+        } else {
+            EventKind::NextStatus { status }
         };
         self.emit(EventDraft::of_agent(at, agent, kind));
         Ok(Answer::Done)
@@ -83,11 +85,41 @@ impl Desk {
         Ok(Answer::Done)
     }
 
-    pub(super) fn end_wrap_up(&mut self, at: Timestamp, agent: AgentId) -> Decided {
+    pub(super) fn end_wrap_up(
+        &mut self,
+        at: Timestamp,
+        agent: AgentId,
+        contact: Option<ContactId>,
+    ) -> Decided {
         let known = self.view.agent(&agent).ok_or(Refusal::UnknownAgent)?;
-        if let State::WrapUp { .. } = known.state {
-            self.free_from_wrap_up(at, &agent, at);
+        let is_meant = |id: &ContactId| contact.is_none_or(|meant| meant == *id);
+        let over: Vec<ContactId> = wrap_ups(known)
+            .map(|(id, ..)| id)
+            .filter(is_meant)
+            .collect();
+        for contact in over {
+            self.free_from_wrap_up(at, &agent, contact, at);
         }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn extend_wrap_up(
+        &mut self,
+        at: Timestamp,
+        agent: AgentId,
+        contact: ContactId,
+        by: Duration,
+    ) -> Decided {
+        let known = self.view.agent(&agent).ok_or(Refusal::UnknownAgent)?;
+        let (_, until, latest) = wrap_ups(known)
+            .find(|(id, ..)| *id == contact)
+            .ok_or(Refusal::NoWrapUp)?;
+        let later = (until + by).min(latest);
+        if later <= until {
+            return Err(Refusal::NoTimeLeft);
+        }
+        let kind = EventKind::WrapUpExtended { until: later };
+        self.emit(EventDraft::of_contact(at, contact, kind).with_agent(agent));
         Ok(Answer::Done)
     }
 
@@ -95,23 +127,25 @@ impl Desk {
         &mut self,
         at: Timestamp,
         agent: &AgentId,
+        contact: ContactId,
         idle_since: Timestamp,
     ) {
-        let Some(known) = self.view.agent(agent) else {
-            return;
-        };
-        let contact = known.state.contact();
-        if let Some(status) = known.next_status.clone() {
-            let kind = EventKind::AgentStatus { status };
-            self.emit(EventDraft::of_agent(at, agent.clone(), kind));
-        }
+        self.settle_status(at, agent, None);
         let kind = EventKind::Ready {
             after_wrap_up: true,
             idle_since,
             rest_until: None,
         };
-        let mut draft = EventDraft::of_agent(at, agent.clone(), kind);
-        draft.contact = contact;
-        self.emit(draft);
+        self.emit(EventDraft::of_contact(at, contact, kind).with_agent(agent.clone()));
     }
+}
+
+fn wrap_ups(agent: &Agent) -> impl Iterator<Item = (ContactId, Timestamp, Timestamp)> {
+    agent
+        .holds
+        .iter()
+        .filter_map(|(contact, hold)| match hold.doing {
+            Doing::WrapUp { until, latest } => Some((*contact, until, latest)),
+            Doing::Ringing { .. } | Doing::Talking { .. } => None,
+        })
 }

@@ -170,12 +170,11 @@ impl<'s> Check<'s> {
         }
         AgentPlayer {
             profile: AgentProfile {
-                id: AgentId::from(agent.id.as_str()),
-                name: agent.id.clone(),
                 queues: agent.queues.clone(),
                 skills: skills(&agent.skills),
                 capacity: agent.capacity.clone(),
                 weight: agent.weight,
+                ..AgentProfile::new(AgentId::from(agent.id.as_str()), agent.id.as_str())
             },
             shifts: vec![Shift { from, to }],
             idle_since: agent.idle_since_s.map(Timestamp::from_seconds),

@@ -6,7 +6,7 @@
 use super::agenda::{Act, Agenda, AgentPlace, Freed, OfferEnd, StatusAct};
 use super::cast::{Caller, Cast};
 use crate::agent::Status;
-use crate::contact::{Place, QueuedContact};
+use crate::contact::{Needs, Place, QueuedContact};
 use crate::desk::Desk;
 use crate::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
 use crate::ids::{AgentId, ContactId, NodeId, OfferToken};
@@ -183,9 +183,10 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                     hold: Duration::ZERO,
                 });
             }
-            Act::Freed(agent, _, Freed::WrappedUp) => {
+            Act::Freed(agent, contact, Freed::WrappedUp) => {
                 let agent = self.cast.agents[agent].profile.id.clone();
-                self.apply(Verb::EndWrapUp { agent });
+                let contact = Some(contact);
+                self.apply(Verb::EndWrapUp { agent, contact });
             }
             Act::Status(agent, act) => self.change_status(agent, act),
             Act::Leaves(contact) => {
@@ -294,14 +295,15 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
         };
         self.publish(EventDraft::of_contact(self.now, id, kind).in_queue(queue.clone()));
         let contact = QueuedContact {
-            id,
-            queue: queue.clone(),
-            channel: caller.channel,
             priority: caller.priority,
-            skills: caller.skills.clone(),
-            enqueued_at: self.now,
-            node: self.node.clone(),
-            avoid: BTreeMap::new(),
+            skills: Needs::always(caller.skills.clone()),
+            ..QueuedContact::new(
+                id,
+                queue.clone(),
+                caller.channel,
+                self.now,
+                self.node.clone(),
+            )
         };
         let patience = caller.patience;
         self.present.insert(id, caller);
@@ -322,6 +324,9 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                     | Refusal::NotActive
                     | Refusal::AgentNotFree
                     | Refusal::NotEligible
+                    | Refusal::QueueAtItsLimit
+                    | Refusal::NoWrapUp
+                    | Refusal::NoTimeLeft
                     | Refusal::StaleOffer
                     | Refusal::AlreadyEnded => "refused",
                 };
@@ -336,7 +341,7 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
 
     /// Offers until the matcher is quiet; who answers at once does so before the next offer.
     fn match_all(&mut self) {
-        while let Some(proposal) = policy::decide_one(self.desk.view(), self.now) {
+        while let Some(proposal) = self.desk.decide_one(self.now) {
             let answer = self.apply(Verb::Offer {
                 contact: proposal.contact,
                 agent: proposal.agent,

@@ -141,6 +141,8 @@ impl<'a> Narrator<'a> {
             | EventKind::Held
             | EventKind::Resumed
             | EventKind::NextStatus { .. }
+            | EventKind::WrapUpExtended { .. }
+            | EventKind::Intervened { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }
             | EventKind::MediaReport { .. }
@@ -148,7 +150,6 @@ impl<'a> Narrator<'a> {
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
             | EventKind::AgentRemoved
-            | EventKind::Intervened { .. }
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }

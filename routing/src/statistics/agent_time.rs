@@ -44,6 +44,10 @@ enum Act {
         contact: ContactId,
         wrap_up_until: Option<Timestamp>,
     },
+    Extended {
+        contact: ContactId,
+        until: Timestamp,
+    },
     Released {
         contact: Option<ContactId>,
         why: Release,
@@ -174,6 +178,10 @@ impl Act {
             EventKind::Ended { wrap_up_until, .. } => Self::Ended {
                 contact: contact?,
                 wrap_up_until: *wrap_up_until,
+            },
+            EventKind::WrapUpExtended { until } => Self::Extended {
+                contact: contact?,
+                until: *until,
             },
             EventKind::Declined { .. } => Self::Released {
                 contact,
@@ -337,6 +345,11 @@ impl Clock {
             } => {
                 self.held.retain(|(held, _)| held != contact);
                 if let Some(until) = wrap_up_until {
+                    self.set(*contact, Phase::WrapUp { until: *until });
+                }
+            }
+            Act::Extended { contact, until } => {
+                if let Some(Phase::WrapUp { .. }) = self.phase(*contact) {
                     self.set(*contact, Phase::WrapUp { until: *until });
                 }
             }

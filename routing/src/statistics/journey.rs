@@ -61,6 +61,9 @@ pub(super) enum Act {
         hold_ms: u64,
         wrap_up_until: Option<Timestamp>,
     },
+    WrapUpExtended {
+        until: Timestamp,
+    },
     WrapUpOver,
 }
 
@@ -195,6 +198,7 @@ impl Journey {
                 | Act::Answered { .. }
                 | Act::Requeued
                 | Act::Abandoned { .. }
+                | Act::WrapUpExtended { .. }
                 | Act::FlowedOut => {}
             }
         }
@@ -219,6 +223,7 @@ impl Journey {
             | Act::Abandoned { .. }
             | Act::FlowedOut
             | Act::Ended { .. }
+            | Act::WrapUpExtended { .. }
             | Act::WrapUpOver => None,
         });
         let Some(arrival) = self.arrived.or(first_enqueue) else {
@@ -419,6 +424,25 @@ impl Outcome {
                             wrap_up,
                         },
                 },
+                Act::WrapUpExtended { until },
+            ) => Self::Answered {
+                wait_ms,
+                work: Work::Ended {
+                    talk_ms,
+                    hold_ms,
+                    wrap_up: WrapUp { until, ..wrap_up },
+                },
+            },
+            (
+                Self::Answered {
+                    wait_ms,
+                    work:
+                        Work::Ended {
+                            talk_ms,
+                            hold_ms,
+                            wrap_up,
+                        },
+                },
                 Act::WrapUpOver,
             ) => Self::Answered {
                 wait_ms,
@@ -439,6 +463,7 @@ impl Outcome {
                 | Act::Abandoned { .. }
                 | Act::FlowedOut
                 | Act::Ended { .. }
+                | Act::WrapUpExtended { .. }
                 | Act::WrapUpOver,
             ) => same,
         }

@@ -304,6 +304,7 @@ impl Statistics {
                 hold_ms: *hold_ms,
                 wrap_up_until: *wrap_up_until,
             },
+            EventKind::WrapUpExtended { until } => Act::WrapUpExtended { until: *until },
             EventKind::Ready {
                 after_wrap_up: true,
                 ..

@@ -1,8 +1,8 @@
 //! How a view follows the events.
 
 use super::{Pause, View};
-use crate::agent::{Agent, State, Status, Tally};
-use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::agent::{Agent, Doing, Hold, Status, Tally};
+use crate::contact::{Channel, Place, PlacedContact, QueuedContact};
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, OfferToken};
 use crate::time::Timestamp;
@@ -19,6 +19,7 @@ impl View {
                 priority,
                 channel,
                 skills,
+                reserved,
                 enqueued_at,
                 node,
             } => {
@@ -29,6 +30,7 @@ impl View {
                         channel: *channel,
                         priority: *priority,
                         skills: skills.clone(),
+                        reserved: reserved.clone(),
                         enqueued_at: *enqueued_at,
                         node: node.clone(),
                         avoid: BTreeMap::new(),
@@ -45,9 +47,19 @@ impl View {
             }
             EventKind::Requeued { retry_at, .. } => self.apply_requeued(event, *retry_at),
             EventKind::Abandoned { .. } | EventKind::Overflowed { .. } => self.leave(event.contact),
-            EventKind::Ended { wrap_up_until, .. } => {
+            EventKind::Ended {
+                wrap_up_until,
+                wrap_up_latest,
+                ..
+            } => {
                 self.leave(event.contact);
-                self.apply_wrap_up(event, *wrap_up_until);
+                self.apply_wrap_up(event, *wrap_up_until, *wrap_up_latest);
+            }
+            EventKind::WrapUpExtended { until: later } => {
+                self.change_hold(event, |hold| match &mut hold.doing {
+                    Doing::WrapUp { until, .. } => *until = *later,
+                    Doing::Ringing { .. } | Doing::Talking { .. } => {}
+                });
             }
             EventKind::Restored { record, place } => self.apply_restored(event, record, place),
             EventKind::Ready {
@@ -55,24 +67,18 @@ impl View {
                 rest_until,
                 ..
             } => self.change_agent(event.agent.as_ref(), |agent| {
-                agent.state = State::Idle;
-                agent.tally.be_freed(event.at);
+                match event.contact {
+                    Some(contact) => drop(agent.holds.remove(&contact)),
+                    None => agent.holds.clear(),
+                }
+                if !agent.is_busy() {
+                    agent.tally.end_busy_time(event.at);
+                }
+                agent.tally.freed_at = event.at;
                 agent.idle_since = *idle_since;
                 agent.rest_until = *rest_until;
             }),
-            EventKind::AgentStatus { status } => self.change_agent(event.agent.as_ref(), |agent| {
-                if agent.state == State::Idle
-                    && *status == Status::Available
-                    && agent.status != Status::Available
-                {
-                    agent.idle_since = event.at;
-                }
-                if agent.status == Status::LoggedOff && *status != Status::LoggedOff {
-                    agent.tally = Tally::since(event.at);
-                }
-                agent.status = status.clone();
-                agent.next_status = None;
-            }),
+            EventKind::AgentStatus { status } => self.apply_status(event, status),
             EventKind::NextStatus { status } => self.change_agent(event.agent.as_ref(), |agent| {
                 agent.next_status = (agent.status != *status).then(|| status.clone());
             }),
@@ -82,17 +88,20 @@ impl View {
                 });
             }
             EventKind::AgentChanged { profile } => {
-                if self.agents.contains_key(&profile.id) {
-                    self.change_agent(Some(&profile.id), |agent| {
+                let id = &profile.id;
+                if self.agents.contains_key(id) {
+                    self.change_agent(Some(id), |agent| {
                         agent.profile = (**profile).clone();
                     });
                 } else {
                     self.put_agent(Agent::new((**profile).clone(), event.at));
                 }
+                self.look_at_reserved(id);
             }
             EventKind::AgentRemoved => {
                 if let Some(id) = &event.agent {
                     self.take_agent(id);
+                    self.look_at_reserved(id);
                 }
             }
             EventKind::QueueChanged { rules } => {
@@ -119,6 +128,26 @@ impl View {
         }
     }
 
+    fn apply_status(&mut self, event: &Event, status: &Status) {
+        let Some(id) = &event.agent else {
+            return;
+        };
+        self.change_agent(Some(id), |agent| {
+            if agent.holds.is_empty()
+                && *status == Status::Available
+                && agent.status != Status::Available
+            {
+                agent.idle_since = event.at;
+            }
+            if agent.status == Status::LoggedOff && *status != Status::LoggedOff {
+                agent.tally = Tally::since(event.at);
+            }
+            agent.status = status.clone();
+            agent.next_status = None;
+        });
+        self.look_at_reserved(id);
+    }
+
     fn apply_offered(&mut self, event: &Event, token: OfferToken, deadline: Timestamp) {
         let (Some(id), Some(agent)) = (event.contact, &event.agent) else {
             return;
@@ -131,13 +160,11 @@ impl View {
                 deadline,
             },
         );
+        let channel = self.channel_of(id);
         self.change_agent(Some(agent), |agent| {
             agent.tally.last_offer = Some(token);
-            agent.state = State::Ringing {
-                contact: id,
-                token,
-                deadline,
-            };
+            let doing = Doing::Ringing { token, deadline };
+            agent.holds.insert(id, Hold { channel, doing });
         });
     }
 
@@ -159,15 +186,33 @@ impl View {
         self.place(id, Place::Waiting);
     }
 
-    fn apply_wrap_up(&mut self, event: &Event, until: Option<Timestamp>) {
-        let (Some(contact), Some(until)) = (event.contact, until) else {
+    fn apply_wrap_up(
+        &mut self,
+        event: &Event,
+        until: Option<Timestamp>,
+        latest: Option<Timestamp>,
+    ) {
+        if let Some(until) = until {
+            let latest = latest.unwrap_or(until);
+            self.change_hold(event, |hold| hold.doing = Doing::WrapUp { until, latest });
+        }
+    }
+
+    /// Changes what the event's agent does with the event's contact, if they have it.
+    fn change_hold(&mut self, event: &Event, change: impl FnOnce(&mut Hold)) {
+        let Some(contact) = event.contact else {
             return;
         };
         self.change_agent(event.agent.as_ref(), |agent| {
-            if agent.state.contact() == Some(contact) {
-                agent.state = State::WrapUp { contact, until };
+            if let Some(hold) = agent.holds.get_mut(&contact) {
+                change(hold);
             }
         });
+    }
+
+    fn channel_of(&self, contact: ContactId) -> Channel {
+        let placed = self.contacts.get(&contact);
+        placed.map_or(Channel::Voice, |placed| placed.record.channel)
     }
 
     fn apply_restored(&mut self, event: &Event, record: &QueuedContact, place: &RestoredPlace) {
@@ -194,7 +239,7 @@ impl View {
             }
             RestoredPlace::Ended { wrap_up_until, .. } => {
                 self.leave(Some(record.id));
-                self.apply_wrap_up(event, *wrap_up_until);
+                self.apply_wrap_up(event, *wrap_up_until, None);
             }
         }
     }
@@ -219,15 +264,11 @@ impl View {
                 answered_at: at,
             },
         );
+        let channel = self.channel_of(id);
         self.change_agent(Some(agent), |agent| {
-            let is_theirs = match &agent.state {
-                State::Idle | State::WrapUp { .. } => true,
-                State::Ringing { contact, .. } | State::Talking { contact, .. } => *contact == id,
-            };
-            if is_theirs {
-                agent.tally.take_up_contact(at);
-                agent.state = State::Talking { contact: id, token };
-            }
+            agent.tally.take_up_contact(at);
+            let doing = Doing::Talking { token };
+            agent.holds.insert(id, Hold { channel, doing });
         });
     }
 

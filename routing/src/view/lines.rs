@@ -1,19 +1,28 @@
 //! Who could meet whom: waiting contacts with the same needs, and the free agents who meet them.
 
 use crate::agent::{Agent, Precedence, Skills};
-use crate::contact::{Channel, PlaceInLine, QueuedContact};
-use crate::ids::{AgentId, QueueId};
+use crate::contact::{Channel, PlaceInLine, will_do};
+use crate::ids::{AgentId, ContactId, QueueId};
 use crate::queue::{Aging, QueueRules, Strategy};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Waiting contacts of one queue and channel that need the same skills, and the free agents who may take
-/// any of them (rest and back-off apart, which pass with time alone).
+/// What makes two waiting contacts the same to every agent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wanted {
+    pub(super) queue: QueueId,
+    pub(super) channel: Channel,
+    /// Any one of these will do; nothing is needed when there is none.
+    pub(super) any_of: Vec<Skills>,
+    /// The one agent whose they are.
+    pub(super) only: Option<AgentId>,
+}
+
+/// Waiting contacts that want the same, and the free agents who may take any of them (rest and back-off
+/// apart, which pass with time alone).
 #[derive(Clone, Debug)]
 pub struct Line {
-    queue: QueueId,
-    channel: Channel,
-    skills: Skills,
+    wanted: Wanted,
     strategy: Strategy,
     aging: Aging,
     waiting: BTreeSet<PlaceInLine>,
@@ -34,72 +43,88 @@ impl Line {
             .map(|(rank, agent)| (rank.precedence, agent))
     }
 
+    /// The queue they wait in.
+    pub(crate) fn queue(&self) -> &QueueId {
+        &self.wanted.queue
+    }
+
     /// How fast those who wait here age.
     pub(crate) fn aging(&self) -> Aging {
         self.aging
     }
 
     fn suits(&self, agent: &Agent) -> bool {
-        agent
-            .profile
-            .can_take(&self.queue, self.channel, &self.skills)
-    }
-
-    fn is_of(&self, contact: &QueuedContact) -> bool {
-        self.channel == contact.channel
-            && self.skills == contact.skills
-            && self.queue == contact.queue
+        let Wanted { queue, channel, .. } = &self.wanted;
+        let will_do = match &self.wanted.only {
+            Some(only) => *only == agent.profile.id,
+            None => will_do(self.wanted.any_of.iter(), &agent.profile.skills),
+        };
+        will_do && agent.profile.serves(queue, *channel) && agent.is_free_for(*channel)
     }
 
     fn rank(&self, agent: &Agent) -> Rank {
-        Rank::of(agent, &self.queue, self.strategy, &self.skills)
-    }
-}
-
-/// How early a free agent comes at a line; the lowest is first. Fixed while the agent is free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    precedence: Precedence,
-    merit: u64,
-    idle_since: Timestamp,
-}
-
-impl Rank {
-    fn of(agent: &Agent, queue: &QueueId, strategy: Strategy, needed: &Skills) -> Self {
         let tally = &agent.tally;
-        let merit = match strategy {
+        let merit = match self.strategy {
             Strategy::LongestIdle => 0,
             Strategy::LeastOccupied => tally.occupancy_ppm(),
             Strategy::FewestContacts => u64::from(tally.answered),
             Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
-            Strategy::MostSkilled => u64::MAX - agent.profile.levels_in(needed),
+            Strategy::MostSkilled => u64::MAX - agent.profile.levels_in(&self.wanted.any_of),
             Strategy::Weighted => {
                 let weight = u64::from(agent.profile.weight.max(1));
                 (u64::from(tally.answered) + 1) * MILLIONTHS / weight
             }
         };
-        let served = agent.profile.queues.get(queue);
-        Self {
+        let served = agent.profile.queues.get(&self.wanted.queue);
+        Rank {
             precedence: served.copied().unwrap_or_default(),
+            held: agent.holds.len(),
             merit,
             idle_since: agent.idle_since,
         }
     }
 }
 
+/// How early a free agent comes at a line; the lowest is first. Fixed while nothing happens to the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    precedence: Precedence,
+    held: usize,
+    merit: u64,
+    idle_since: Timestamp,
+}
+
 /// So that shares of contacts by weight are compared finely enough.
 const MILLIONTHS: u64 = 1_000_000;
 
-/// All lines. A contact costs a search in its queue's lines; an agent who becomes free, or is taken,
-/// costs a look at each line of their queues.
+/// All lines. A contact costs a search among the lines; an agent who becomes free, or is taken, costs a
+/// look at each line of their queues, and of their own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
     lines: Vec<Option<Line>>,
-    by_queue: BTreeMap<QueueId, Vec<usize>>,
-    /// Lines where somebody waits and somebody is free.
+    closed: Vec<usize>,
+    by_wanted: BTreeMap<Wanted, usize>,
+    /// Lines for anybody, by queue.
+    by_queue: BTreeMap<QueueId, BTreeSet<usize>>,
+    /// Lines for one agent.
+    by_agent: BTreeMap<AgentId, BTreeSet<usize>>,
+    /// Lines where somebody waits and somebody is free, and whose queue is not at its limit.
     ready: BTreeSet<usize>,
-    /// Every free agent, the lines they stand at, and how early they come there.
+    /// Queues with as many contacts with agents as they may have.
+    at_limit: BTreeSet<QueueId>,
+    /// Every agent who is free for something, the lines they stand at, and how early they come there.
     free: BTreeMap<AgentId, Vec<(usize, Rank)>>,
+    stands: BTreeMap<ContactId, Stand>,
+    /// When time alone moves a contact to another line.
+    changes: BTreeSet<(Timestamp, ContactId)>,
+}
+
+/// Where a contact stands, and when that is over by itself.
+#[derive(Clone, Copy, Debug)]
+struct Stand {
+    line: usize,
+    place: PlaceInLine,
+    until: Option<Timestamp>,
 }
 
 /// Most lines of one queue that are kept although nobody waits in them; rebuilding one costs a look at
@@ -114,44 +139,69 @@ impl Lines {
             .filter_map(|at| self.lines.get(*at).and_then(Option::as_ref))
     }
 
+    /// When the next contact moves to another line.
+    pub(super) fn next_change(&self) -> Option<Timestamp> {
+        self.changes.first().map(|(at, _)| *at)
+    }
+
+    /// A contact that stands in the wrong line at `now`.
+    pub(super) fn changed(&self, now: Timestamp) -> Option<ContactId> {
+        let (at, contact) = self.changes.first()?;
+        (*at <= now).then_some(*contact)
+    }
+
     pub(super) fn add_contact(
         &mut self,
-        contact: &QueuedContact,
+        place: PlaceInLine,
+        wanted: Wanted,
+        until: Option<Timestamp>,
         rules: Option<&QueueRules>,
         agents: &BTreeMap<AgentId, Agent>,
     ) {
-        let at = match self.find(contact) {
-            Some(at) => at,
-            None => self.open_line(contact, rules, agents),
+        let line = match self.by_wanted.get(&wanted) {
+            Some(at) => *at,
+            None => self.open_line(wanted, rules, agents),
         };
-        if let Some(Some(line)) = self.lines.get_mut(at) {
-            line.waiting.insert(contact.place_in_line(line.aging));
+        if let Some(Some(line)) = self.lines.get_mut(line) {
+            line.waiting.insert(place);
         }
-        self.refresh(at);
+        let contact = place.contact();
+        self.stands.insert(contact, Stand { line, place, until });
+        self.changes.extend(until.map(|until| (until, contact)));
+        self.refresh(line);
     }
 
-    pub(super) fn remove_contact(&mut self, contact: &QueuedContact) {
-        let Some(at) = self.find(contact) else {
+    pub(super) fn remove_contact(&mut self, contact: ContactId) {
+        let Some(Stand { line, place, until }) = self.stands.remove(&contact) else {
             return;
         };
-        if let Some(Some(line)) = self.lines.get_mut(at) {
-            line.waiting.remove(&contact.place_in_line(line.aging));
+        if let Some(until) = until {
+            self.changes.remove(&(until, contact));
         }
-        self.refresh(at);
+        let Some(Some(emptied)) = self.lines.get_mut(line) else {
+            return;
+        };
+        emptied.waiting.remove(&place);
+        if emptied.waiting.is_empty() && emptied.wanted.only.is_some() {
+            self.close_line(line);
+        } else {
+            self.refresh(line);
+        }
     }
 
     pub(super) fn add_agent(&mut self, agent: &Agent) {
         let id = &agent.profile.id;
+        let queues = agent.profile.queues.keys();
+        let open = queues.filter_map(|queue| self.by_queue.get(queue));
+        let candidates = open.chain(self.by_agent.get(id)).flatten();
         let mut joined = Vec::new();
-        for queue in agent.profile.queues.keys() {
-            for at in self.by_queue.get(queue).into_iter().flatten() {
-                if let Some(Some(line)) = self.lines.get_mut(*at)
-                    && line.suits(agent)
-                {
-                    let rank = line.rank(agent);
-                    line.free.insert((rank, id.clone()));
-                    joined.push((*at, rank));
-                }
+        for at in candidates {
+            if let Some(Some(line)) = self.lines.get_mut(*at)
+                && line.suits(agent)
+            {
+                let rank = line.rank(agent);
+                line.free.insert((rank, id.clone()));
+                joined.push((*at, rank));
             }
         }
         for (at, _) in &joined {
@@ -169,47 +219,66 @@ impl Lines {
         }
     }
 
-    /// Closes the lines of a queue whose rules change; nobody waits in them.
-    pub(super) fn close_lines(&mut self, queue: &QueueId) {
-        for at in self.by_queue.remove(queue).into_iter().flatten() {
-            self.lines[at] = None;
-            self.ready.remove(&at);
+    /// Says whether a queue has as many contacts with agents as it may.
+    pub(super) fn set_limit(&mut self, queue: &QueueId, is_reached: bool) {
+        let is_news = if is_reached {
+            self.at_limit.insert(queue.clone())
+        } else {
+            self.at_limit.remove(queue)
+        };
+        if is_news {
+            for at in self.of_queue(queue) {
+                self.refresh(at);
+            }
         }
-        self.forget_closed();
     }
 
-    fn find(&self, contact: &QueuedContact) -> Option<usize> {
-        let candidates = self.by_queue.get(&contact.queue)?;
-        candidates.iter().copied().find(|at| {
-            self.lines
-                .get(*at)
-                .and_then(Option::as_ref)
-                .is_some_and(|line| line.is_of(contact))
-        })
+    /// Closes the lines of a queue whose rules change; nobody waits in them.
+    pub(super) fn close_lines(&mut self, queue: &QueueId) {
+        for at in self.of_queue(queue) {
+            self.close_line(at);
+        }
+    }
+
+    fn of_queue(&self, queue: &QueueId) -> Vec<usize> {
+        let from = Wanted {
+            queue: queue.clone(),
+            channel: Channel::Voice,
+            any_of: Vec::new(),
+            only: None,
+        };
+        self.by_wanted
+            .range(from..)
+            .take_while(|(wanted, _)| wanted.queue == *queue)
+            .map(|(_, at)| *at)
+            .collect()
     }
 
     fn open_line(
         &mut self,
-        contact: &QueuedContact,
+        wanted: Wanted,
         rules: Option<&QueueRules>,
         agents: &BTreeMap<AgentId, Agent>,
     ) -> usize {
-        self.close_empty_lines(&contact.queue);
+        self.close_empty_lines(&wanted.queue);
+        let at = self.closed.pop().unwrap_or_else(|| {
+            self.lines.push(None);
+            self.lines.len() - 1
+        });
+        match &wanted.only {
+            Some(agent) => self.by_agent.entry(agent.clone()).or_default().insert(at),
+            None => (self.by_queue.entry(wanted.queue.clone()).or_default()).insert(at),
+        };
+        self.by_wanted.insert(wanted.clone(), at);
         let mut line = Line {
-            queue: contact.queue.clone(),
-            channel: contact.channel,
-            skills: contact.skills.clone(),
+            wanted,
             strategy: rules.map(|rules| rules.strategy).unwrap_or_default(),
             aging: rules.map(|rules| rules.aging).unwrap_or_default(),
             waiting: BTreeSet::new(),
             free: BTreeSet::new(),
         };
-        let at = self
-            .lines
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.lines.len());
-        for (id, joined) in &mut self.free {
+        let only = line.wanted.only.clone();
+        let mut join = |id: &AgentId, joined: &mut Vec<(usize, Rank)>| {
             if let Some(agent) = agents.get(id)
                 && line.suits(agent)
             {
@@ -217,61 +286,76 @@ impl Lines {
                 line.free.insert((rank, id.clone()));
                 joined.push((at, rank));
             }
+        };
+        match only {
+            Some(only) => {
+                if let Some(joined) = self.free.get_mut(&only) {
+                    join(&only, joined);
+                }
+            }
+            None => self
+                .free
+                .iter_mut()
+                .for_each(|(id, joined)| join(id, joined)),
         }
-        if at == self.lines.len() {
-            self.lines.push(Some(line));
-        } else {
-            self.lines[at] = Some(line);
-        }
-        self.by_queue
-            .entry(contact.queue.clone())
-            .or_default()
-            .push(at);
+        self.lines[at] = Some(line);
         at
     }
 
     /// Closes the empty lines of a queue once there are too many, so that needs nobody has any more cost
     /// nothing.
     fn close_empty_lines(&mut self, queue: &QueueId) {
-        let Some(of_queue) = self.by_queue.get_mut(queue) else {
-            return;
-        };
-        let lines = &mut self.lines;
+        let of_queue = self.by_queue.get(queue).into_iter().flatten();
         let is_empty = |at: &usize| {
-            lines
-                .get(*at)
-                .and_then(Option::as_ref)
-                .is_none_or(|line| line.waiting.is_empty())
+            let line = self.lines.get(*at).and_then(Option::as_ref);
+            line.is_none_or(|line| line.waiting.is_empty())
         };
-        let (empty, used): (Vec<usize>, Vec<usize>) =
-            of_queue.iter().copied().partition(|at| is_empty(at));
-        if empty.len() < EMPTY_LINES_MAX {
-            return;
+        let empty: Vec<usize> = of_queue.copied().filter(is_empty).collect();
+        if empty.len() >= EMPTY_LINES_MAX {
+            for at in empty {
+                self.close_line(at);
+            }
         }
-        *of_queue = used;
-        for at in &empty {
-            lines[*at] = None;
-        }
-        self.forget_closed();
     }
 
-    fn forget_closed(&mut self) {
-        let lines = &self.lines;
-        for joined in self.free.values_mut() {
-            joined.retain(|(at, _)| lines[*at].is_some());
+    fn close_line(&mut self, at: usize) {
+        let Some(line) = self.lines.get_mut(at).and_then(Option::take) else {
+            return;
+        };
+        for (_, agent) in &line.free {
+            if let Some(joined) = self.free.get_mut(agent) {
+                joined.retain(|(other, _)| *other != at);
+            }
         }
+        self.by_wanted.remove(&line.wanted);
+        match &line.wanted.only {
+            Some(agent) => forget(&mut self.by_agent, agent, at),
+            None => forget(&mut self.by_queue, &line.wanted.queue, at),
+        }
+        self.ready.remove(&at);
+        self.closed.push(at);
     }
 
     fn refresh(&mut self, at: usize) {
-        let is_ready = self
-            .lines
-            .get(at)
-            .and_then(Option::as_ref)
-            .is_some_and(|line| !line.waiting.is_empty() && !line.free.is_empty());
+        let line = self.lines.get(at).and_then(Option::as_ref);
+        let is_ready = line.is_some_and(|line| {
+            !line.waiting.is_empty()
+                && !line.free.is_empty()
+                && !self.at_limit.contains(&line.wanted.queue)
+        });
         if is_ready {
             self.ready.insert(at);
         } else {
             self.ready.remove(&at);
+        }
+    }
+}
+
+fn forget<K: Ord>(index: &mut BTreeMap<K, BTreeSet<usize>>, key: &K, at: usize) {
+    if let Some(members) = index.get_mut(key) {
+        members.remove(&at);
+        if members.is_empty() {
+            index.remove(key);
         }
     }
 }

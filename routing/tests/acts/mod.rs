@@ -2,7 +2,7 @@
 //! be driven by the same ones.
 
 use ringdown_routing::agent::{AgentProfile, Precedence, Served, Status};
-use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact, Reserved, SkillStep};
 use ringdown_routing::event::EndedBy;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::{Aging, QueueRules, Strategy};
@@ -10,7 +10,7 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
     Answer, Change, DeclineReason, End, RequeueReason, RestoredPlace, Verb,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One step of a random day: how much later, which verb, and with whom.
@@ -112,7 +112,7 @@ impl Players {
     fn verb(&self, act: Act) -> Verb {
         let contact = contact(act.who);
         let agent = agent(act.with);
-        match act.verb % 32 {
+        match act.verb % 33 {
             0..=5 => Verb::Enqueue {
                 contact: self.queued(act),
             },
@@ -162,7 +162,15 @@ impl Players {
                 agent,
                 is_reachable: !act.how.is_multiple_of(3),
             },
-            26 => Verb::EndWrapUp { agent },
+            26 => Verb::EndWrapUp {
+                agent,
+                contact: act.how.is_multiple_of(2).then_some(contact),
+            },
+            32 => Verb::ExtendWrapUp {
+                agent,
+                contact,
+                by: Duration::from_millis(u64::from(act.how) * 10),
+            },
             27 => match act.how % 4 {
                 0 => Verb::SetQueue {
                     rules: rules(act.who, act.with),
@@ -212,10 +220,14 @@ impl Players {
 
     fn queued(&self, act: Act) -> QueuedContact {
         let skills = match act.how % 4 {
-            0 | 1 => BTreeMap::new(),
-            2 => BTreeMap::from([(SkillId::from("net"), 3)]),
-            _ => BTreeMap::from([(SkillId::from("net"), 2), (SkillId::from("mail"), 4)]),
+            0 | 1 => Needs::default(),
+            2 => Needs::always(BTreeMap::from([(SkillId::from("net"), 3)])),
+            _ => relaxing(act.how),
         };
+        let reserved = act.how.is_multiple_of(6).then(|| Reserved {
+            agent: agent(act.who),
+            until: (act.with.is_multiple_of(2)).then(|| self.now + Duration::from_secs(2)),
+        });
         let mut avoid = BTreeMap::new();
         if act.with.is_multiple_of(5) {
             avoid.insert(agent(act.how), self.now + Duration::from_secs(2));
@@ -223,18 +235,39 @@ impl Players {
         QueuedContact {
             id: contact(act.who),
             queue: QueueId::new(format!("queue {}", act.with % (QUEUES + 1)).as_str()),
-            channel: if act.how.is_multiple_of(7) {
+            channel: if act.how % 3 == 1 {
                 Channel::Chat
             } else {
                 Channel::Voice
             },
             priority: Priority(i32::from(act.how % 3) - 1),
             skills,
+            reserved,
             enqueued_at: self.now - Duration::from_millis(u64::from(act.later)),
             node: node(act.how),
             avoid,
         }
     }
+}
+
+/// Both skills for a while, then one of them, then for some an easier one, then nothing.
+fn relaxing(variant: u8) -> Needs {
+    let [net, mail] = ["net", "mail"].map(SkillId::from);
+    let step = |need: BTreeMap<SkillId, u8>, until_ms: Option<u64>| SkillStep {
+        need,
+        until: until_ms.map(Duration::from_millis),
+    };
+    let mut steps = vec![
+        step(
+            BTreeMap::from([(net.clone(), 2), (mail.clone(), 4)]),
+            Some(900),
+        ),
+        step(BTreeMap::from([(net, 4)]), Some(2_500)),
+    ];
+    if variant.is_multiple_of(3) {
+        steps.push(step(BTreeMap::from([(mail, 2)]), None));
+    }
+    Needs::in_steps(steps)
 }
 
 pub(crate) fn contact(number: u8) -> ContactId {
@@ -254,6 +287,8 @@ fn rules(number: u8, variant: u8) -> QueueRules {
         QueueRules::with_defaults(QueueId::new(format!("queue {}", number % QUEUES).as_str()));
     rules.ring_timeout = Duration::from_millis(500 + 250 * u64::from(variant % 4));
     rules.wrap_up = Duration::from_millis(700 * u64::from(variant % 2));
+    rules.wrap_up_max = Duration::from_millis(500 * u64::from(variant % 5));
+    rules.active_max = variant.is_multiple_of(4).then_some(1);
     rules.decline_back_off = Duration::from_millis(2_500);
     rules.waiting_max = variant.is_multiple_of(3).then_some(2);
     rules.is_open = variant % 8 != 7;
@@ -281,6 +316,19 @@ fn profile(number: u8, variant: u8) -> AgentProfile {
     if variant.is_multiple_of(2) {
         capacity.insert(Channel::Chat, u16::from(variant % 3));
     }
+    // Everything of the matrix in some of them.
+    let no_chat = BTreeMap::from([(Channel::Chat, 0)]);
+    let no_call = BTreeMap::from([(Channel::Voice, 0)]);
+    let while_holding = match variant % 3 {
+        0 => BTreeMap::new(),
+        1 => BTreeMap::from([(Channel::Voice, no_chat)]),
+        _ => BTreeMap::from([(Channel::Voice, no_chat), (Channel::Chat, no_call)]),
+    };
+    let interrupted_by = if variant % 4 == 2 {
+        BTreeMap::from([(Channel::Chat, BTreeSet::from([Channel::Voice]))])
+    } else {
+        BTreeMap::new()
+    };
     AgentProfile {
         id: agent(number),
         name: format!("Agent {number}"),
@@ -291,5 +339,8 @@ fn profile(number: u8, variant: u8) -> AgentProfile {
             (SkillId::from("mail"), 2 + variant % 4),
         ]),
         capacity,
+        capacity_total: (variant % 5 == 4).then_some(2),
+        while_holding,
+        interrupted_by,
     }
 }

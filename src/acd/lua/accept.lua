@@ -17,5 +17,5 @@ emit('answered', about(contact, agent_id), {
   wait_ms = math.max(0, at - contact.record.enqueued_at),
 })
 set_place(contact, { place = 'active', agent = agent_id, token = token, answered_at = at })
-take_up_contact(agent_id, id, token, at)
+take_up_contact(agent_id, contact, token, at)
 return reply(DONE)

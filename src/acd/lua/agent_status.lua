@@ -11,7 +11,7 @@ end
 if is_same_status(agent.next_status or agent, status) then
   return reply(DONE)
 end
-if agent.state == 'idle' then
+if not next(agent.holds) then
   take_status(id, agent, status)
 else
   emit('next_status', { agent = id }, { status = status.status, reason = status.reason })

@@ -5,26 +5,28 @@
 --   1 meta        HASH    origin, event, token, entered, ended
 --   2 queues      HASH    queue   -> rules, JSON
 --   3 agents      HASH    agent   -> profile, JSON
---   4 states      HASH    agent   -> status and state, JSON
+--   4 states      HASH    agent   -> status, contacts held, JSON
 --   5 contacts    HASH    contact -> record, JSON
 --   6 places      HASH    contact -> place, JSON
 --   7 avoid       HASH    contact -> agents left alone with it, JSON
 --   8 offers      HASH    token   -> contact (standing and accepted)
 --   9 unanswered  HASH    queue   -> how many wait or are offered
 --  10 leases      ZSET    contact by the end of its offer's lease
---  11 wrap_ups    ZSET    agent by the end of the wrap-up
+--  11 wrap_ups    ZSET    contact and agent (26 letters, then the name) by the end of the wrap-up
 --  12 nodes       ZSET    node by the end of its silence
 --  13 ended       HASH    contact -> how it ended
 --  14 ended_at    ZSET    contact by when it ended
 --  15 events      STREAM  id = event number, field e = event, JSON
+--  16 taken       HASH    queue   -> how many are offered or with an agent
 -- ARGV 1: the instant of the change, milliseconds of UTC, by the asking node's clock.
 -- Answer of every verb: { answer, event, event, ... }, all JSON.
 --
--- JSON is written only from objects, strings and whole numbers below 10^14, which cjson keeps exactly;
--- whatever holds lists (profiles, rules) is passed on as the text it came in.
+-- JSON is written only from objects, strings, lists that are not empty and whole numbers below 10^14,
+-- which cjson keeps exactly; whatever may hold empty lists (profiles, rules) is passed on as the text it
+-- came in.
 
-local META, QUEUES, AGENTS, STATES, CONTACTS, PLACES, AVOID, OFFERS, UNANSWERED, LEASES, WRAP_UPS, NODES, ENDED, ENDED_AT, EVENTS =
-  unpack(KEYS, 1, 15)
+local META, QUEUES, AGENTS, STATES, CONTACTS, PLACES, AVOID, OFFERS, UNANSWERED, LEASES, WRAP_UPS, NODES, ENDED, ENDED_AT, EVENTS, TAKEN =
+  unpack(KEYS, 1, 16)
 local at = tonumber(ARGV[1])
 local origin = redis.call('HGET', META, 'origin')
 if not origin then
@@ -45,7 +47,11 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- None when the rules are of a release that did not know of it.
 local function millis_of(duration)
+  if not duration then
+    return 0
+  end
   return duration.secs * 1000 + math.floor(duration.nanos / 1000000)
 end
 
@@ -103,6 +109,9 @@ local function leave_place(contact)
   if is_unanswered(place) then
     redis.call('HINCRBY', UNANSWERED, contact.queue, -1)
   end
+  if place.place ~= 'waiting' then
+    redis.call('HINCRBY', TAKEN, contact.queue, -1)
+  end
 end
 
 local function enter_place(contact, place)
@@ -117,6 +126,9 @@ local function enter_place(contact, place)
   if is_unanswered(place) then
     redis.call('HINCRBY', UNANSWERED, contact.queue, 1)
   end
+  if place.place ~= 'waiting' then
+    redis.call('HINCRBY', TAKEN, contact.queue, 1)
+  end
 end
 
 local function set_place(contact, place)
@@ -125,13 +137,13 @@ local function set_place(contact, place)
 end
 
 -- A contact comes in; `text` is its record, `avoid` the agents left alone with it.
-local function enter(id, queue, text, avoid)
+local function enter(id, record, text, avoid)
   redis.call('HSET', CONTACTS, id, text)
   if avoid and avoid ~= '{}' then
     redis.call('HSET', AVOID, id, avoid)
   end
   redis.call('HINCRBY', META, 'entered', 1)
-  local contact = { id = id, queue = queue }
+  local contact = { id = id, record = record, queue = record.queue }
   enter_place(contact, { place = 'waiting' })
   return contact
 end
@@ -178,28 +190,49 @@ end
 
 local function load_agent(id)
   local text = redis.call('HGET', STATES, id)
-  local agent = text and cjson.decode(text)
-  if agent and not agent.tally then
-    agent.tally = new_tally(0)
-  end
-  return agent
+  return text and cjson.decode(text)
 end
 
 local function save_agent(id, agent)
   redis.call('HSET', STATES, id, cjson.encode(agent))
-  if agent.state == 'wrap_up' then
-    redis.call('ZADD', WRAP_UPS, whole(agent['until']), id)
-  else
-    redis.call('ZREM', WRAP_UPS, id)
+end
+
+-- Changes what an agent does with a contact; without a state they are free of it.
+local function set_hold(id, agent, contact_id, channel, state, fields)
+  local before = agent.holds[contact_id]
+  if before and before.state == 'wrap_up' then
+    redis.call('ZREM', WRAP_UPS, contact_id .. id)
+  end
+  if not state then
+    agent.holds[contact_id] = nil
+    return
+  end
+  local hold = fields or {}
+  hold.channel, hold.state = channel, state
+  agent.holds[contact_id] = hold
+  if state == 'wrap_up' then
+    redis.call('ZADD', WRAP_UPS, whole(hold['until']), contact_id .. id)
   end
 end
 
-local function set_state(agent, state, fields)
-  agent.contact, agent.token, agent.deadline, agent['until'] = nil, nil, nil, nil
-  agent.state = state
-  for name, value in pairs(fields or {}) do
-    agent[name] = value
+local function count_holds(agent)
+  local count = 0
+  for _ in pairs(agent.holds) do
+    count = count + 1
   end
+  return count
+end
+
+-- Contacts whose wrap-up an agent does, by id.
+local function wrap_ups_of(agent)
+  local contacts = {}
+  for contact_id, hold in pairs(agent.holds) do
+    if hold.state == 'wrap_up' then
+      contacts[#contacts + 1] = contact_id
+    end
+  end
+  table.sort(contacts)
+  return contacts
 end
 
 local function is_same_status(one, other)
@@ -209,7 +242,7 @@ end
 -- Puts a chosen status in force. Becoming available while idle starts the idle time.
 local function take_status(id, agent, status)
   emit('agent_status', { agent = id }, { status = status.status, reason = status.reason })
-  if agent.state == 'idle' and status.status == 'available' and agent.status ~= 'available' then
+  if not next(agent.holds) and status.status == 'available' and agent.status ~= 'available' then
     agent.idle_since = at
   end
   if agent.status == 'logged_off' and status.status ~= 'logged_off' then
@@ -218,11 +251,33 @@ local function take_status(id, agent, status)
   agent.status, agent.reason, agent.next_status = status.status, status.reason, nil
 end
 
+-- Before an agent is free of a contact: if it is their last, what they chose comes into force, or the
+-- status they are to have; else that is what they come to when the last is over. What they chose is never
+-- overwritten.
+local function settle_status(id, agent, otherwise)
+  if count_holds(agent) > 1 then
+    if otherwise and not agent.next_status then
+      emit('next_status', { agent = id }, { status = otherwise.status, reason = otherwise.reason })
+      if not is_same_status(otherwise, agent) then
+        agent.next_status = otherwise
+      end
+    end
+    return
+  end
+  local status = agent.next_status or otherwise
+  if status and not is_same_status(status, agent) then
+    take_status(id, agent, status)
+  end
+end
+
 local function make_ready(id, agent, who, after_wrap_up, idle_since, rest_until)
   emit('ready', who, { after_wrap_up = after_wrap_up, idle_since = idle_since, rest_until = rest_until })
-  set_state(agent, 'idle')
-  local tally = agent.tally
-  if tally.busy_since then
+  set_hold(id, agent, who.contact, nil, nil)
+  local tally, is_busy = agent.tally, false
+  for _, hold in pairs(agent.holds) do
+    is_busy = is_busy or hold.state ~= 'ringing'
+  end
+  if tally.busy_since and not is_busy then
     tally.busy_ms = tally.busy_ms + math.max(0, at - tally.busy_since)
     tally.busy_since = nil
   end
@@ -231,37 +286,41 @@ local function make_ready(id, agent, who, after_wrap_up, idle_since, rest_until)
   save_agent(id, agent)
 end
 
--- Takes an agent's hands off a contact, unless they hold another. `rest` may name a new idle_since,
--- a rest_until, and the status they are put in unless they chose one.
+-- Takes an agent's hands off a contact, if they hold it. `rest` may name a new idle_since, a rest_until,
+-- and the status they are put in unless they chose one.
 local function free_agent(id, contact, rest)
   local agent = load_agent(id)
-  if not agent or agent.contact ~= contact.id then
+  if not agent or not agent.holds[contact.id] then
     return
   end
-  local status = agent.next_status or rest.status
-  if status and not is_same_status(status, agent) then
-    take_status(id, agent, status)
-  end
+  settle_status(id, agent, rest.status)
   make_ready(id, agent, about(contact, id), false, rest.idle_since or agent.idle_since, rest.rest_until)
 end
 
--- The agent of an answered contact talks, unless they hold another.
-local function take_up_contact(id, contact_id, token, since)
+-- The agent of an answered contact talks.
+local function take_up_contact(id, contact, token, since)
   local agent = load_agent(id)
-  if agent and (agent.state == 'idle' or agent.state == 'wrap_up' or agent.contact == contact_id) then
+  if agent then
     agent.tally.answered = agent.tally.answered + 1
     agent.tally.busy_since = agent.tally.busy_since or since
-    set_state(agent, 'talking', { contact = contact_id, token = token })
+    set_hold(id, agent, contact.id, contact.record.channel, 'talking', { token = token })
     save_agent(id, agent)
   end
 end
 
-local function free_from_wrap_up(id, agent, idle_since)
-  local who = { contact = agent.contact, agent = id }
-  if agent.next_status then
-    take_status(id, agent, agent.next_status)
+-- The agent of a contact that ended wraps it up, if they hold it.
+local function begin_wrap_up(id, contact, till, latest)
+  local agent = load_agent(id)
+  local hold = agent and agent.holds[contact.id]
+  if hold then
+    set_hold(id, agent, contact.id, hold.channel, 'wrap_up', { ['until'] = till, latest = latest })
+    save_agent(id, agent)
   end
-  make_ready(id, agent, who, true, idle_since, nil)
+end
+
+local function free_from_wrap_up(id, agent, contact_id, idle_since)
+  settle_status(id, agent, nil)
+  make_ready(id, agent, { contact = contact_id, agent = id }, true, idle_since, nil)
 end
 
 -- Shared by several verbs ---------------------------------------------------------------------------
@@ -298,23 +357,24 @@ local function leave_unanswered(contact, kind, how, fields)
 end
 
 local function complete_contact(contact, how, by, talk_ms, hold_ms)
-  local id = contact.place.agent
-  local wrap_up = millis_of(rules_of(contact.queue).wrap_up)
-  local till = nil
+  local id, rules = contact.place.agent, rules_of(contact.queue)
+  local wrap_up, most = millis_of(rules.wrap_up), millis_of(rules.wrap_up_max)
+  local till, latest = nil, nil
   if wrap_up > 0 then
     till = at + wrap_up
+    if most > wrap_up then
+      latest = at + most
+    end
   end
-  emit('ended', about(contact, id), { by = by, talk_ms = talk_ms, hold_ms = hold_ms, wrap_up_until = till })
+  emit('ended', about(contact, id), {
+    by = by, talk_ms = talk_ms, hold_ms = hold_ms, wrap_up_until = till, wrap_up_latest = latest,
+  })
   leave(contact)
   remember_end(contact.id, how)
-  if not till then
+  if till then
+    begin_wrap_up(id, contact, till, latest or till)
+  else
     free_agent(id, contact, { idle_since = at })
-    return
-  end
-  local agent = load_agent(id)
-  if agent and agent.contact == contact.id then
-    set_state(agent, 'wrap_up', { contact = contact.id, ['until'] = till })
-    save_agent(id, agent)
   end
 end
 

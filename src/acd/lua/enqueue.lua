@@ -34,6 +34,7 @@ local fields = {
 if next(record.skills) then
   fields.skills = record.skills
 end
+fields.reserved = record.reserved
 emit('enqueued', { contact = id, queue = record.queue }, fields)
-enter(id, record.queue, text)
+enter(id, record, text)
 return reply(DONE)

@@ -8,9 +8,10 @@ local most, kept_ms, kept_max = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = whole(at)
 
 local over = redis.call('ZRANGEBYSCORE', WRAP_UPS, '-inf', now, 'LIMIT', 0, most)
-for _, id in ipairs(over) do
+for _, member in ipairs(over) do
+  local contact_id, id = string.sub(member, 1, 26), string.sub(member, 27)
   local agent = load_agent(id)
-  free_from_wrap_up(id, agent, agent['until'])
+  free_from_wrap_up(id, agent, contact_id, agent.holds[contact_id]['until'])
 end
 
 local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, most)

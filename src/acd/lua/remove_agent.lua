@@ -8,11 +8,15 @@ local agent = load_agent(id)
 if not agent then
   return reply(DONE)
 end
-if agent.state == 'ringing' or agent.state == 'talking' then
-  return refuse('agent_not_free')
+for _, hold in pairs(agent.holds) do
+  if hold.state ~= 'wrap_up' then
+    return refuse('agent_not_free')
+  end
 end
 emit('agent_removed', { agent = id })
 redis.call('HDEL', AGENTS, id)
 redis.call('HDEL', STATES, id)
-redis.call('ZREM', WRAP_UPS, id)
+for contact_id in pairs(agent.holds) do
+  redis.call('ZREM', WRAP_UPS, contact_id .. id)
+end
 return reply(DONE)

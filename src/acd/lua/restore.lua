@@ -33,7 +33,7 @@ if place.place == 'waiting' then
   local is_over = holder and place.offer_over == here.token
   if not known then
     emit_restored(nil)
-    enter(id, record.queue, text, avoid)
+    enter(id, record, text, avoid)
   elseif is_over then
     emit_restored(nil)
     for agent, till in pairs(cjson.decode(avoid)) do
@@ -56,11 +56,11 @@ elseif place.place == 'active' then
     redis.call('HSET', META, 'token', whole(place.token))
   end
   emit_restored(place.agent)
-  local contact = known or enter(id, record.queue, text, avoid)
+  local contact = known or enter(id, record, text, avoid)
   set_place(contact, {
     place = 'active', agent = place.agent, token = place.token, answered_at = place.answered_at,
   })
-  take_up_contact(place.agent, id, place.token, place.answered_at)
+  take_up_contact(place.agent, contact, place.token, place.answered_at)
   if displaced then
     free_agent(displaced, known, {})
   end
@@ -71,11 +71,7 @@ else
     leave(known)
     local till = place.wrap_up_until
     if till and holder then
-      local agent = load_agent(holder)
-      if agent and agent.contact == id then
-        set_state(agent, 'wrap_up', { contact = id, ['until'] = till })
-        save_agent(holder, agent)
-      end
+      begin_wrap_up(holder, known, till, till)
     elseif holder then
       local rest = {}
       if place['end'] == 'completed' then

@@ -9,7 +9,7 @@ if redis.call('HGET', AGENTS, id) ~= profile then
   redis.call('HSET', AGENTS, id, profile)
   if redis.call('HEXISTS', STATES, id) == 0 then
     save_agent(id, {
-      status = 'logged_off', state = 'idle', is_reachable = false, idle_since = at, tally = new_tally(at),
+      status = 'logged_off', holds = {}, is_reachable = false, idle_since = at, tally = new_tally(at),
     })
   end
 end

@@ -1,114 +1,13 @@
 //! Who comes before whom: precedence, ageing, strategies.
 
+use crate::floor::{Floor, agent, rules};
 use proptest::prelude::*;
-use ringdown_routing::agent::{AgentProfile, Precedence, Status};
-use ringdown_routing::contact::{Channel, Priority, QueuedContact};
-use ringdown_routing::desk::Desk;
-use ringdown_routing::event::EndedBy;
-use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId, SkillId};
-use ringdown_routing::policy;
-use ringdown_routing::queue::{Aging, QueueRules, Strategy as Choice};
-use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Change, Verb};
+use ringdown_routing::agent::{AgentProfile, Precedence};
+use ringdown_routing::contact::{Channel, Needs};
+use ringdown_routing::ids::{AgentId, ContactId, QueueId, SkillId};
+use ringdown_routing::queue::Strategy as Choice;
+use ringdown_routing::verb::{Answer, Verb};
 use std::time::Duration;
-
-const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
-
-/// A desk whose contacts and agents are made as a story needs them.
-struct Floor {
-    desk: Desk,
-    now: Timestamp,
-    last: u128,
-}
-
-impl Floor {
-    fn open(rules: impl IntoIterator<Item = QueueRules>) -> Self {
-        let mut floor = Self {
-            desk: Desk::new(NodeId::from("order"), 0),
-            now: START,
-            last: 0,
-        };
-        for rules in rules {
-            floor.done(Verb::SetQueue { rules });
-        }
-        floor
-    }
-
-    fn ask(&mut self, verb: Verb) -> Answer {
-        let at = self.now;
-        self.desk.apply(Change { at, verb }).answer
-    }
-
-    fn done(&mut self, verb: Verb) {
-        assert_eq!(self.ask(verb), Answer::Done);
-    }
-
-    fn later(&mut self, seconds: u64) {
-        self.now = self.now + Duration::from_secs(seconds);
-    }
-
-    fn log_in(&mut self, profile: AgentProfile) {
-        let agent = profile.id.clone();
-        self.done(Verb::SetAgent { profile });
-        self.done(Verb::AgentReachable {
-            agent: agent.clone(),
-            is_reachable: true,
-        });
-        let status = Status::Available;
-        self.done(Verb::AgentStatus { agent, status });
-    }
-
-    fn enqueue(&mut self, queue: &str, priority: i32) -> ContactId {
-        self.last += 1;
-        let contact = QueuedContact {
-            priority: Priority(priority),
-            ..QueuedContact::new(
-                ContactId::from_u128(self.last),
-                QueueId::from(queue),
-                Channel::Voice,
-                self.now,
-                NodeId::from("order"),
-            )
-        };
-        let id = contact.id;
-        self.done(Verb::Enqueue { contact });
-        id
-    }
-
-    /// Lets the next pair meet and talk.
-    fn meet(&mut self) -> Option<(ContactId, String)> {
-        let next = policy::decide_one(self.desk.view(), self.now)?;
-        let (contact, agent) = (next.contact, next.agent);
-        let name = agent.to_string();
-        let Answer::Reserved { token, .. } = self.ask(Verb::Offer { contact, agent }) else {
-            panic!("the desk refused what the policy proposed");
-        };
-        self.done(Verb::Accept { token });
-        Some((contact, name))
-    }
-
-    fn end(&mut self, contact: ContactId) {
-        self.done(Verb::Complete {
-            contact,
-            by: EndedBy::Caller,
-            talk: Duration::ZERO,
-            hold: Duration::ZERO,
-        });
-    }
-}
-
-fn rules(queue: &str, aging_thousandths: u32, strategy: Choice) -> QueueRules {
-    QueueRules {
-        aging: Aging::from_thousandths(aging_thousandths),
-        strategy,
-        ..QueueRules::with_defaults(QueueId::from(queue))
-    }
-}
-
-fn agent(name: &str, queues: &[&str]) -> AgentProfile {
-    let queues = queues.iter().map(|queue| QueueId::from(*queue));
-    AgentProfile::new(AgentId::from(name), name).serving(queues)
-}
 
 proptest! {
     /// With ageing `a` and priorities from `p` to `q`, a contact is passed only by those that entered at
@@ -314,17 +213,9 @@ fn who_has_most_of_what_the_contact_needs_comes_first() {
         floor.log_in(profile);
         floor.later(1);
     }
-    floor.last += 1;
-    let mut contact = QueuedContact::new(
-        ContactId::from_u128(floor.last),
-        QueueId::from("desk"),
-        Channel::Voice,
-        floor.now,
-        NodeId::from("order"),
-    );
-    contact.skills.insert(SkillId::from("net"), 1);
-    let id = contact.id;
-    floor.done(Verb::Enqueue { contact });
+    let mut contact = floor.contact("desk", Channel::Voice);
+    contact.skills = Needs::always([(SkillId::from("net"), 1)].into());
+    let id = floor.enter(contact);
     assert_eq!(floor.meet(), Some((id, "bob".to_owned())));
 }
 
