@@ -2,13 +2,73 @@
 
 use ringdown_routing::event::Event;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::broadcast::{self, error};
 
-/// Where events go to last: told once of each event that this node's requests made. It must not wait;
-/// what it does when it is full is its own affair ([`crate::event_log::EventLog::append`] counts what it
-/// lets go).
-pub type EventSink = Box<dyn Fn(&Arc<Event>) + Send + Sync>;
+/// Where events go to last: told once of each event that this node's requests made. It must not wait; an
+/// event that it has no room for is brought again from the stream, where there is one.
+pub struct EventSink {
+    append: Append,
+    flush: Flush,
+    has_missed: AtomicBool,
+}
+
+type Append = Box<dyn Fn(&Arc<Event>) -> bool + Send + Sync>;
+type Flush = Box<dyn Fn() -> Flushing + Send + Sync>;
+type Flushing = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+impl EventSink {
+    /// A sink that takes an event to be kept, or says false because it is full, and that can wait until
+    /// what it took is kept for good, or say false because it never will be.
+    pub fn new<F>(
+        append: impl Fn(&Arc<Event>) -> bool + Send + Sync + 'static,
+        flush: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = bool> + Send + 'static,
+    {
+        Self {
+            append: Box::new(append),
+            flush: Box::new(move || Box::pin(flush())),
+            has_missed: AtomicBool::new(false),
+        }
+    }
+
+    /// A sink that keeps an event as it takes it.
+    pub fn at_once(append: impl Fn(&Arc<Event>) + Send + Sync + 'static) -> Self {
+        let append = move |event: &Arc<Event>| {
+            append(event);
+            true
+        };
+        Self::new(append, || async { true })
+    }
+
+    pub(super) fn append(&self, event: &Arc<Event>) -> bool {
+        (self.append)(event)
+    }
+
+    pub(super) async fn flush(&self) -> bool {
+        (self.flush)().await
+    }
+
+    /// Notes that events have not come here.
+    pub(super) fn miss(&self) {
+        self.has_missed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether events have not come here since it was asked last.
+    pub(super) fn take_missed(&self) -> bool {
+        self.has_missed.swap(false, Ordering::Relaxed)
+    }
+
+    fn take(&self, event: &Arc<Event>) {
+        if !self.append(event) {
+            self.miss();
+        }
+    }
+}
 
 /// Events a subscriber may lag behind before it is told to look again.
 pub const EVENTS_BEHIND_MAX: usize = 16_384;
@@ -61,15 +121,19 @@ pub(super) enum MadeBy {
 /// The sending side; whoever holds it decides the order.
 pub(super) struct Bus {
     sender: broadcast::Sender<Notice>,
-    sink: EventSink,
+    sink: Arc<EventSink>,
 }
 
 impl Bus {
     pub(super) fn new(sink: EventSink) -> Self {
         Self {
             sender: broadcast::Sender::new(EVENTS_BEHIND_MAX),
-            sink,
+            sink: Arc::new(sink),
         }
+    }
+
+    pub(super) fn sink(&self) -> Arc<EventSink> {
+        Arc::clone(&self.sink)
     }
 
     pub(super) fn subscribe(&self) -> Subscription {
@@ -82,7 +146,7 @@ impl Bus {
     pub(super) fn tell(&self, event: Event, made_by: MadeBy) {
         let event = Arc::new(event);
         if made_by == MadeBy::Us {
-            (self.sink)(&event);
+            self.sink.take(&event);
         }
         self.announce(Notice::Event(event));
     }
@@ -93,7 +157,7 @@ impl Bus {
 
     /// Writes an event down that everybody has been told of already.
     pub(super) fn write_down(&self, event: Event) {
-        (self.sink)(&Arc::new(event));
+        self.sink.take(&Arc::new(event));
     }
 
     fn announce(&self, notice: Notice) {

@@ -13,6 +13,7 @@
 //! | `ended`, `ended_at` | hash, sorted set | `expire` | members go after ten minutes or beyond 20,000 |
 //! | `events` | stream | the verbs | trimmed to about [`EVENTS_KEPT`] entries |
 //! | `leader` | string | the leading dispatcher | expires by itself |
+//! | `written` | hash | the scribes | a node's field goes when the event log has all its events |
 
 /// Events a stream keeps for nodes that lag; who lags more takes a snapshot. The event log is in the
 /// database.
@@ -24,6 +25,7 @@ pub(super) struct Keys {
     /// Those of every verb, in the order that `desk.lua` lists.
     desk: [String; 16],
     leader: String,
+    written: String,
 }
 
 impl Keys {
@@ -50,6 +52,7 @@ impl Keys {
             ]
             .map(name),
             leader: name("leader"),
+            written: name("written"),
         }
     }
 
@@ -89,7 +92,15 @@ impl Keys {
         &self.desk[14]
     }
 
+    pub(super) fn nodes(&self) -> &str {
+        &self.desk[11]
+    }
+
     pub(super) fn leader(&self) -> &str {
         &self.leader
+    }
+
+    pub(super) fn written(&self) -> &str {
+        &self.written
     }
 }

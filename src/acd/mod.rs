@@ -9,6 +9,7 @@
 //! | [`store`] | what a queue store is |
 //! | [`memory_store`], `memory_desk` | the desk in this process, the embedded default; dispatching within the verb |
 //! | [`redis_store`], `redis_place`, `redis_link`, `shared_desk`, `worker` | the desk in Redis, shared by several gateways: where it is, the way there, what is asked, and the asking task; `keys` names its keys, `lua/` is its verbs |
+//! | `scribe` | the event log gets what a node that died could not write |
 //! | `alone` | what a node does while Redis is away, and what it tells it afterwards |
 //!
 //! The rules of the verbs are not here but in [`ringdown_routing::desk`]; who meets whom is decided in
@@ -23,6 +24,7 @@ pub mod memory_store;
 mod redis_link;
 mod redis_place;
 pub mod redis_store;
+mod scribe;
 mod scripts;
 mod shared_desk;
 pub mod store;

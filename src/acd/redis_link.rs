@@ -191,7 +191,7 @@ pub(super) struct EventFollower {
 const READ_WAIT: Duration = Duration::from_secs(1);
 
 /// Most events of one read.
-const READ_MAX: usize = 512;
+pub(super) const READ_MAX: usize = 512;
 
 impl EventFollower {
     /// The next events after a number, or none when there was no news for a while.
@@ -244,7 +244,7 @@ impl EventFollower {
     }
 }
 
-fn read_event(entry: StreamId) -> Result<Event, StoreLost> {
+pub(super) fn read_event(entry: StreamId) -> Result<Event, StoreLost> {
     let text: String = entry
         .get("e")
         .ok_or_else(|| StoreLost::Faulty(format!("event {} is empty", entry.id)))?;

@@ -1,13 +1,15 @@
 //! The desk in Redis, shared by several gateways.
 
 use super::keys::Keys;
-use super::redis_link::{EventFollower, RedisLink};
+use super::redis_link::{EventFollower, READ_MAX, RedisLink, read_event};
 use super::redis_place::RedisPlace;
 use super::scripts::SCRIPTS;
 use super::store::{Leadership, QueueStore, Request, StoreLost};
+use redis::streams::StreamRangeReply;
 use redis::{Cmd, Value};
 use ringdown_routing::agent::{Agent, AgentProfile, Hold, Status, Tally};
 use ringdown_routing::contact::{Place, PlacedContact, QueuedContact};
+use ringdown_routing::event::Event;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
@@ -16,7 +18,7 @@ use ringdown_routing::verb::{
 use ringdown_routing::view::Snapshot;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +74,50 @@ impl RedisStore {
     /// A connection of its own for following the events, so that waiting there holds nobody up.
     pub(super) async fn follow_events(&self) -> Result<EventFollower, StoreLost> {
         self.link.follow_events(self.keys.clone()).await
+    }
+
+    /// Notes up to which number a node's events are in the event log.
+    pub(super) async fn note_written(&self, node: &NodeId, number: u64) -> Result<(), StoreLost> {
+        let mut cmd = redis::cmd("HSET");
+        cmd.arg(self.keys.written()).arg(node.as_str()).arg(number);
+        let _: i64 = self.link.send_one(cmd).await?;
+        Ok(())
+    }
+
+    /// The nodes that are lost and whose events may be missing in the event log after a number.
+    pub(super) async fn unwritten(&self) -> Result<Vec<(NodeId, u64)>, StoreLost> {
+        let (mut written, mut living) = (redis::cmd("HGETALL"), redis::cmd("ZRANGE"));
+        written.arg(self.keys.written());
+        living.arg(self.keys.nodes()).arg(0).arg(-1);
+        // A node that joins in between is among the living by then.
+        let written: BTreeMap<String, u64> = self.link.send_one(written).await?;
+        let living: BTreeSet<String> = self.link.send_one(living).await?;
+        let lost = written
+            .into_iter()
+            .filter(|(node, _)| !living.contains(node));
+        Ok(lost
+            .map(|(node, number)| (NodeId::new(node.as_str()), number))
+            .collect())
+    }
+
+    /// Forgets about a lost node whose events are all in the event log.
+    pub(super) async fn forget_written(&self, node: &NodeId, number: u64) -> Result<(), StoreLost> {
+        let mut cmd = SCRIPTS.forget_written.command();
+        cmd.arg(2).arg(self.keys.written()).arg(self.keys.nodes());
+        cmd.arg(node.as_str()).arg(number);
+        let _: i64 = self.link.send_one(cmd).await?;
+        Ok(())
+    }
+
+    /// The next events of the stream after a number, at most so many as one read brings.
+    pub(super) async fn events_after(&self, number: u64) -> Result<Vec<Event>, StoreLost> {
+        let mut cmd = redis::cmd("XRANGE");
+        cmd.arg(self.keys.events())
+            .arg(format!("({number}-0"))
+            .arg("+");
+        cmd.arg("COUNT").arg(READ_MAX);
+        let reply: StreamRangeReply = self.link.send_one(cmd).await?;
+        reply.ids.into_iter().map(read_event).collect()
     }
 
     fn command(&self, request: &Request) -> Cmd {

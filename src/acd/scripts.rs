@@ -34,6 +34,7 @@ pub(super) struct Scripts {
     pub(super) lead: LuaScript,
     pub(super) resign: LuaScript,
     pub(super) publish: LuaScript,
+    pub(super) forget_written: LuaScript,
     verbs: [LuaScript; 19],
 }
 
@@ -44,6 +45,7 @@ impl Scripts {
             lead: LuaScript::new(include_str!("lua/lead.lua").to_owned()),
             resign: LuaScript::new(include_str!("lua/resign.lua").to_owned()),
             publish: with_desk(include_str!("lua/publish.lua")),
+            forget_written: LuaScript::new(include_str!("lua/forget_written.lua").to_owned()),
             verbs: [
                 include_str!("lua/set_queue.lua"),
                 include_str!("lua/set_agent.lua"),
@@ -97,9 +99,15 @@ impl Scripts {
 
     /// Every script, to be loaded into a server.
     pub(super) fn all(&self) -> impl Iterator<Item = &LuaScript> {
-        [&self.open, &self.lead, &self.resign, &self.publish]
-            .into_iter()
-            .chain(&self.verbs)
+        [
+            &self.open,
+            &self.lead,
+            &self.resign,
+            &self.publish,
+            &self.forget_written,
+        ]
+        .into_iter()
+        .chain(&self.verbs)
     }
 }
 

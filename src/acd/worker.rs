@@ -7,6 +7,7 @@ use super::memory_desk::next_wake;
 use super::redis_link::EventFollower;
 use super::redis_place::RedisPlace;
 use super::redis_store::{Found, RedisStore};
+use super::scribe::Scribe;
 use super::shared_desk::{Asked, Following, OnAnswer, SharedState, Sight, TakenIn, lock};
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::event::{Event, EventDraft, EventKind};
@@ -43,6 +44,7 @@ pub(super) struct Worker {
     state: Arc<Mutex<SharedState>>,
     requests: mpsc::Receiver<Asked>,
     link: Link,
+    scribe: Scribe,
     health: watch::Sender<Health>,
     leads: Leadership,
     duties: Duties,
@@ -127,7 +129,9 @@ impl Worker {
     ) -> Result<Opened, StoreLost> {
         let Surroundings { node, clock, sink } = surroundings;
         let at = clock.now();
-        let (sight, link, health) = match connect(&place, &node, at).await {
+        let bus = Bus::new(sink);
+        let scribe = Scribe::new(node.clone(), bus.sink());
+        let (sight, link, health) = match connect(&place, &node, &scribe, at).await {
             Ok((store, snapshot, follower)) => {
                 let link = follow(Box::new(store), follower, snapshot.last_event);
                 let view = View::from_snapshot(snapshot);
@@ -150,10 +154,7 @@ impl Worker {
                 }
             },
         };
-        let state = Arc::new(Mutex::new(SharedState {
-            sight,
-            bus: Bus::new(sink),
-        }));
+        let state = Arc::new(Mutex::new(SharedState { sight, bus }));
         let (health, watched) = watch::channel(health);
         let worker = Self {
             place,
@@ -162,6 +163,7 @@ impl Worker {
             state: state.clone(),
             requests,
             link,
+            scribe,
             health,
             leads: Leadership::Theirs,
             duties: Duties::all_at(at),
@@ -355,6 +357,8 @@ impl Worker {
         let mut verbs = Vec::new();
         if self.duties.alive <= at {
             self.duties.alive = at + leases.node_renewal();
+            let seen = lock(&self.state).sight.view().last_event();
+            self.scribe.keep_up(store, seen, self.leads);
             verbs.push(Verb::NodeAlive {
                 node: self.node.clone(),
                 lease: leases.node,
@@ -444,6 +448,7 @@ impl Worker {
         found: Found,
     ) -> Result<(), StoreLost> {
         let remote = store.snapshot().await?;
+        self.scribe.resume(&store, remote.last_event).await?;
         let at = self.clock.now();
         let requests = {
             let mut state = lock(&self.state);
@@ -505,10 +510,12 @@ fn tell(bus: &Bus, outcome: Outcome) -> Answer {
 async fn connect(
     place: &RedisPlace,
     node: &NodeId,
+    scribe: &Scribe,
     at: Timestamp,
 ) -> Result<(RedisStore, Snapshot, EventFollower), StoreLost> {
     let (store, _) = RedisStore::open(place.clone(), node, at).await?;
     let snapshot = store.snapshot().await?;
+    scribe.begin(&store, snapshot.last_event).await?;
     let follower = store.follow_events().await?;
     Ok((store, snapshot, follower))
 }

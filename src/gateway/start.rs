@@ -9,7 +9,7 @@ use super::rules;
 use super::shard::Shard;
 use super::speech::Speech;
 use super::{staff, task};
-use crate::acd::{Acd, AtStart, Clock, RedisPlace, Surroundings};
+use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings};
 use crate::api::operations::{self, Readiness};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens};
 use crate::cms::Cms;
@@ -301,15 +301,24 @@ async fn open_desk(config: &Config, node: NodeId, log: EventLog) -> anyhow::Resu
     let surroundings = Surroundings {
         node,
         clock: Clock::of_the_machine(),
-        sink: Box::new(move |event| {
-            log.append(ringdown_routing::event::Event::clone(event));
-        }),
+        sink: log_sink(log),
     };
     let Some(redis) = &config.redis else {
         return Ok(Acd::in_memory(surroundings));
     };
     let place = RedisPlace::from(redis);
     Ok(Acd::in_redis(place, AtStart::RequireRedis, surroundings).await?)
+}
+
+fn log_sink(log: EventLog) -> EventSink {
+    let flushed = log.clone();
+    EventSink::new(
+        move |event| log.append(ringdown_routing::event::Event::clone(event)),
+        move || {
+            let log = flushed.clone();
+            async move { log.flush().await.is_ok() }
+        },
+    )
 }
 
 fn open_door(config: &Config) -> Door {

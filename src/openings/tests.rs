@@ -1,7 +1,7 @@
 //! Orders, hours and groups against each other, on a clock that is set.
 
 use super::*;
-use crate::acd::{Clock, Surroundings};
+use crate::acd::{Clock, EventSink, Surroundings};
 use crate::database::tests::{run, sqlite};
 use ringdown_harness::place::Folder;
 use ringdown_routing::ids::NodeId;
@@ -61,7 +61,7 @@ impl Desk {
         let acd = Acd::in_memory(Surroundings {
             node: NodeId::from("node"),
             clock: Clock::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
-            sink: Box::new(|_| {}),
+            sink: EventSink::at_once(|_| {}),
         });
         Openings::start(Arc::new(config), acd, database.clone())
             .await

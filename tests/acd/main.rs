@@ -4,6 +4,7 @@
 mod acts;
 mod contract;
 mod layout;
+mod lost_nodes;
 mod redis_kinds;
 mod redis_server;
 mod work;

@@ -168,13 +168,18 @@ fn offer_of(notice: &Notice, contact: ContactId) -> Option<(AgentId, OfferToken)
 
 pub(crate) fn surroundings(node: &NodeId, clock: Clock) -> (Surroundings, Written) {
     let written = Written::default();
-    let sink: EventSink = {
-        let written = written.clone();
-        Box::new(move |event| {
-            let mut written = written.lock().expect("nobody panicked");
+    let kept = written.clone();
+    let known = Mutex::new(BTreeMap::new());
+    // As the log does: an event is known by its id, and may be brought twice.
+    let sink = EventSink::at_once(move |event| {
+        let mut known = known.lock().expect("nobody panicked");
+        let before = known.entry(event.id.clone()).or_insert_with(|| {
+            let mut written = kept.lock().expect("nobody panicked");
             written.push(Event::clone(event));
-        })
-    };
+            event.clone()
+        });
+        assert_eq!(before, event, "an id was given twice");
+    });
     let surroundings = Surroundings {
         node: node.clone(),
         clock,
@@ -183,7 +188,7 @@ pub(crate) fn surroundings(node: &NodeId, clock: Clock) -> (Surroundings, Writte
     (surroundings, written)
 }
 
-fn place(server: &RedisServer) -> RedisPlace {
+pub(crate) fn place(server: &RedisServer) -> RedisPlace {
     RedisPlace {
         shard: "desk".to_owned(),
         connect_timeout: Duration::from_secs(2),
@@ -488,7 +493,7 @@ async fn connect(server: &RedisServer) -> redis::aio::MultiplexedConnection {
 }
 
 /// Runs a future on a runtime from within another one.
-trait BlockOnElsewhere {
+pub(crate) trait BlockOnElsewhere {
     fn block_on_elsewhere<T: Send>(&self, future: impl Future<Output = T> + Send) -> T;
 }
 

@@ -9,7 +9,9 @@
 mod redis_server;
 
 use redis_server::{Keeps, RedisServer};
-use ringdown::acd::{Acd, AtStart, Clock, Notice, RedisPlace, Subscription, Surroundings};
+use ringdown::acd::{
+    Acd, AtStart, Clock, EventSink, Notice, RedisPlace, Subscription, Surroundings,
+};
 use ringdown_routing::agent::{AgentProfile, Status};
 use ringdown_routing::contact::{Channel, QueuedContact};
 use ringdown_routing::event::{EndedBy, EventKind};
@@ -43,7 +45,7 @@ fn surroundings() -> Surroundings {
     Surroundings {
         node: NodeId::from("bench"),
         clock: Clock::of_the_machine(),
-        sink: Box::new(|_| {}),
+        sink: EventSink::at_once(|_| {}),
     }
 }
 

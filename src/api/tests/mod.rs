@@ -14,7 +14,7 @@ mod staffing;
 mod tickets;
 
 use super::*;
-use crate::acd::{Clock, Surroundings};
+use crate::acd::{Clock, EventSink, Surroundings};
 use crate::config::{Config, Rights, Secret, Token};
 use crate::database::Database;
 use crate::database::tests::{arrived, at, contact, event, run, sqlite};
@@ -205,7 +205,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         node: NodeId::from("node-a"),
         clock: Clock::new(now),
         // The rest would be seen twice by observers that begin with what the log has.
-        sink: Box::new(move |event| {
+        sink: EventSink::at_once(move |event| {
             if matches!(event.kind, EventKind::Intervened { .. }) {
                 assert!(sink.append(Event::clone(event)));
             }
