@@ -10,6 +10,7 @@ pub mod cti;
 pub mod database;
 pub mod demo;
 pub mod doctor;
+pub mod drain;
 pub mod event_log;
 pub mod gateway;
 pub mod live_view;

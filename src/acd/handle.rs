@@ -211,6 +211,14 @@ impl Acd {
         self.read(|view| view.position(contact))
     }
 
+    /// Leaves the dispatching to another node, if there is one.
+    pub fn hand_lead_over(&self) {
+        match &self.backend {
+            Backend::Memory(_) => {}
+            Backend::Shared(desk) => desk.hand_lead_over(),
+        }
+    }
+
     /// Whether the store is there, now and as it changes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.clone()

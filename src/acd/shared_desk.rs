@@ -69,6 +69,10 @@ impl SharedDesk {
         self.requests.try_send(asked).map_err(|_| StoreLost::Busy)
     }
 
+    pub(super) fn hand_lead_over(&self) {
+        lock(&self.state).hands_lead_over = true;
+    }
+
     pub(super) fn subscribe(&self) -> Subscription {
         lock(&self.state).bus.subscribe()
     }
@@ -92,6 +96,8 @@ pub(super) fn lock(state: &Mutex<SharedState>) -> MutexGuard<'_, SharedState> {
 pub(super) struct SharedState {
     pub(super) sight: Sight,
     pub(super) bus: Bus,
+    /// Another node is to dispatch; put back when that is done.
+    pub(super) hands_lead_over: bool,
 }
 
 /// Where the node's knowledge of the desk comes from.

@@ -154,7 +154,11 @@ impl Worker {
                 }
             },
         };
-        let state = Arc::new(Mutex::new(SharedState { sight, bus }));
+        let state = Arc::new(Mutex::new(SharedState {
+            sight,
+            bus,
+            hands_lead_over: false,
+        }));
         let (health, watched) = watch::channel(health);
         let worker = Self {
             place,
@@ -265,7 +269,7 @@ impl Worker {
 
     fn ask_alone(&self, request: Request) -> Answer {
         let mut state = lock(&self.state);
-        let SharedState { sight, bus } = &mut *state;
+        let SharedState { sight, bus, .. } = &mut *state;
         match sight {
             Sight::Alone(alone) => tell(bus, alone.ask(request)),
             // Only a lost link leads here, and losing it is what puts the sight in this state.
@@ -281,7 +285,7 @@ impl Worker {
         }
         self.waits_for_news = false;
         let mut state = lock(&self.state);
-        let SharedState { sight, bus } = &mut *state;
+        let SharedState { sight, bus, .. } = &mut *state;
         let mut taken = TakenIn::Well;
         match sight {
             Sight::Following(following) => {
@@ -342,7 +346,15 @@ impl Worker {
             return;
         };
         let (at, leases) = (self.clock.now(), self.place.leases);
-        if self.duties.lead <= at {
+        let hands_over = std::mem::take(&mut lock(&self.state).hands_lead_over);
+        if hands_over && self.leads == Leadership::Ours {
+            self.leads = Leadership::Theirs;
+            // Long enough for the others, who seek it more often; when nobody is there, it is ours again.
+            self.duties.lead = at + leases.lead;
+            if let Err(lost) = store.resign(&self.node).await {
+                return self.go_alone(&lost);
+            }
+        } else if self.duties.lead <= at {
             self.duties.lead = at + leases.lead_renewal();
             match store.lead(&self.node, leases.lead).await {
                 Ok(leads) => self.leads = leads,
@@ -417,7 +429,7 @@ impl Worker {
         };
         {
             let mut state = lock(&self.state);
-            let SharedState { sight, bus } = &mut *state;
+            let SharedState { sight, bus, .. } = &mut *state;
             let seen = sight.view().snapshot();
             let mut alone = Alone::begin(seen, self.node.clone(), at);
             tell(
@@ -452,7 +464,7 @@ impl Worker {
         let at = self.clock.now();
         let requests = {
             let mut state = lock(&self.state);
-            let SharedState { sight, bus } = &mut *state;
+            let SharedState { sight, bus, .. } = &mut *state;
             match sight {
                 Sight::Following(_) => Vec::new(),
                 Sight::Alone(alone) => {

@@ -23,6 +23,7 @@ mod feed;
 mod gate;
 mod idempotency;
 mod json;
+mod node;
 mod observers;
 mod openings;
 pub mod operations;
@@ -44,6 +45,7 @@ use crate::cms::Cms;
 use crate::config::Zone;
 use crate::cti::{Identifier, Normaliser};
 use crate::database::Database;
+use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::openings::Openings;
 use crate::roster;
@@ -56,6 +58,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get, patch, post};
 use idempotency::Answers;
+use ringdown_routing::ids::NodeId;
 use ringdown_routing::ids::SkillId;
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeSet;
@@ -105,6 +108,10 @@ pub struct ApiParts {
     pub cms: Cms,
     /// What every event is shown to.
     pub observers: Arc<Observers>,
+    /// This gateway.
+    pub node: NodeId,
+    /// How far it is out of service.
+    pub drain: Drain,
     /// When lines are open.
     pub openings: Arc<Openings>,
     /// The site's own prompts.
@@ -183,6 +190,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/agents/{id}", patch(control::change_agent)),
         ("/agents/{id}/wrap_up", post(control::wrap_up)),
         ("/agents/{id}/status", post(agents::set_status)),
+        ("/node", get(node::show)),
+        ("/node/drain", post(node::drain).delete(node::undo)),
         ("/statistics", get(statistics::statistics)),
         ("/simulations", post(simulations::simulate)),
         ("/staffing", post(staffing::staff)),

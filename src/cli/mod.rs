@@ -8,6 +8,7 @@ pub mod check;
 pub mod cms;
 pub mod demo;
 pub mod doctor;
+pub mod drain;
 pub mod emergency;
 pub mod replay;
 pub mod report;
@@ -42,6 +43,8 @@ enum Command {
     Demo(demo::Args),
     /// Tell what is reachable, what is not, and what to do.
     Doctor(doctor::Args),
+    /// Take the running gateway out of service without cutting anybody off.
+    Drain(drain::Args),
     /// Close the desk or a line at once, and end that.
     Emergency(emergency::Args),
     /// Recompute the statistics from an event log.
@@ -77,6 +80,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Cms(args) => cms::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),

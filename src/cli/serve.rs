@@ -16,7 +16,8 @@ pub struct Args {
     config: PathBuf,
 }
 
-/// Runs until SIGINT or SIGTERM; a second one ends it at once.
+/// Runs until SIGINT or SIGTERM, which ends calls in order within seconds (a second one ends it at
+/// once), or until `ringdown drain` has seen the last call out.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
@@ -26,8 +27,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     runtime()?.block_on(async {
         let gateway = Gateway::start(config).await?;
         announce(gateway.places());
-        wait_for_stop().await?;
-        tracing::info!("stopping");
+        tokio::select! {
+            stopped = wait_for_stop() => {
+                stopped?;
+                tracing::info!("stopping");
+            }
+            cut_off = gateway.drained() => tracing::info!(cut_off, "drained: stopping"),
+        }
         gateway.stop().await;
         Ok(Outcome::Good)
     })

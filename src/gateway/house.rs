@@ -10,6 +10,7 @@ use crate::acd::Acd;
 use crate::call_flow::{LinkedTicket, Phrase, Refusing};
 use crate::config::LogIn;
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
+use crate::drain::Drain;
 use crate::openings::{ClosedBy, Opening, Openings};
 use crate::roster::Roster;
 use crate::tickets::{Kind, TicketWish, Tickets};
@@ -60,7 +61,8 @@ pub(super) struct House {
     /// Most new calls in one second.
     pub(super) rate: CallRate,
     pub(super) calls_max: usize,
-    pub(super) calls: AtomicUsize,
+    pub(super) calls: Arc<AtomicUsize>,
+    pub(super) drain: Drain,
 }
 
 /// What is said to a call that is not let in.
@@ -107,6 +109,9 @@ impl House {
             Entry::Respond(reply) => return Err(TurnedAway::With(reply)),
             Entry::Drop => return Err(TurnedAway::Silently),
         };
+        if !self.drain.takes_calls() {
+            return Err(TurnedAway::With(out_of_service()));
+        }
         if self.calls.load(Ordering::Relaxed) >= self.calls_max || !self.rate.admits(now) {
             return Err(TurnedAway::With(full()));
         }
@@ -463,6 +468,15 @@ fn dialled_number(invite: &Message) -> String {
         .and_then(ringdown_voice::sip::uri::Uri::parse)
         .and_then(|uri| uri.user_text())
         .unwrap_or_default()
+}
+
+/// What a gateway that drains says: a proxy takes it out, and brings the call elsewhere.
+pub(super) fn out_of_service() -> Reply {
+    Reply {
+        status: 503,
+        reason: "Out Of Service",
+        headers: vec![(Header::RetryAfter, "120".to_owned())],
+    }
 }
 
 fn full() -> Reply {

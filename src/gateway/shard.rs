@@ -6,7 +6,7 @@
 
 use super::call::{Call, LegRole};
 use super::dialling::Dialling;
-use super::house::{House, TurnedAway};
+use super::house::{House, TurnedAway, out_of_service};
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
 use crate::call_flow::{self, Command, FlowCaller, HeldBy, Input, LinkedTicket, Offer};
@@ -321,6 +321,8 @@ impl Shard {
         };
         let reply = if message.method() == Method::Register {
             self.house.register(now, flow, &message)
+        } else if !self.house.drain.takes_calls() {
+            Some(out_of_service())
         } else {
             Some(Reply {
                 status: 200,

@@ -16,6 +16,7 @@ use crate::cms::Cms;
 use crate::config::{Config, NoAgents};
 use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
+use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::openings::Openings;
 use crate::roster::{self, Roster};
@@ -99,6 +100,7 @@ impl Gateway {
         let openings = Arc::new(openings.await.context("the queues cannot be opened")?);
         let prompts = Arc::new(SitePrompts::new(&config));
 
+        let calls = Arc::new(AtomicUsize::new(0));
         let house = Arc::new(House {
             node,
             door: open_door(&config),
@@ -122,7 +124,8 @@ impl Gateway {
             call_max: config.limits.call_max,
             rate: CallRate::new(config.limits.calls_per_second_max, Instant::now()),
             calls_max: usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX),
-            calls: AtomicUsize::new(0),
+            drain: Drain::new(Arc::clone(&calls)),
+            calls,
         });
         let observers = Arc::new(Observers::new(Rules::default()));
         add_gauges(&observers, &house, &database, shell.handle());
@@ -172,6 +175,8 @@ impl Gateway {
             prompts,
             skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
             database: database.clone(),
+            node: house.node.clone(),
+            drain: house.drain.clone(),
         });
         tasks.spawn(state.follow_tokens(database.clone()));
         let readiness = readiness(&house, &database);
@@ -212,6 +217,13 @@ impl Gateway {
         self.house.calls.load(Ordering::Relaxed)
     }
 
+    /// Waits until a drain has ended, and tells how many calls are to be cut off.
+    pub async fn drained(&self) -> usize {
+        let cut_off = self.house.drain.ended(|| self.house.now()).await;
+        tokio::time::sleep(LAST_WORD).await;
+        cut_off
+    }
+
     /// Ends calls in good order, then stores what is left to be stored.
     pub async fn stop(mut self) {
         for shard in &self.shards {
@@ -227,6 +239,9 @@ impl Gateway {
         self.database.close().await;
     }
 }
+
+/// How long a gateway that has drained stays, so that whoever waits for it hears how it went.
+const LAST_WORD: std::time::Duration = std::time::Duration::from_secs(1);
 
 async fn bind_web(
     config: &Config,
@@ -570,6 +585,14 @@ fn readiness(house: &Arc<House>, database: &Database) -> Readiness {
     readiness.add("queue", move || match &*health.borrow() {
         crate::acd::Health::Good => Ok(()),
         crate::acd::Health::Alone { cause, .. } => Err(format!("Redis is away: {cause}")),
+    });
+    let drain = house.drain.clone();
+    readiness.add("drain", move || {
+        if drain.takes_calls() {
+            Ok(())
+        } else {
+            Err("draining: no new calls are taken".to_owned())
+        }
     });
     let database = database.clone();
     readiness.add("database", move || match database.health().trouble {

@@ -226,6 +226,8 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         prompts: Arc::new(SitePrompts::new(&config)),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
         database: database.clone(),
+        node: NodeId::from("node-a"),
+        drain: Drain::new(Arc::default()),
     })
 }
 
