@@ -9,7 +9,7 @@ use ringdown_harness::phone::{Call, Phone};
 use ringdown_harness::postgres::Postgres;
 use ringdown_harness::process::Process;
 use ringdown_harness::redis::Redis;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
@@ -174,6 +174,49 @@ fn a_ring_of_a_gateway_that_slept_gives_way_to_the_call_that_was_answered() {
     let again = answered_and_heard(&mut anna, &late_call);
     late.hang_up(&mut late_call);
     anna.must_be_hung_up(&again);
+}
+
+#[test]
+fn a_gateway_with_a_database_of_its_own_is_not_let_into_the_desk() {
+    let shared = Shared::start();
+    let _first = shared.plan().open(program());
+    let with_a_file =
+        DeskPlan::new().section(&format!("[redis]\nurl = \"{}\"\n", shared.redis.url()));
+    let mut second = with_a_file.start(program());
+    let told = |line: &str| line.contains("write to another database");
+    second
+        .gateway
+        .process
+        .wait_for_line("why it does not start", told);
+    assert_eq!(
+        second.gateway.process.wait_for_end(PATIENCE).code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn an_agent_at_lunch_stays_there_when_another_gateway_starts() {
+    let shared = Shared::start();
+    let (plan, anna) = shared.plan().agent_with_phone("anna");
+    let one = plan.open(program());
+    let lunch = json!({ "status": "not_ready", "reason": "lunch" });
+    assert_eq!(
+        one.api.post("/api/v1/agents/anna/status", &lunch).status,
+        200
+    );
+    let two = shared
+        .plan()
+        .agent_at("anna", &anna.contact())
+        .open(program());
+    // A call through the new gateway comes after all that its start told the desk.
+    let (mut caller, mut call) = line_up(&two, "0912345678");
+    stand_in_line(&two, 1);
+    let status = |desk: &Desk| desk.api.get_json("/api/v1/agents")["items"][0]["status"].clone();
+    assert_eq!(
+        (status(&one), status(&two)),
+        (json!("not_ready"), json!("not_ready"))
+    );
+    caller.hang_up(&mut call);
 }
 
 fn drain(desk: &Desk) -> Process {

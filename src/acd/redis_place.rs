@@ -30,6 +30,8 @@ pub struct RedisPlace {
     pub command_timeout: Duration,
     /// How long silence is borne.
     pub leases: Leases,
+    /// Which database the desk's events go to, if that is to be one for all of its gateways.
+    pub database: Option<String>,
 }
 
 /// Whom to ask for the desk. An address is `redis://`, `rediss://` or `unix://`.
@@ -107,6 +109,7 @@ impl RedisPlace {
             connect_timeout: Duration::from_secs(2),
             command_timeout: Duration::from_secs(1),
             leases: Leases::default(),
+            database: None,
         }
     }
 

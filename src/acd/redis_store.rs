@@ -52,6 +52,7 @@ impl RedisStore {
         let mut cmd = SCRIPTS.open.command();
         cmd.arg(keys.desk().len()).arg(keys.desk());
         cmd.arg(&origin).arg(at.as_millis().max(0));
+        let (database, lease) = (place.database.clone(), place.leases.node);
         let (link, (origin, is_new)) = RedisLink::open::<(String, i64)>(place, cmd).await?;
         let store = Self {
             link,
@@ -63,7 +64,33 @@ impl RedisStore {
         } else {
             Found::Desk
         };
+        if let Some(database) = database {
+            store.join(node, &database, at, lease).await?;
+        }
         Ok((store, found))
+    }
+
+    /// Joins those who write to the same database.
+    async fn join(
+        &self,
+        node: &NodeId,
+        database: &str,
+        at: Timestamp,
+        lease: Duration,
+    ) -> Result<(), StoreLost> {
+        let mut cmd = SCRIPTS.join.command();
+        cmd.arg(2).arg(self.keys.meta()).arg(self.keys.nodes());
+        cmd.arg(at.as_millis()).arg(node.as_str());
+        cmd.arg(database).arg(millis(lease));
+        let has_joined: i64 = self.link.send_one(cmd).await?;
+        if has_joined == 1 {
+            return Ok(());
+        }
+        Err(StoreLost::Misconfigured(
+            "the gateways of its desk write to another database. Those that share a queue share one \
+             PostgreSQL: give them the same `url` in `[database]`, or this one a `key_prefix` of its own"
+                .to_owned(),
+        ))
     }
 
     /// The origin of the desk's events.

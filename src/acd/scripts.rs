@@ -35,6 +35,7 @@ pub(super) struct Scripts {
     pub(super) resign: LuaScript,
     pub(super) publish: LuaScript,
     pub(super) forget_written: LuaScript,
+    pub(super) join: LuaScript,
     verbs: [LuaScript; 19],
 }
 
@@ -46,6 +47,7 @@ impl Scripts {
             resign: LuaScript::new(include_str!("lua/resign.lua").to_owned()),
             publish: with_desk(include_str!("lua/publish.lua")),
             forget_written: LuaScript::new(include_str!("lua/forget_written.lua").to_owned()),
+            join: LuaScript::new(include_str!("lua/join.lua").to_owned()),
             verbs: [
                 include_str!("lua/set_queue.lua"),
                 include_str!("lua/set_agent.lua"),
@@ -105,6 +107,7 @@ impl Scripts {
             &self.resign,
             &self.publish,
             &self.forget_written,
+            &self.join,
         ]
         .into_iter()
         .chain(&self.verbs)

@@ -148,6 +148,19 @@ impl Database {
         Ok(revision.map_or(0, |(revision,)| revision))
     }
 
+    /// A number that no other database has, minted when it is asked for first.
+    pub async fn identity(&self) -> Result<i64, DatabaseFault> {
+        let minted = rand::random::<i64>() & i64::MAX;
+        // The counters are the table of single numbers; nobody counts this one on.
+        let mint = "INSERT INTO counters (name, last) VALUES ('identity', $1) ON CONFLICT (name) DO NOTHING";
+        self.write(vec![Statement::new(mint, vec![minted.into()])])
+            .await?;
+        let found: (i64,) = sqlx::query_as("SELECT last FROM counters WHERE name = 'identity'")
+            .fetch_one(&self.reads)
+            .await?;
+        Ok(found.0)
+    }
+
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
     }

@@ -412,7 +412,12 @@ impl House {
             .borrow()
             .agent(&agent)
             .map(|agent| agent.log_in);
-        if log_in == Some(LogIn::WithPhone) {
+        // Who is at lunch stays there when another gateway starts and finds their phone, too.
+        let was_out = self.acd.read(|view| {
+            let known = view.agent(&agent);
+            known.is_none_or(|agent| agent.status == Status::LoggedOff)
+        });
+        if log_in == Some(LogIn::WithPhone) && (was_out || !is_reachable) {
             self.tell_desk(Verb::AgentStatus { agent, status });
         }
     }

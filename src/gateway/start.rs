@@ -94,7 +94,7 @@ impl Gateway {
             .context("the CMS cannot be read")?;
         let rosters = roster::watch(&database, Arc::clone(&config)).await?;
         let node = NodeId::new(format!("{:016x}", rand::random::<u64>()));
-        let acd = open_desk(&config, node.clone(), log.clone()).await?;
+        let acd = open_desk(&config, node.clone(), &database, log.clone()).await?;
 
         let openings = Openings::start(Arc::clone(&config), acd.clone(), database.clone());
         let openings = Arc::new(openings.await.context("the queues cannot be opened")?);
@@ -312,7 +312,12 @@ fn start_media(config: &Config, shards: &[ShardSender]) -> anyhow::Result<MediaE
     .context("the media threads cannot be started")
 }
 
-async fn open_desk(config: &Config, node: NodeId, log: EventLog) -> anyhow::Result<Acd> {
+async fn open_desk(
+    config: &Config,
+    node: NodeId,
+    database: &Database,
+    log: EventLog,
+) -> anyhow::Result<Acd> {
     let surroundings = Surroundings {
         node,
         clock: Clock::of_the_machine(),
@@ -321,7 +326,14 @@ async fn open_desk(config: &Config, node: NodeId, log: EventLog) -> anyhow::Resu
     let Some(redis) = &config.redis else {
         return Ok(Acd::in_memory(surroundings));
     };
-    let place = RedisPlace::from(redis);
+    let identity = database
+        .identity()
+        .await
+        .context("the database cannot be used")?;
+    let place = RedisPlace {
+        database: Some(identity.to_string()),
+        ..RedisPlace::from(redis)
+    };
     Ok(Acd::in_redis(place, AtStart::RequireRedis, surroundings).await?)
 }
 
