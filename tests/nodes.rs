@@ -8,7 +8,7 @@ use ringdown_harness::gateway::run;
 use ringdown_harness::phone::{Call, Phone};
 use ringdown_harness::postgres::Postgres;
 use ringdown_harness::process::Process;
-use ringdown_harness::redis::Redis;
+use ringdown_harness::redis::{Cluster, Redis, Watched};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -217,6 +217,47 @@ fn an_agent_at_lunch_stays_there_when_another_gateway_starts() {
         (json!("not_ready"), json!("not_ready"))
     );
     caller.hang_up(&mut call);
+}
+
+/// Callers talk and wait while the server of the desk dies and another takes its place.
+fn the_desk_outlives_its_server(section: &str, die_and_be_replaced: impl FnOnce()) {
+    let (plan, mut anna) = DeskPlan::new().section(section).agent_with_phone("anna");
+    let desk = plan.open(program());
+    let (mut talks, mut talking) = line_up(&desk, "0912345678");
+    let first_offered = answered_and_heard(&mut anna, &talking);
+    let (mut waits, mut waiting) = line_up(&desk, "0912345679");
+    stand_in_line(&desk, 1);
+    die_and_be_replaced();
+    first_offered.audio.forget();
+    first_offered.audio.must_hear(CALLER, 50, PATIENCE);
+    talks.hang_up(&mut talking);
+    anna.must_be_hung_up(&first_offered);
+    let offered = answered_and_heard(&mut anna, &waiting);
+    waits.hang_up(&mut waiting);
+    anna.must_be_hung_up(&offered);
+}
+
+#[test]
+fn a_desk_behind_sentinels_outlives_its_master() {
+    let mut watched = Watched::start();
+    let section = watched.section();
+    the_desk_outlives_its_server(&section, || {
+        watched.master.ask("wait 1 5000");
+        watched.master.kill();
+        watched.must_fail_over();
+    });
+}
+
+#[test]
+fn a_desk_in_a_cluster_outlives_its_node() {
+    let mut cluster = Cluster::start();
+    let holder = cluster.holder_of("{ringdown:0}:meta");
+    cluster.add_replica_of(holder);
+    let section = cluster.section();
+    the_desk_outlives_its_server(&section, || {
+        cluster.nodes[holder].ask("wait 1 5000");
+        cluster.nodes[holder].kill();
+    });
 }
 
 fn drain(desk: &Desk) -> Process {
