@@ -65,6 +65,9 @@ embedded! {
     "connecting"
     "agent_lost_please_wait"
     "emergency_closed"
+    "callback_offer"
+    "callback_number"
+    "callback_noted"
 }
 
 /// The music on hold.

@@ -54,6 +54,12 @@ pub enum Prompt {
     AgentLostPleaseWait,
     /// The desk is closed because of an emergency.
     EmergencyClosed,
+    /// Offers a call-back by a key.
+    CallbackOffer,
+    /// Asks for the number to call back.
+    CallbackNumber,
+    /// The call-back was noted.
+    CallbackNoted,
 }
 
 impl Prompt {
@@ -78,6 +84,9 @@ impl Prompt {
                 Self::Connecting,
                 Self::AgentLostPleaseWait,
                 Self::EmergencyClosed,
+                Self::CallbackOffer,
+                Self::CallbackNumber,
+                Self::CallbackNoted,
             ])
     }
 
@@ -104,6 +113,9 @@ impl Prompt {
             Self::Connecting => "connecting",
             Self::AgentLostPleaseWait => "agent_lost_please_wait",
             Self::EmergencyClosed => "emergency_closed",
+            Self::CallbackOffer => "callback_offer",
+            Self::CallbackNumber => "callback_number",
+            Self::CallbackNoted => "callback_noted",
         })
     }
 
@@ -150,7 +162,10 @@ impl Prompt {
             | Self::ThankYouGoodbye
             | Self::Connecting
             | Self::AgentLostPleaseWait
-            | Self::EmergencyClosed => self,
+            | Self::EmergencyClosed
+            | Self::CallbackOffer
+            | Self::CallbackNumber
+            | Self::CallbackNoted => self,
         }
     }
 }
