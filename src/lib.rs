@@ -2,6 +2,7 @@
 
 pub mod acd;
 pub mod api;
+pub mod call_backs;
 pub mod call_flow;
 pub mod cli;
 pub mod cms;

@@ -5,6 +5,7 @@
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
 //! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
+//! | `callbacks` | callers who are called back |
 //! | `openings`, `control` | lines opened and closed by hand, and a supervisor's hand on the agents |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
@@ -14,6 +15,7 @@
 
 mod access;
 mod agents;
+mod callbacks;
 mod callers;
 mod contacts;
 mod control;
@@ -41,8 +43,9 @@ pub use observers::Observers;
 pub use problem::Problem;
 
 use crate::acd::Acd;
+use crate::call_backs::CallBacks;
 use crate::cms::Cms;
-use crate::config::Zone;
+use crate::config::{CallBackRules, Language, Zone};
 use crate::cti::{Identifier, Normaliser};
 use crate::database::Database;
 use crate::drain::Drain;
@@ -56,12 +59,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use idempotency::Answers;
-use ringdown_routing::ids::NodeId;
-use ringdown_routing::ids::SkillId;
+use ringdown_routing::ids::{NodeId, QueueId, SkillId};
 use ringdown_routing::time::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,6 +120,14 @@ pub struct ApiParts {
     pub prompts: Arc<SitePrompts>,
     /// What agents can do.
     pub skills: BTreeSet<SkillId>,
+    /// Callers who are called back.
+    pub call_backs: CallBacks,
+    /// How callers are called back, of every queue.
+    pub callback_rules: BTreeMap<QueueId, CallBackRules>,
+    /// Whether a trunk takes calls out.
+    pub calls_out: bool,
+    /// The language of whoever has said nothing.
+    pub language: Language,
     /// Where changes are written down.
     pub database: Database,
 }
@@ -186,6 +196,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
             "/emergency",
             get(openings::emergencies).post(openings::set_emergency),
         ),
+        ("/callbacks", get(callbacks::list).post(callbacks::order)),
+        ("/callbacks/{id}", delete(callbacks::cancel)),
         ("/agents", get(agents::list)),
         ("/agents/{id}", patch(control::change_agent)),
         ("/agents/{id}/wrap_up", post(control::wrap_up)),

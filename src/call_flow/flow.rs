@@ -1,11 +1,14 @@
 //! The state machine of one call.
 
 mod agent;
+mod choice;
 
+use super::talk_clock::TalkClock;
 use super::words::{
     AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, LinkedTicket,
     NumberRules, Offer, Phrase, Refusing, Then, WayOut,
 };
+use choice::Choice;
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
@@ -56,6 +59,7 @@ pub struct Flow {
     line_since: Option<Instant>,
     /// The line was closed while a verb was on its way or a phone rang.
     closing: Option<Refusing>,
+    choice: Choice,
     ways_out_taken: u8,
     /// The leg to dial when the way out is a transfer.
     way_out_leg: LegId,
@@ -91,8 +95,12 @@ enum Stage {
     Enqueuing,
     Waiting {
         announce_at: Option<Instant>,
+        /// When to look whether a call-back is offered.
+        look_at: Option<Instant>,
         until: Instant,
     },
+    /// The call-back is being noted.
+    TakingCallBack,
     Ringing {
         token: OfferToken,
         leg: LegId,
@@ -144,46 +152,11 @@ impl Stage {
             Self::Linking
                 | Self::Enqueuing
                 | Self::Waiting { .. }
+                | Self::TakingCallBack
                 | Self::Ringing { .. }
                 | Self::Releasing
                 | Self::TakingBack
         )
-    }
-}
-
-/// Adds up talk and hold.
-#[derive(Clone, Copy, Debug, Default)]
-struct TalkClock {
-    since: Option<Instant>,
-    held_since: Option<Instant>,
-    talk: Duration,
-    hold: Duration,
-}
-
-impl TalkClock {
-    fn start(&mut self, now: Instant) {
-        self.since = Some(now);
-    }
-
-    fn hold(&mut self, now: Instant) {
-        if let Some(since) = self.since.take() {
-            self.talk += now.saturating_duration_since(since);
-            self.held_since = Some(now);
-        }
-    }
-
-    fn resume(&mut self, now: Instant) {
-        if let Some(since) = self.held_since.take() {
-            self.hold += now.saturating_duration_since(since);
-            self.since = Some(now);
-        }
-    }
-
-    fn stop(&mut self, now: Instant) {
-        self.resume(now);
-        if let Some(since) = self.since.take() {
-            self.talk += now.saturating_duration_since(since);
-        }
     }
 }
 
@@ -208,6 +181,7 @@ impl Flow {
             next_offer: None,
             line_since: None,
             closing: None,
+            choice: Choice::default(),
             ways_out_taken: 0,
             way_out_leg,
             refused_as: ContactResult::Blocked,
@@ -246,8 +220,17 @@ impl Flow {
 
     /// When [`Flow::handle_timeout`] is due.
     pub fn next_timeout(&self) -> Option<Instant> {
-        if let Stage::Waiting { announce_at, until } = self.stage {
-            Some(announce_at.map_or(until, |at| at.min(until)))
+        if let Stage::Waiting {
+            announce_at,
+            look_at,
+            until,
+        } = self.stage
+        {
+            [announce_at, look_at]
+                .into_iter()
+                .flatten()
+                .chain([until])
+                .min()
         } else if let Stage::Asking { until, .. } | Stage::Refusing { until, .. } = self.stage {
             Some(until)
         } else {
@@ -260,12 +243,22 @@ impl Flow {
         if self.next_timeout().is_none_or(|due| now < due) {
             return;
         }
-        if let Stage::Waiting { announce_at, until } = &mut self.stage {
+        if let Stage::Waiting {
+            announce_at,
+            look_at,
+            until,
+        } = &mut self.stage
+        {
             if *until <= now {
                 self.flow_out(Refusing::Waited, out);
+            } else if look_at.is_some_and(|at| at <= now) {
+                self.look_whether_to_offer(now, out);
             } else {
                 *announce_at = next_announcement(self.line_rules.as_deref(), now);
-                self.play(ANNOUNCEMENT, Phrase::Position, out);
+                // Who keys a number in is not interrupted.
+                if !matches!(self.choice, Choice::Numbering { .. }) {
+                    self.play(ANNOUNCEMENT, Phrase::Position, out);
+                }
             }
         } else if let Stage::Asking { digits, .. } = &mut self.stage {
             let digits = std::mem::take(digits);
@@ -289,6 +282,9 @@ impl Flow {
             Input::LineChosen(line) => self.on_line_chosen(line),
             Input::LineClosed(reason) => self.on_line_closed(reason, out),
             Input::LineOpened => self.closing = None,
+            Input::MayCallBack => self.on_may_call_back(out),
+            Input::CallBackNoted => self.on_call_back_noted(out),
+            Input::CallBackRefused => self.on_call_back_refused(now, out),
             Input::DeskLost => self.on_verb(now, None, out),
             Input::Offered(offer) => self.on_offered(offer, out),
             Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
@@ -402,6 +398,7 @@ impl Flow {
         match &self.stage {
             Stage::Waiting { .. } => self.flow_out(reason, out),
             Stage::Enqueuing
+            | Stage::TakingCallBack
             | Stage::Ringing { .. }
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
@@ -436,10 +433,19 @@ impl Flow {
                 None => {
                     let reason = *reason;
                     self.refused_as = ContactResult::FlowedOut;
+                    if reason == Refusing::CallBack {
+                        self.refused_as = ContactResult::CallBack;
+                        out.push(Command::KeepCallBack);
+                    }
                     self.on_not_taken(now, reason, out);
                 }
                 // An agent was found at the last moment, or the caller's end crossed it.
-                Some(_) => self.wait_again(now, out),
+                Some(_) => {
+                    if *reason == Refusing::CallBack {
+                        out.push(Command::DropCallBack);
+                    }
+                    self.wait_again(now, out);
+                }
             },
             Stage::Accepting { leg } => {
                 let leg = *leg;
@@ -461,6 +467,7 @@ impl Flow {
             | Stage::Asking { .. }
             | Stage::Linking
             | Stage::Waiting { .. }
+            | Stage::TakingCallBack
             | Stage::Ringing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
@@ -501,6 +508,7 @@ impl Flow {
     fn flow_out(&mut self, reason: Refusing, out: &mut Vec<Command>) {
         self.stage = Stage::FlowingOut { reason };
         let to = match self.way_out(reason).map(|way| &way.then) {
+            None if reason == Refusing::CallBack => "call_back".to_owned(),
             None | Some(Then::HangUp) => "hang_up".to_owned(),
             Some(Then::Queue(queue)) => queue.to_string(),
             Some(Then::Transfer(to)) => to.to_string(),
@@ -524,7 +532,7 @@ impl Flow {
             Refusing::Full => Some(&ways.full),
             Refusing::NoAgents => Some(&ways.no_agents),
             Refusing::Waited => Some(&ways.waited),
-            Refusing::Fault => None,
+            Refusing::CallBack | Refusing::Fault => None,
         }
     }
 
@@ -568,9 +576,13 @@ impl Flow {
         let wait_max = rules.map_or(WAIT_MAX, |rules| rules.wait_max);
         self.stage = Stage::Waiting {
             announce_at: next_announcement(rules, now),
+            look_at: self.next_look(now),
             until: self.line_since.unwrap_or(now) + wait_max,
         };
         let next_offer = self.next_offer.take();
+        if matches!(self.choice, Choice::Numbering { .. }) {
+            self.choice = Choice::Offered;
+        }
         if self.caller_left.is_some() {
             self.abandon(out);
         } else if let Some(offer) = next_offer {
@@ -596,6 +608,7 @@ impl Flow {
                 self.end_talk(now, ended_by_caller(how), out);
             }
             Stage::Enqueuing
+            | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
@@ -683,6 +696,10 @@ impl Flow {
     }
 
     fn on_digit(&mut self, digit: char, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::Waiting { .. }) {
+            self.on_choice_digit(digit, out);
+            return;
+        }
         let Stage::Asking { digits, .. } = &mut self.stage else {
             return;
         };
@@ -753,6 +770,7 @@ impl Flow {
                 self.end_talk(now, EndedBy::System, out);
             }
             Stage::Enqueuing
+            | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
@@ -841,7 +859,7 @@ fn reject_for(reason: Refusing) -> Reject {
             reason: "No Agents Logged In",
             retry_after_s: None,
         },
-        Refusing::Waited => Reject {
+        Refusing::Waited | Refusing::CallBack => Reject {
             status: 480,
             reason: "Temporarily Unavailable",
             retry_after_s: None,

@@ -8,15 +8,22 @@
 //! *enqueuing* -> *waiting* <-> *ringing* an agent -> *accepting* the answer -> *talking* -> *over*; with
 //! *refusing* when the line will not take it (then perhaps *transferring* -> *elsewhere*), and *leaving* while the desk is told of its end.
 //!
+//! A [`CallBackFlow`] is the other kind of course: an agent is rung first, then the caller.
+//!
 //! The rule that keeps it sound: at most one verb of the call is on its way to the desk; whatever
 //! happens meanwhile is looked at when the desk has answered.
 
+mod call_back;
+mod course;
 mod flow;
+mod talk_clock;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use call_back::{CallBackFlow, CallBackPlan};
+pub use course::Course;
 pub use flow::Flow;
 pub use words::{
     AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, Lines, LinkedTicket,

@@ -45,6 +45,7 @@ fn line_rules() -> LineRules {
         priority_by_class: [Priority(20), Priority(10), Priority(0), Priority(0)],
         needs_agents: false,
         at_closing: AtClosing::Stay,
+        offers_call_back: false,
         ways_out: WaysOut::default(),
     }
 }
@@ -74,6 +75,20 @@ impl Script {
         if answer == AnswerMode::AtOnce {
             script.tell(Input::CallerAnswered);
         }
+        script.tell(Input::Identified(known()));
+        script.tell(Input::TicketLinked(Some(ticket())));
+        script.tell(Input::Verb(Answer::Done));
+        script
+    }
+
+    /// One whose line offers call-backs.
+    fn offering_call_backs() -> Self {
+        let line = LineRules {
+            offers_call_back: true,
+            ..line_rules()
+        };
+        let mut script = Self::begin(rules_with(AnswerMode::AtOnce, line));
+        script.tell(Input::CallerAnswered);
         script.tell(Input::Identified(known()));
         script.tell(Input::TicketLinked(Some(ticket())));
         script.tell(Input::Verb(Answer::Done));
@@ -576,6 +591,156 @@ fn a_line_that_closes_by_its_hours_keeps_those_who_wait_unless_it_says_otherwise
     assert!(verbs(&call.tell(Input::Verb(Answer::Done))).is_empty());
 }
 
+#[test]
+fn a_caller_keys_in_another_number_keeps_the_place_and_hangs_up() {
+    let mut call = Script::offering_call_backs();
+    let said = call.pass(Duration::from_secs(5));
+    assert!(matches!(said[..], [Command::LookWhetherToOffer]));
+    assert!(plays(&call.tell(Input::MayCallBack), Phrase::CallBackOffer));
+    assert!(plays(
+        &call.tell(Input::CallerDigit('1')),
+        Phrase::CallBackNumber
+    ));
+    for digit in "0223#".chars() {
+        call.tell(Input::CallerDigit(digit));
+    }
+    let taken = call
+        .said
+        .iter()
+        .any(|c| matches!(c, Command::TakeCallBack { number: Some(number) } if number == "0223"));
+    assert!(taken);
+    // An agent who is found meanwhile is not rung: the caller has made the choice.
+    assert!(verbs(&call.tell(offer(1))).is_empty());
+    let said = call.tell(Input::CallBackNoted);
+    assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { to, .. }] if to == "call_back"));
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(said.iter().any(|c| matches!(c, Command::KeepCallBack)));
+    assert!(plays(&said, Phrase::Reason(Refusing::CallBack)));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert!(hangs_up(&said, CALLER));
+    assert_eq!(closing(&said), Some(ContactResult::CallBack));
+}
+
+#[test]
+fn a_call_back_that_crosses_an_answer_is_dropped() {
+    let mut call = Script::offering_call_backs();
+    call.tell(Input::MayCallBack);
+    call.tell(Input::CallerDigit('1'));
+    call.tell(Input::CallerDigit('#'));
+    call.tell(Input::CallBackNoted);
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::NotWaiting,
+    }));
+    assert!(said.iter().any(|c| matches!(c, Command::DropCallBack)));
+    // One that could not be noted leaves the caller waiting, who may choose again.
+    call.tell(Input::CallerDigit('1'));
+    call.tell(Input::CallerDigit('#'));
+    assert!(plays(
+        &call.tell(Input::CallBackRefused),
+        Phrase::CallBackOffer
+    ));
+}
+
+const AGENT: LegId = LegId(101);
+
+/// A call-back whose agent has picked up and whose caller is rung.
+fn calling_back(tries_left: u32) -> (CallBackFlow, Instant) {
+    let Input::Offered(offer) = offer(1) else {
+        panic!("an offer")
+    };
+    let mut flow = CallBackFlow::new(CallBackPlan {
+        contact: ContactId::from_u128(8),
+        line: QueueId::new("support"),
+        offer,
+        caller_leg: CALLER,
+        number: "+886912345678".into(),
+        ticket: None,
+        rings_for: Duration::from_secs(30),
+        tries_left,
+    });
+    let now = Instant::now();
+    let mut out = Vec::new();
+    flow.start(&mut out);
+    for input in [
+        Input::Identified(known()),
+        Input::TicketLinked(Some(ticket())),
+        Input::AgentPickedUp { leg: AGENT },
+        Input::Verb(Answer::Done),
+    ] {
+        flow.handle(now, input, &mut out);
+    }
+    assert!(
+        out.iter()
+            .any(|c| matches!(c, Command::RingAgent { leg: AGENT, .. }))
+    );
+    assert!(matches!(
+        out.last(),
+        Some(Command::CallCaller { leg: CALLER, .. })
+    ));
+    (flow, now)
+}
+
+fn tell_call_back(flow: &mut CallBackFlow, now: Instant, input: Input) -> Vec<Command> {
+    let mut out = Vec::new();
+    flow.handle(now, input, &mut out);
+    out
+}
+
+#[test]
+fn a_call_back_joins_agent_and_caller_and_ends_with_either() {
+    let (mut flow, now) = calling_back(3);
+    let said = tell_call_back(&mut flow, now, Input::AgentPickedUp { leg: CALLER });
+    assert!(said.iter().any(|c| matches!(
+        c,
+        Command::Voice(CallCommand::Bridge {
+            a: CALLER,
+            b: AGENT
+        })
+    )));
+    let later = now + Duration::from_secs(60);
+    let said = tell_call_back(&mut flow, later, Input::CallerEnded(LegEnd::HungUp));
+    assert!(hangs_up(&said, AGENT));
+    assert!(matches!(
+        &verbs(&said)[..],
+        [Verb::Complete { by: EndedBy::Caller, talk, .. }] if talk.as_secs() == 60
+    ));
+    let said = tell_call_back(&mut flow, later, Input::Verb(Answer::Done));
+    assert_eq!(closing(&said), Some(ContactResult::Answered));
+    assert!(flow.is_over());
+}
+
+#[test]
+fn a_caller_who_is_not_reached_leaves_the_line_until_the_next_try() {
+    for (tries_left, result) in [(3, ContactResult::CallBack), (1, ContactResult::FlowedOut)] {
+        let (mut flow, now) = calling_back(tries_left);
+        let busy = Input::AgentRefused {
+            leg: CALLER,
+            why: Refused::Busy,
+        };
+        let said = tell_call_back(&mut flow, now, busy);
+        assert!(hangs_up(&said, AGENT));
+        assert!(matches!(&verbs(&said)[..], [Verb::Requeue { .. }]));
+        let said = tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+        assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { .. }]));
+        let said = tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+        assert!(said.iter().any(|c| matches!(c, Command::CallBackMissed)));
+        assert_eq!(closing(&said), Some(result));
+    }
+}
+
+#[test]
+fn an_agent_who_hangs_up_before_the_caller_answers_gives_the_call_back_back() {
+    let (mut flow, now) = calling_back(3);
+    let gone = Input::AgentEnded {
+        leg: AGENT,
+        how: LegEnd::HungUp,
+    };
+    let said = tell_call_back(&mut flow, now, gone);
+    assert!(hangs_up(&said, CALLER));
+    let said = tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+    assert!(matches!(said[..], [Command::StandAside]));
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let leg = (100_u64..104).prop_map(LegId);
     let end = prop_oneof![
@@ -606,6 +771,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::LineClosed(Refusing::Emergency)),
         Just(Input::LineClosed(Refusing::Closed)),
         Just(Input::LineOpened),
+        Just(Input::MayCallBack),
+        Just(Input::CallBackNoted),
+        Just(Input::CallBackRefused),
+        Just(Input::CallerDigit('1')),
         Just(Input::EarlyOpen),
         Just(Input::CallerAnswered),
         end.clone().prop_map(Input::CallerEnded),
@@ -652,6 +821,10 @@ proptest! {
         // The rest of the world's duties: the caller leaves, and every question gets its answer.
         if !caller_left {
             let said = call.tell(Input::CallerEnded(LegEnd::HungUp));
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        if on_its_way == 0 {
+            let said = call.tell(Input::CallBackNoted);
             on_its_way += said.iter().filter(|c| asks_desk(c)).count();
         }
         for _ in 0..8 {

@@ -52,6 +52,8 @@ pub struct LineRules {
     pub needs_agents: bool,
     /// What becomes of those who wait when the line closes.
     pub at_closing: AtClosing,
+    /// Whether callers who wait long may keep their place and be called back.
+    pub offers_call_back: bool,
     /// What happens to a call that the line does not take, or not any longer.
     pub ways_out: WaysOut,
 }
@@ -120,6 +122,10 @@ pub enum Phrase {
     TicketNoted,
     /// The agent was lost, the place is kept.
     AgentLost,
+    /// A key keeps the place and has the caller called back.
+    CallBackOffer,
+    /// Asks for the number to call back.
+    CallBackNumber,
     /// Why the line does not take the call.
     Reason(Refusing),
 }
@@ -137,6 +143,8 @@ pub enum Refusing {
     NoAgents,
     /// The wait was too long.
     Waited,
+    /// It will be called back.
+    CallBack,
     /// Something of ours does not work.
     Fault,
 }
@@ -150,6 +158,7 @@ impl Refusing {
             Self::Full => "queue_full",
             Self::NoAgents => "no_agents",
             Self::Waited => "waited_too_long",
+            Self::CallBack => "call_back",
             Self::Fault => "fault",
         }
     }
@@ -216,6 +225,12 @@ pub enum Input {
     LineClosed(Refusing),
     /// The line that the call stands in was opened again.
     LineOpened,
+    /// The wait is long enough to offer a call-back.
+    MayCallBack,
+    /// The call-back is in the database.
+    CallBackNoted,
+    /// The call-back could not be noted: no number, or no database.
+    CallBackRefused,
     /// The line does not take the call, for a reason that the desk was not even asked about.
     NotTaken(Refusing),
     /// The desk could not be asked; it will be told when it is back.
@@ -320,6 +335,43 @@ pub enum Command {
         /// What.
         phrase: Phrase,
     },
+    /// Play a phrase to another leg than the caller's.
+    PlayTo {
+        /// The leg.
+        leg: LegId,
+        /// Told again at its end.
+        play: PlayId,
+        /// What.
+        phrase: Phrase,
+    },
+    /// Look whether the wait is long enough to offer a call-back; if so, told by [`Input::MayCallBack`].
+    LookWhetherToOffer,
+    /// Note a call-back; answered by [`Input::CallBackNoted`] or [`Input::CallBackRefused`].
+    TakeCallBack {
+        /// The number that the caller keyed in; their own when `None`.
+        number: Option<String>,
+    },
+    /// The caller has left the line for the call-back that was noted: it counts.
+    KeepCallBack,
+    /// An agent was found as the caller left: the call-back that was noted is nothing.
+    DropCallBack,
+    /// Dial the caller of a call-back.
+    CallCaller {
+        /// The leg to dial.
+        leg: LegId,
+        /// Whom.
+        number: Arc<str>,
+        /// The leg of the agent who waits for them.
+        agent_leg: LegId,
+        /// When it must have been answered.
+        deadline: Instant,
+    },
+    /// The caller of a call-back was reached.
+    CallBackDone,
+    /// The caller of a call-back was not reached.
+    CallBackMissed,
+    /// Forget the call; its contact waits in the line for the next agent.
+    StandAside,
     /// Do something with a leg.
     Voice(CallCommand),
     /// The call is over, and how: nothing follows.

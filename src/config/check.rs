@@ -245,6 +245,21 @@ fn check_queue(
         );
     }
     check_queue_hours(config, source, &path("hours"), queue, queues);
+    if queue.callback.tries == 0 || queue.callback.ring.is_zero() {
+        source.note_at(&path("callback"), "`tries` and `ring_s` must be above 0");
+    }
+    if let Some(offer) = &queue.callback_offer {
+        if offer.after.or(offer.wait_over).is_none() && offer.position_over.is_none() {
+            source.note_at(
+                &path("callback_offer"),
+                "says not when: give `after_s`, `position_over` or `wait_over_s`",
+            );
+        }
+        if !config.trunks.iter().any(|trunk| trunk.outbound.is_some()) {
+            let sentence = "no trunk has `outbound`, so nobody can be called back";
+            source.note_at(&path("callback_offer"), sentence);
+        }
+    }
     if queue.when_emergency.say.is_some() {
         source.note_at(
             &path("when_emergency"),

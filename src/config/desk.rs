@@ -110,6 +110,12 @@ pub struct Queue {
     /// What happens after `wait_max_s`.
     #[serde(default)]
     pub when_waited: WayOut,
+    /// When waiting callers are offered to hang up, keep their place and be called back; never when not
+    /// given. Only where the number is answered `at_once`.
+    pub callback_offer: Option<CallBackOffer>,
+    /// How callers are called back.
+    #[serde(default)]
+    pub callback: CallBackRules,
     /// Priority by the caller's class.
     #[serde(default)]
     pub priority: PriorityByClass,
@@ -179,6 +185,44 @@ pub enum AtClosing {
     Stay,
     /// They go the way out of `when_closed` at once.
     Leave,
+}
+
+/// When a call-back is offered: as soon as one of these holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallBackOffer {
+    /// After so long a wait.
+    #[serde(rename = "after_s", default, deserialize_with = "seconds_if_any")]
+    pub after: Option<Duration>,
+    /// At a place in the line beyond this.
+    pub position_over: Option<usize>,
+    /// When the estimated wait is so long.
+    #[serde(rename = "wait_over_s", default, deserialize_with = "seconds_if_any")]
+    pub wait_over: Option<Duration>,
+}
+
+/// How callers are called back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallBackRules {
+    /// How often a caller is tried at most.
+    pub tries: u32,
+    /// Time between two tries.
+    #[serde(rename = "retry_after_s", deserialize_with = "seconds")]
+    pub retry_after: Duration,
+    /// How long the caller's phone rings.
+    #[serde(rename = "ring_s", deserialize_with = "seconds")]
+    pub ring: Duration,
+}
+
+impl Default for CallBackRules {
+    fn default() -> Self {
+        Self {
+            tries: 3,
+            retry_after: Duration::from_secs(600),
+            ring: Duration::from_secs(30),
+        }
+    }
 }
 
 /// What a queue does with a caller while no agent is logged in.

@@ -14,7 +14,10 @@ mod source;
 mod value;
 mod voice;
 
-pub use desk::{Agent, AtClosing, LogIn, NoAgents, PriorityByClass, Queue, Skill, Then, WayOut};
+pub use desk::{
+    Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, PriorityByClass, Queue, Skill,
+    Then, WayOut,
+};
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
 pub use redis::Redis;

@@ -1,7 +1,7 @@
 //! What a shard keeps of one call beside its flow.
 
 use super::rules::DialledNumber;
-use crate::call_flow::{Flow, LinkedTicket};
+use crate::call_flow::{Course, LinkedTicket};
 use crate::cms::Caller;
 use crate::config::Language;
 use crate::cti::{Claim, Identification};
@@ -68,7 +68,7 @@ impl Arrival {
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) flow: Flow,
+    pub(super) flow: Course,
     /// The timer that is set for it.
     pub(super) due: Option<Instant>,
     pub(super) caller_leg: LegId,
@@ -87,7 +87,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(flow: Flow, caller_leg: LegId, arrival: Arrival, ladder: Ladder) -> Self {
+    pub(super) fn new(flow: Course, caller_leg: LegId, arrival: Arrival, ladder: Ladder) -> Self {
         Self {
             flow,
             due: None,
@@ -100,6 +100,19 @@ impl Call {
             result: None,
             legs: 1,
             rung: 0,
+        }
+    }
+
+    /// A call that begins without a caller, who is dialled later.
+    pub(super) fn of_call_back(
+        flow: Course,
+        caller_leg: LegId,
+        arrival: Arrival,
+        ladder: Ladder,
+    ) -> Self {
+        Self {
+            legs: 0,
+            ..Self::new(flow, caller_leg, arrival, ladder)
         }
     }
 

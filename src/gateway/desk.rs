@@ -1,5 +1,6 @@
 //! Queues, agents and opening hours brought to the desk, and its events brought to the shards.
 
+use super::call_backs;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use crate::acd::{Notice, Subscription};
@@ -42,13 +43,23 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
             Notice::Event(event) => {
                 learn(&house, &event);
                 try_again_later(&house, &event);
-                if is_for_a_call(&event, &house) {
+                if is_for_a_call_back(&event) {
+                    call_backs::claim(&house, event, &shards);
+                } else if is_for_a_call(&event, &house) {
                     tell_shard(&shards, event).await;
                 }
             }
             // Offers that were missed lapse with their lease and are made again.
             Notice::Resync => tracing::warn!("events of the desk were missed"),
         }
+    }
+}
+
+fn is_for_a_call_back(event: &Event) -> bool {
+    if let EventKind::Offered { node, .. } = &event.kind {
+        *node == crate::call_backs::node()
+    } else {
+        false
     }
 }
 
@@ -63,7 +74,8 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
 async fn tell_shard(shards: &[ShardSender], event: Arc<Event>) {
     // The lowest bits of a contact's id name its shard; see `House::mint_contact`.
     let Some(contact) = event.contact else { return };
-    let index = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0);
+    // A call-back may have been noted by a gateway with more shards.
+    let index = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0) % shards.len().max(1);
     if let Some(shard) = shards.get(index) {
         shard.tell(ShardInput::Desk(event)).await;
     }

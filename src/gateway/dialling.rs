@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::door::Location;
 use ringdown_routing::ids::{AgentId, ContactId};
-use ringdown_voice::call::Dial;
+use ringdown_voice::call::{Dial, LegId};
 use ringdown_voice::sip::digest::Account;
 use ringdown_voice::sip::flow::{Flow, Transport};
 use ringdown_voice::sip::registrar::NextHop;
@@ -20,6 +20,16 @@ pub(super) enum Dialling {
     LookUp(Box<Dial>, HostName),
     /// There is no way there.
     Nowhere,
+}
+
+impl Dialling {
+    /// The leg that the new one is to be joined with.
+    pub(super) fn join(&mut self, partner: LegId) {
+        match self {
+            Self::Now(dial) | Self::LookUp(dial, _) => dial.partner = Some(partner),
+            Self::Nowhere => {}
+        }
+    }
 }
 
 /// A host by its name.

@@ -7,8 +7,9 @@ use super::inputs::{ShardInput, ShardSender};
 use super::rules::DialledNumber;
 use super::speech::Speech;
 use crate::acd::Acd;
-use crate::call_flow::{LinkedTicket, Phrase, Refusing};
-use crate::config::LogIn;
+use crate::call_backs::CallBacks;
+use crate::call_flow::{Lines, LinkedTicket, Phrase, Refusing};
+use crate::config::{CallBackOffer, CallBackRules, Language, LogIn};
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
 use crate::drain::Drain;
 use crate::openings::{ClosedBy, Opening, Openings};
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Shared by all shards of one gateway.
 #[derive(Debug)]
@@ -49,6 +50,14 @@ pub(super) struct House {
     pub(super) speech: Speech,
     pub(super) parties: Parties,
     pub(super) numbers: BTreeMap<String, Arc<DialledNumber>>,
+    pub(super) lines: Arc<Lines>,
+    /// The site's language.
+    pub(super) language: Language,
+    pub(super) call_backs: CallBacks,
+    /// Told when a call-back may be due.
+    pub(super) call_backs_due: Notify,
+    pub(super) call_back_offers: BTreeMap<QueueId, CallBackOffer>,
+    pub(super) call_back_rules: BTreeMap<QueueId, CallBackRules>,
     /// Trunks whose word about the caller is believed.
     pub(super) trusted_trunks: BTreeSet<Arc<str>>,
     pub(super) trace_messages_max: u32,

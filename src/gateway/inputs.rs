@@ -1,6 +1,7 @@
 //! What reaches a shard from the other parts of the gateway.
 
 use crate::acd::StoreLost;
+use crate::call_backs::CallBack;
 use crate::call_flow::LinkedTicket;
 use crate::cti::Identification;
 use ringdown_routing::event::Event;
@@ -48,6 +49,20 @@ pub(super) enum ShardInput {
     },
     /// A line was opened or closed.
     OpeningsChanged,
+    /// A call-back that a caller asked for was noted in the database, or was not.
+    CallBackTaken {
+        /// The call.
+        contact: ContactId,
+        /// Whether it was.
+        is_noted: bool,
+    },
+    /// An agent is reserved for a call-back, and this gateway rings.
+    CallBack {
+        /// Whom to call.
+        call_back: Box<CallBack>,
+        /// The offer.
+        event: Arc<Event>,
+    },
     /// The gateway stops: calls are ended in good order.
     Shutdown,
 }

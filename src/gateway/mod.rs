@@ -11,9 +11,11 @@
 //! | `house` | what all shards share |
 //! | `door` | who may come in, and where phones are |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
+//! | `call_backs` | callers who are called back |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
 
 mod call;
+mod call_backs;
 mod desk;
 mod dialling;
 mod door;

@@ -20,20 +20,24 @@ pub(super) struct DialledNumber {
     pub(super) language: config::Language,
 }
 
-/// Every dialled number's rules.
-pub(super) fn numbers(config: &Config) -> BTreeMap<String, Arc<DialledNumber>> {
+/// Every line's rules.
+pub(super) fn lines(config: &Config) -> Arc<Lines> {
     let lines = config.queues.iter();
     let lines: Lines = lines
         .map(|queue| (queue.id.clone(), Arc::new(line_rules(queue))))
         .collect();
-    let lines = Arc::new(lines);
+    Arc::new(lines)
+}
+
+/// Every dialled number's rules.
+pub(super) fn numbers(config: &Config, lines: &Arc<Lines>) -> BTreeMap<String, Arc<DialledNumber>> {
     config
         .numbers
         .iter()
         .filter_map(|number| {
             let queue = config.queue(&number.queue)?;
             let dialled = DialledNumber {
-                rules: Arc::new(number_rules(number, queue, &lines)),
+                rules: Arc::new(number_rules(number, queue, lines)),
                 language: number
                     .language
                     .clone()
@@ -76,6 +80,7 @@ fn line_rules(queue: &config::Queue) -> LineRules {
             config::AtClosing::Stay => AtClosing::Stay,
             config::AtClosing::Leave => AtClosing::Leave,
         },
+        offers_call_back: queue.callback_offer.is_some(),
         ways_out: WaysOut {
             closed: way_out(&queue.when_closed),
             emergency: way_out(&queue.when_emergency),

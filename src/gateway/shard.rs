@@ -5,11 +5,16 @@
 //! [`ShardInput`].
 
 use super::call::{Call, LegRole};
+use super::call_backs::CallBackChange;
 use super::dialling::Dialling;
 use super::house::{House, TurnedAway, out_of_service};
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
-use crate::call_flow::{self, Command, FlowCaller, HeldBy, Input, LinkedTicket, Offer};
+use crate::call_backs::CallBack;
+use crate::call_flow::{
+    self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, Input, LinkedTicket,
+    Offer, Phrase,
+};
 use crate::cti::Identification;
 use crate::trace::{self, Ladder};
 use bytes::Bytes;
@@ -20,13 +25,14 @@ use ringdown_routing::verb::Verb;
 use ringdown_voice::call::{
     CallCommand, CallControl, CallEvent, Dial, IncomingCall, LegId, MediaWish,
 };
-use ringdown_voice::media::Report;
+use ringdown_voice::media::{PlayId, Report};
 use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
 use ringdown_voice::sip::message::{Message, Method};
 use ringdown_voice::sip::registrar::Reply;
 use ringdown_voice::sip::user_agent::{self, TransportFailure};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The calls whose Call-ID falls to this shard.
@@ -180,6 +186,15 @@ impl Shard {
             ShardInput::Ticket { contact, ticket } => self.on_ticket(contact, ticket),
             ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
             ShardInput::OpeningsChanged => self.on_openings_changed(),
+            ShardInput::CallBackTaken { contact, is_noted } => {
+                let input = if is_noted {
+                    Input::CallBackNoted
+                } else {
+                    Input::CallBackRefused
+                };
+                self.inputs.push_back((contact, input));
+            }
+            ShardInput::CallBack { call_back, event } => self.on_call_back(now, *call_back, &event),
             ShardInput::Shutdown => {
                 let contacts: Vec<ContactId> = self.calls.keys().copied().collect();
                 self.inputs
@@ -230,6 +245,15 @@ impl Shard {
             CallEvent::PickedUp { leg } => (leg, Input::AgentPickedUp { leg }),
             CallEvent::Refused { leg, why } => (leg, Input::AgentRefused { leg, why }),
             CallEvent::Ended { leg, how } => match self.legs.get(&leg) {
+                // That of an earlier try is of no interest to the call any more.
+                Some((contact, LegRole::Caller))
+                    if self
+                        .calls
+                        .get(contact)
+                        .is_some_and(|call| call.caller_leg != leg) =>
+                {
+                    return;
+                }
                 Some((_, LegRole::Caller)) => (leg, Input::CallerEnded(how)),
                 Some((_, LegRole::Rung(_))) | None => (leg, Input::AgentEnded { leg, how }),
             },
@@ -267,6 +291,7 @@ impl Shard {
         self.legs.insert(leg, (contact, LegRole::Caller));
         let rules = Arc::clone(&arrival.number.rules);
         let flow = call_flow::Flow::new(contact, leg, way_out_leg, rules);
+        let flow = Course::Incoming(Box::new(flow));
         let mut call = Call::new(flow, leg, arrival, self.house.new_ladder(at));
         note_received(&mut call.ladder, at, trace::Leg::Caller, &incoming.invite);
         call.ladder.call_id(
@@ -276,6 +301,51 @@ impl Shard {
         let mut said = std::mem::take(&mut self.said);
         call.flow.start(&mut said);
         self.calls.insert(contact, call);
+        self.ends.push_back((now + self.house.call_max, contact));
+        self.obey(now, contact, said);
+    }
+
+    /// An agent is reserved for a call-back.
+    fn on_call_back(&mut self, now: Instant, call_back: CallBack, event: &Event) {
+        let EventKind::Offered {
+            token, deadline, ..
+        } = &event.kind
+        else {
+            return;
+        };
+        let Some(agent) = event.agent.clone() else {
+            return;
+        };
+        let contact = call_back.contact;
+        // Legs of this call are those from here on.
+        let caller_leg = self.control.mint_leg();
+        let at = self.house.now();
+        let offer = Offer {
+            token: *token,
+            agent,
+            leg: self.control.mint_leg(),
+            deadline: now + deadline.since(at),
+        };
+        let language = call_back.language.parse();
+        let language = language.unwrap_or_else(|_| self.house.language.clone());
+        let arrival = self.house.arrival_of(&call_back, language);
+        let plan = CallBackPlan {
+            contact,
+            line: call_back.queue.clone(),
+            offer,
+            caller_leg,
+            number: call_back.number.as_str().into(),
+            ticket: Some(call_back.ticket).filter(|ticket| !ticket.is_empty()),
+            rings_for: self.house.call_back_rules(&call_back.queue).ring,
+            tries_left: call_back.tries_left,
+        };
+        let flow = Course::CallBack(Box::new(CallBackFlow::new(plan)));
+        let ladder = self.house.new_ladder(at);
+        let mut call = Call::of_call_back(flow, caller_leg, arrival, ladder);
+        let mut said = std::mem::take(&mut self.said);
+        call.flow.start(&mut said);
+        self.calls.insert(contact, call);
+        self.house.calls.fetch_add(1, Ordering::Relaxed);
         self.ends.push_back((now + self.house.call_max, contact));
         self.obey(now, contact, said);
     }
@@ -296,8 +366,11 @@ impl Shard {
             };
             self.house.publish(contact, event);
         }
-        if let Some(call) = self.calls.get_mut(&contact) {
-            call.legs -= 1;
+        // A leg that is older than its call is of an earlier try.
+        if let Some(call) = self.calls.get_mut(&contact)
+            && (leg >= call.caller_leg)
+        {
+            call.legs = call.legs.saturating_sub(1);
             self.forget_if_over(contact);
         }
     }
@@ -481,23 +554,77 @@ impl Shard {
             }
             Command::Play { play, phrase } => {
                 let leg = call.caller_leg;
-                let (clips, repeat) = self.house.speak(contact, call, &phrase);
-                if clips.is_empty() {
-                    self.inputs.push_back((contact, Input::PlayEnded(play)));
-                } else {
-                    self.command(
-                        now,
-                        CallCommand::Play {
-                            leg,
-                            play,
-                            clips,
-                            repeat,
-                        },
-                    );
+                self.play(now, contact, leg, play, &phrase);
+            }
+            Command::PlayTo { leg, play, phrase } => self.play(now, contact, leg, play, &phrase),
+            Command::LookWhetherToOffer => {
+                if self.house.may_call_back(contact, call) {
+                    self.inputs.push_back((contact, Input::MayCallBack));
                 }
             }
+            Command::TakeCallBack { number } => {
+                self.house
+                    .take_call_back(&self.sender, contact, call, number);
+            }
+            Command::KeepCallBack => self.house.change_call_back(contact, CallBackChange::Keep),
+            Command::DropCallBack => self.house.change_call_back(contact, CallBackChange::Drop),
+            Command::CallBackDone => self.house.change_call_back(contact, CallBackChange::Done),
+            Command::CallBackMissed => {
+                let rules = self.house.call_back_rules(call.flow.line());
+                let missed = CallBackChange::Missed {
+                    again: self.house.mint_contact(self.sender.index()),
+                    due_at: self.house.now() + rules.retry_after,
+                };
+                self.house.change_call_back(contact, missed);
+            }
+            Command::CallCaller {
+                leg,
+                number,
+                agent_leg,
+                deadline,
+            } => {
+                self.legs.insert(leg, (contact, LegRole::Caller));
+                call.legs += 1;
+                let mut dialling = self.house.dial_number(contact, call, &number, deadline);
+                dialling.join(agent_leg);
+                self.dial(now, contact, leg, dialling);
+            }
+            Command::StandAside => self.stand_aside(contact),
             Command::Voice(command) => self.command(now, command),
             Command::Close(result) => self.close(contact, result),
+        }
+    }
+
+    fn play(
+        &mut self,
+        now: Instant,
+        contact: ContactId,
+        leg: LegId,
+        play: PlayId,
+        phrase: &Phrase,
+    ) {
+        let Some(call) = self.calls.get(&contact) else {
+            return;
+        };
+        let (clips, repeat) = self.house.speak(contact, call, phrase);
+        if clips.is_empty() {
+            self.inputs.push_back((contact, Input::PlayEnded(play)));
+            return;
+        }
+        let command = CallCommand::Play {
+            leg,
+            play,
+            clips,
+            repeat,
+        };
+        self.command(now, command);
+    }
+
+    /// The contact waits in the line without a call of ours; its legs are on their way out.
+    fn stand_aside(&mut self, contact: ContactId) {
+        if let Some(call) = self.calls.remove(&contact) {
+            self.house
+                .keep_trace(contact, ContactResult::CallBack, call.ladder);
         }
     }
 

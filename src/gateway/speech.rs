@@ -44,6 +44,8 @@ impl Speech {
             Phrase::AskTicket => self.say(language, &[Prompt::Greeting, Prompt::EnterTicketNumber]),
             Phrase::TicketNoted => self.say(language, &[Prompt::TicketNoted, Prompt::PleaseHold]),
             Phrase::AgentLost => self.say(language, &[Prompt::AgentLostPleaseWait]),
+            Phrase::CallBackOffer => self.say(language, &[Prompt::CallbackOffer]),
+            Phrase::CallBackNumber => self.say(language, &[Prompt::CallbackNumber]),
             Phrase::Reason(reason) => self.say(language, reason_prompts(*reason)),
         }
     }
@@ -74,7 +76,12 @@ impl Speech {
 
     /// The wait at a position with that many agents, as STATISTICS defines it with nobody hanging up:
     /// every agent frees one place in one mean handle time. `None` without agents or experience.
-    fn estimated_wait(&self, queue: &QueueId, position: usize, agents: usize) -> Option<Duration> {
+    pub(super) fn estimated_wait(
+        &self,
+        queue: &QueueId,
+        position: usize,
+        agents: usize,
+    ) -> Option<Duration> {
         let times = self
             .handle_times
             .lock()
@@ -122,6 +129,7 @@ fn reason_prompts(reason: Refusing) -> &'static [Prompt] {
         Refusing::Full => &[Prompt::QueueFull, Prompt::ThankYouGoodbye],
         Refusing::NoAgents => &[Prompt::NoAgents, Prompt::ThankYouGoodbye],
         Refusing::Waited => &[Prompt::AllAgentsBusy, Prompt::ThankYouGoodbye],
+        Refusing::CallBack => &[Prompt::CallbackNoted, Prompt::ThankYouGoodbye],
         Refusing::Fault => &[Prompt::TechnicalProblem, Prompt::ThankYouGoodbye],
     }
 }

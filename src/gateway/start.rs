@@ -1,6 +1,5 @@
 //! Start of a gateway, and its end in good order.
 
-use super::desk;
 use super::dialling::{Outbound, Parties};
 use super::door::{Door, DoorSettings};
 use super::house::{CallRate, House};
@@ -8,10 +7,12 @@ use super::inputs::{ShardInput, ShardSender};
 use super::rules;
 use super::shard::Shard;
 use super::speech::Speech;
+use super::{call_backs, desk};
 use super::{staff, task};
 use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings};
 use crate::api::operations::{self, Readiness};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens};
+use crate::call_backs::CallBacks;
 use crate::cms::Cms;
 use crate::config::{Config, NoAgents};
 use crate::cti::{Identifier, Normaliser, Reidentified};
@@ -41,7 +42,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 /// A gateway that runs.
@@ -99,6 +100,7 @@ impl Gateway {
         let openings = Openings::start(Arc::clone(&config), acd.clone(), database.clone());
         let openings = Arc::new(openings.await.context("the queues cannot be opened")?);
         let prompts = Arc::new(SitePrompts::new(&config));
+        let lines = rules::lines(&config);
 
         let calls = Arc::new(AtomicUsize::new(0));
         let house = Arc::new(House {
@@ -116,7 +118,21 @@ impl Gateway {
                 domain: config.sip.domain.clone(),
                 outbound: outbound(&config),
             },
-            numbers: rules::numbers(&config),
+            numbers: rules::numbers(&config, &lines),
+            lines,
+            language: config.site.language.clone(),
+            call_backs: CallBacks::new(database.clone()),
+            call_backs_due: Notify::new(),
+            call_back_offers: config
+                .queues
+                .iter()
+                .filter_map(|queue| Some((queue.id.clone(), queue.callback_offer?)))
+                .collect(),
+            call_back_rules: config
+                .queues
+                .iter()
+                .map(|queue| (queue.id.clone(), queue.callback))
+                .collect(),
             trusted_trunks: trusted_trunks(&config),
             trace_messages_max: config.limits.trace_messages_max,
             traces_answered: config.limits.trace_answered,
@@ -142,6 +158,7 @@ impl Gateway {
             rosters,
         ));
         tasks.spawn(desk::keep_hours(Arc::clone(&house)));
+        tasks.spawn(call_backs::keep(Arc::clone(&house)));
         tasks.spawn(desk::tell_openings(Arc::clone(&house), senders.clone()));
         tasks.spawn(tell_reidentified(reidentified, senders.clone()));
 
@@ -174,6 +191,10 @@ impl Gateway {
             openings,
             prompts,
             skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
+            call_backs: house.call_backs.clone(),
+            callback_rules: house.call_back_rules.clone(),
+            calls_out: config.trunks.iter().any(|trunk| trunk.outbound.is_some()),
+            language: config.site.language.clone(),
             database: database.clone(),
             node: house.node.clone(),
             drain: house.drain.clone(),

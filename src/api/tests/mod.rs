@@ -1,6 +1,7 @@
 //! The API through its door: requests in, answers out, one file per story.
 
 mod access;
+mod callbacks;
 mod callers;
 mod contacts;
 mod control;
@@ -15,6 +16,7 @@ mod tickets;
 
 use super::*;
 use crate::acd::{Clock, EventSink, Surroundings};
+use crate::call_backs::CallBacks;
 use crate::config::{Config, Rights, Secret, Token};
 use crate::database::Database;
 use crate::database::tests::{arrived, at, contact, event, run, sqlite};
@@ -225,6 +227,14 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         openings: Arc::new(openings.unwrap()),
         prompts: Arc::new(SitePrompts::new(&config)),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
+        call_backs: CallBacks::new(database.clone()),
+        callback_rules: config
+            .queues
+            .iter()
+            .map(|queue| (queue.id.clone(), queue.callback))
+            .collect(),
+        calls_out: true,
+        language: config.site.language.clone(),
         database: database.clone(),
         node: NodeId::from("node-a"),
         drain: Drain::new(Arc::default()),

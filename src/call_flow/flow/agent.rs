@@ -8,6 +8,7 @@ impl Flow {
             Stage::Waiting { .. } => self.ring(offer, out),
             // The stream may tell of the next offer before the verb's own answer is here.
             Stage::Enqueuing
+            | Stage::TakingCallBack
             | Stage::Releasing
             | Stage::TakingBack
             | Stage::Accepting { .. }
@@ -86,6 +87,7 @@ impl Flow {
             | Stage::Linking
             | Stage::Enqueuing
             | Stage::Waiting { .. }
+            | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
@@ -176,6 +178,7 @@ impl Flow {
             | Stage::Linking
             | Stage::Enqueuing
             | Stage::Waiting { .. }
+            | Stage::TakingCallBack
             | Stage::Releasing
             | Stage::TakingBack
             | Stage::Refusing { .. }

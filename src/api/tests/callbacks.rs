@@ -1,0 +1,71 @@
+//! Call-backs ordered, listed and taken back.
+
+use super::*;
+
+#[test]
+fn a_call_back_is_ordered_once_and_taken_back() {
+    on_a_desk(async |desk| {
+        let body =
+            json!({"number": "02 2345 6789", "queue": "helpdesk", "at": "2026-11-18T12:00:00Z"});
+        let ordered = desk.post("/callbacks", Some("k"), &body).await;
+        assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
+        assert_eq!(
+            (
+                &ordered.body["number"],
+                &ordered.body["due_at"],
+                &ordered.body["asked_by"]
+            ),
+            (
+                &json!("+886223456789"),
+                &json!("2026-11-18T12:00:00Z"),
+                &json!("writer")
+            )
+        );
+        let again = desk.post("/callbacks", Some("k"), &body).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        let open = desk.get("/callbacks").await.body["items"].clone();
+        assert_eq!(open.as_array().unwrap().len(), 1, "{open}");
+        let path = format!("/callbacks/{}", ordered.body["contact"].as_str().unwrap());
+        let cancel = || request(Method::DELETE, &path, "writer", None, "");
+        assert_eq!(desk.ask(cancel()).await.status, StatusCode::NO_CONTENT);
+        is_problem(&desk.ask(cancel()).await, 409);
+        assert_eq!(desk.get("/callbacks").await.body["items"], json!([]));
+        assert_eq!(
+            desk.interventions().await,
+            ["writer call_back_ordered", "writer call_back_cancelled"]
+        );
+    });
+}
+
+#[test]
+fn an_abandoned_call_is_called_back_in_its_old_place() {
+    on_a_desk(async |desk| {
+        desk.call(1).await;
+        let missed = contact(1).to_string();
+        let body = json!({"contact": missed, "queue": "helpdesk"});
+        let ordered = desk.post("/callbacks", None, &body).await;
+        assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
+        assert_eq!(ordered.body["number"], "+886911000111");
+        assert_eq!(ordered.body["origin"], missed);
+        for (wrong, status) in [
+            (json!({"queue": "helpdesk"}), 422),
+            (
+                json!({"number": "1", "contact": missed, "queue": "helpdesk"}),
+                422,
+            ),
+            (json!({"number": "nobody", "queue": "helpdesk"}), 422),
+            (json!({"number": "0223456789"}), 422),
+            (json!({"number": "0223456789", "queue": "nothing"}), 404),
+            (
+                json!({"contact": contact(9).to_string(), "queue": "helpdesk"}),
+                404,
+            ),
+            (
+                json!({"number": "0223456789", "queue": "helpdesk", "at": "2020-01-01T00:00:00Z"}),
+                422,
+            ),
+        ] {
+            is_problem(&desk.post("/callbacks", None, &wrong).await, status);
+        }
+    });
+}

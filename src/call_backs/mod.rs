@@ -1,0 +1,294 @@
+//! Call-backs: callers who keep their place in the line without being on the line.
+//!
+//! A call-back is a voice contact of the node [`node`], which no gateway is: it stands in the line like any
+//! other and does not end with the gateway that took it in. It is kept here; each gateway brings what is
+//! due and missing into the line, so it survives a restart, of Redis too. When an agent is reserved for it,
+//! the gateway that [claims](CallBacks::claim) the offer rings the agent, and then the caller.
+//!
+//! The invariant: a caller who was told "we will call you back" is in the database.
+
+#[cfg(test)]
+mod tests;
+
+use crate::database::{Database, DatabaseFault, Statement, Value};
+use ringdown_routing::contact::Priority;
+use ringdown_routing::ids::{ContactId, NodeId, OfferToken, QueueId};
+use ringdown_routing::time::Timestamp;
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::any::AnyRow;
+use std::time::Duration;
+
+/// The node whose contacts are call-backs.
+pub fn node() -> NodeId {
+    NodeId::from("call-backs")
+}
+
+/// One caller to be called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CallBack {
+    /// The contact that stands in the line for them.
+    pub contact: ContactId,
+    /// The contact that it goes back to; its own when nobody called before.
+    pub origin: ContactId,
+    /// Whom to call.
+    pub number: String,
+    /// What they dialled; empty when they did not.
+    pub dialled: String,
+    /// The line.
+    pub queue: QueueId,
+    /// The priority in it.
+    pub priority: Priority,
+    /// The language to speak.
+    pub language: String,
+    /// The digits of their ticket's number; empty without one.
+    pub ticket: String,
+    /// Their place in the line.
+    pub enqueued_at: Timestamp,
+    /// Not before.
+    pub due_at: Timestamp,
+    /// How often they are tried at most, from now on.
+    pub tries_left: u32,
+    /// Where it stands.
+    pub state: State,
+    /// Who asked for it: the caller's key press (`caller`), or a token's name.
+    pub asked_by: String,
+    /// When.
+    pub asked_at: Timestamp,
+}
+
+/// Where a call-back stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The caller is still on the line.
+    Pending,
+    /// It waits for its time and its turn.
+    Waiting,
+    /// The caller was reached.
+    Done,
+    /// The caller was not reached at the last try.
+    Failed,
+    /// Somebody took it back.
+    Cancelled,
+}
+
+impl State {
+    /// The word in JSON and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self, DatabaseFault> {
+        [
+            Self::Pending,
+            Self::Waiting,
+            Self::Done,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| DatabaseFault::Unreadable(format!("call-back state {word}")))
+    }
+}
+
+/// The call-backs of the desk; clones share them.
+#[derive(Clone, Debug)]
+pub struct CallBacks {
+    database: Database,
+}
+
+impl CallBacks {
+    /// Those in this database.
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Writes a new one down.
+    pub async fn add(&self, call_back: &CallBack) -> Result<(), DatabaseFault> {
+        self.database.write(vec![insert(call_back)]).await
+    }
+
+    /// The caller has left the line for it: it counts.
+    pub async fn keep(&self, origin: ContactId) -> Result<(), DatabaseFault> {
+        self.set_state_of_origin(origin, State::Waiting).await
+    }
+
+    /// The caller was served after all.
+    pub async fn drop_pending(&self, origin: ContactId) -> Result<(), DatabaseFault> {
+        self.set_state_of_origin(origin, State::Cancelled).await
+    }
+
+    async fn set_state_of_origin(
+        &self,
+        origin: ContactId,
+        state: State,
+    ) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET state = $1 WHERE origin = $2 AND state = 'pending'",
+            vec![state.as_str().into(), origin.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// It is over.
+    pub async fn end(&self, contact: ContactId, state: State) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET state = $1 WHERE contact = $2",
+            vec![state.as_str().into(), contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// The caller was not reached: another contact stands for them at a later time, or it has failed.
+    pub async fn try_again(
+        &self,
+        contact: ContactId,
+        again: ContactId,
+        due_at: Timestamp,
+    ) -> Result<(), DatabaseFault> {
+        let statement = Statement::new(
+            "UPDATE call_backs SET \
+             state = CASE WHEN tries_left > 1 THEN 'waiting' ELSE 'failed' END, \
+             contact = CASE WHEN tries_left > 1 THEN $1 ELSE contact END, \
+             tries_left = tries_left - 1, due_at = $2 WHERE contact = $3",
+            vec![
+                again.to_string().into(),
+                due_at.as_millis().into(),
+                contact.to_string().into(),
+            ],
+        );
+        self.database.write(vec![statement]).await
+    }
+
+    /// Takes an offer upon this gateway; `None` when another one has, or the call-back is over.
+    pub async fn claim(
+        &self,
+        contact: ContactId,
+        token: OfferToken,
+        node: &NodeId,
+    ) -> Result<Option<CallBack>, DatabaseFault> {
+        let token = i64::try_from(token.as_u64()).unwrap_or(i64::MAX);
+        let claim = Statement::new(
+            "UPDATE call_backs SET claimed_token = $1, claimed_by = $2 \
+             WHERE contact = $3 AND claimed_token < $1 AND state = 'waiting'",
+            vec![
+                Value::from(token),
+                node.as_str().into(),
+                contact.to_string().into(),
+            ],
+        );
+        self.database.write(vec![claim]).await?;
+        let row = sqlx::query(
+            "SELECT * FROM call_backs WHERE contact = $1 AND claimed_token = $2 \
+             AND claimed_by = $3 AND state = 'waiting'",
+        )
+        .bind(contact.to_string())
+        .bind(token)
+        .bind(node.as_str().to_owned())
+        .fetch_optional(self.database.reads())
+        .await?;
+        row.map(|row| read(&row)).transpose()
+    }
+
+    /// Those that should stand in the line at that instant; one whose gateway died before the caller had
+    /// left the line is among them after a minute.
+    pub async fn due(&self, now: Timestamp) -> Result<Vec<CallBack>, DatabaseFault> {
+        let rows = sqlx::query(
+            "SELECT * FROM call_backs WHERE (state = 'waiting' AND due_at <= $1) \
+             OR (state = 'pending' AND asked_at <= $2) ORDER BY due_at LIMIT $3",
+        )
+        .bind(now.as_millis())
+        .bind((now - PENDING_MAX).as_millis())
+        .bind(DUE_MAX)
+        .fetch_all(self.database.reads())
+        .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// One of them.
+    pub async fn one(&self, contact: ContactId) -> Result<Option<CallBack>, DatabaseFault> {
+        let row = sqlx::query("SELECT * FROM call_backs WHERE contact = $1")
+            .bind(contact.to_string())
+            .fetch_optional(self.database.reads())
+            .await?;
+        row.map(|row| read(&row)).transpose()
+    }
+
+    /// At most `limit` that are not over, by their time.
+    pub async fn open(&self, limit: usize) -> Result<Vec<CallBack>, DatabaseFault> {
+        let rows = sqlx::query(
+            "SELECT * FROM call_backs WHERE state IN ('pending', 'waiting') \
+             ORDER BY due_at, contact LIMIT $1",
+        )
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(self.database.reads())
+        .await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+fn insert(call_back: &CallBack) -> Statement {
+    Statement::new(
+        "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, \
+         ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
+         claimed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '') \
+         ON CONFLICT (contact) DO NOTHING",
+        vec![
+            call_back.contact.to_string().into(),
+            call_back.origin.to_string().into(),
+            call_back.number.as_str().into(),
+            call_back.dialled.as_str().into(),
+            call_back.queue.as_str().into(),
+            i64::from(call_back.priority.0).into(),
+            call_back.language.as_str().into(),
+            call_back.ticket.as_str().into(),
+            call_back.enqueued_at.as_millis().into(),
+            call_back.due_at.as_millis().into(),
+            i64::from(call_back.tries_left).into(),
+            call_back.state.as_str().into(),
+            call_back.asked_by.as_str().into(),
+            call_back.asked_at.as_millis().into(),
+        ],
+    )
+}
+
+fn read(row: &AnyRow) -> Result<CallBack, DatabaseFault> {
+    let text = |column| row.try_get::<String, _>(column);
+    let whole = |column| row.try_get::<i64, _>(column);
+    let instant = |column| Ok::<_, sqlx::Error>(Timestamp::from_millis(whole(column)?));
+    let contact = |column| {
+        let id = text(column)?;
+        id.parse()
+            .map_err(|fault| DatabaseFault::Unreadable(format!("{id}: {fault}")))
+    };
+    Ok(CallBack {
+        contact: contact("contact")?,
+        origin: contact("origin")?,
+        number: text("number")?,
+        dialled: text("dialled")?,
+        queue: QueueId::new(text("queue")?),
+        priority: Priority(i32::try_from(whole("priority")?).unwrap_or(0)),
+        language: text("language")?,
+        ticket: text("ticket")?,
+        enqueued_at: instant("enqueued_at")?,
+        due_at: instant("due_at")?,
+        tries_left: u32::try_from(whole("tries_left")?).unwrap_or(0),
+        state: State::from_word(&text("state")?)?,
+        asked_by: text("asked_by")?,
+        asked_at: instant("asked_at")?,
+    })
+}
+
+/// How long the caller may be on the line after having asked; then their gateway has died.
+const PENDING_MAX: Duration = Duration::from_secs(60);
+
+/// Most that are brought into the line at one look.
+const DUE_MAX: i64 = 1_000;

@@ -1,0 +1,482 @@
+//! The state machine of a call-back: the agent is rung first, then the caller.
+//!
+//! Its path: *identifying* -> *linking* the ticket -> *ringing the agent* -> *accepting* -> *ringing the
+//! caller* -> *talking* -> *over*. Whatever fails before the talk gives the contact back to the line; when
+//! it was the caller who could not be reached, it leaves the line and is tried again later.
+
+use super::talk_clock::TalkClock;
+use super::words::{Command, FlowCaller, Input, LinkedTicket, Offer, Phrase};
+use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
+use ringdown_routing::ids::{ContactId, QueueId};
+use ringdown_routing::verb::{Answer, DeclineReason, RequeueReason, Verb};
+use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
+use ringdown_voice::media::PlayId;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const MUSIC: PlayId = PlayId(1);
+
+/// What a call-back begins with: an agent is reserved for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallBackPlan {
+    /// The contact that stands in the line.
+    pub contact: ContactId,
+    /// Its line.
+    pub line: QueueId,
+    /// The agent; the leg to ring them on is in it.
+    pub offer: Offer,
+    /// The leg to dial the caller on.
+    pub caller_leg: LegId,
+    /// The caller's number.
+    pub number: Arc<str>,
+    /// The digits of the ticket it is about, if there is one.
+    pub ticket: Option<String>,
+    /// How long the caller's phone rings.
+    pub rings_for: Duration,
+    /// Tries that are left, this one included.
+    pub tries_left: u32,
+}
+
+/// One call-back, from the offer to its end.
+#[derive(Debug)]
+pub struct CallBackFlow {
+    plan: CallBackPlan,
+    stage: Stage,
+    talk: TalkClock,
+    is_identified: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Identifying,
+    Linking,
+    RingingAgent,
+    /// The agent picked up; the desk is asked to commit.
+    Accepting,
+    /// The agent picked up and hung up again before the desk had answered.
+    AcceptingLost,
+    RingingCaller,
+    Talking,
+    /// The desk is told that the contact is back in the line, or that it never left it.
+    GivingBack {
+        then: Afterwards,
+    },
+    /// The desk is told that the contact leaves the line, to be tried again.
+    FlowingOut,
+    /// The desk is told of the end.
+    Leaving,
+    Over,
+}
+
+/// What follows when the contact is back in the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Afterwards {
+    /// It waits for the next agent.
+    Wait,
+    /// It leaves the line, for the caller could not be reached.
+    LeaveLine,
+}
+
+impl CallBackFlow {
+    /// Begins a call-back.
+    pub fn new(plan: CallBackPlan) -> Self {
+        Self {
+            plan,
+            stage: Stage::Identifying,
+            talk: TalkClock::default(),
+            is_identified: false,
+        }
+    }
+
+    /// The line it stands in.
+    pub fn line(&self) -> &QueueId {
+        &self.plan.line
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// Asks who it is, so that the agent sees the record before answering.
+    pub fn start(&self, out: &mut Vec<Command>) {
+        out.push(Command::Identify);
+    }
+
+    /// Takes one input; pushes what is to be done.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
+        match input {
+            Input::Identified(who) => self.on_identified(who, out),
+            Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
+            Input::Verb(Answer::Refused { .. }) => self.on_refused(out),
+            Input::Verb(Answer::Done | Answer::Reserved { .. }) | Input::DeskLost => {
+                self.on_done(now, out);
+            }
+            Input::OfferLapsed { token } if token == self.plan.offer.token => self.on_lapsed(out),
+            Input::AgentRings { leg } => self.on_rings(leg, out),
+            Input::AgentPickedUp { leg } => self.on_picked_up(now, leg, out),
+            Input::AgentUnreachable { leg } => {
+                self.on_no_answer(leg, Refused::Unreachable { status: 480 }, out);
+            }
+            Input::AgentRefused { leg, why } => self.on_no_answer(leg, why, out),
+            Input::AgentEnded { leg, how } if leg == self.plan.offer.leg => {
+                self.on_agent_ended(now, how, out);
+            }
+            Input::CallerEnded(how) => self.on_caller_ended(now, how, out),
+            Input::Held(_) if matches!(self.stage, Stage::Talking) => {
+                self.talk.hold(now);
+                out.push(Command::Publish(EventKind::Held));
+            }
+            Input::Resumed(_) if matches!(self.stage, Stage::Talking) => {
+                self.talk.resume(now);
+                out.push(Command::Publish(EventKind::Resumed));
+            }
+            Input::Shutdown => self.on_shutdown(now, out),
+            // Of another offer or leg, or of a caller who waits on the line.
+            Input::OfferLapsed { .. }
+            | Input::AgentEnded { .. }
+            | Input::Held(_)
+            | Input::Resumed(_)
+            | Input::Offered(_)
+            | Input::NotTaken(_)
+            | Input::LineChosen(_)
+            | Input::LineClosed(_)
+            | Input::LineOpened
+            | Input::MayCallBack
+            | Input::CallBackNoted
+            | Input::CallBackRefused
+            | Input::EarlyOpen
+            | Input::CallerAnswered
+            | Input::CallerDigit(_)
+            | Input::PlayEnded(_) => {}
+        }
+    }
+
+    fn on_identified(&mut self, who: FlowCaller, out: &mut Vec<Command>) {
+        out.push(Command::Publish(EventKind::Identified {
+            outcome: who.outcome,
+            caller: who.caller,
+            class: who.class,
+        }));
+        if !self.is_identified && matches!(self.stage, Stage::Identifying) {
+            self.stage = Stage::Linking;
+            let keyed_in = self.plan.ticket.clone();
+            out.push(Command::LinkTicket { keyed_in });
+        }
+        self.is_identified = true;
+    }
+
+    fn on_ticket(&mut self, ticket: Option<LinkedTicket>, out: &mut Vec<Command>) {
+        if let Some(ticket) = ticket {
+            out.push(Command::Publish(EventKind::TicketLinked {
+                ticket: ticket.id,
+                number: ticket.number.to_string(),
+                is_new: ticket.is_new,
+                rule: ticket.rule.to_owned(),
+            }));
+        }
+        if matches!(self.stage, Stage::Linking) {
+            self.stage = Stage::RingingAgent;
+            let Offer {
+                agent,
+                leg,
+                deadline,
+                ..
+            } = self.plan.offer.clone();
+            out.push(Command::RingAgent {
+                leg,
+                agent,
+                deadline,
+            });
+        }
+    }
+
+    fn on_rings(&self, leg: LegId, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::RingingAgent) && leg == self.plan.offer.leg {
+            let token = self.plan.offer.token;
+            out.push(Command::Publish(EventKind::Rang { token }));
+        }
+    }
+
+    fn on_picked_up(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::RingingAgent if leg == self.plan.offer.leg => {
+                self.stage = Stage::Accepting;
+                let token = self.plan.offer.token;
+                out.push(Command::Change(Verb::Accept { token }));
+            }
+            Stage::RingingCaller if leg == self.plan.caller_leg => {
+                self.stage = Stage::Talking;
+                self.talk.start(now);
+                let agent = self.plan.offer.leg;
+                // What is played to a leg is heard instead of the bridge.
+                out.push(Command::Voice(CallCommand::StopPlay { leg: agent }));
+                out.push(Command::Voice(CallCommand::Bridge { a: leg, b: agent }));
+            }
+            // Picked up as we were hanging up.
+            Stage::RingingAgent
+            | Stage::RingingCaller
+            | Stage::Identifying
+            | Stage::Linking
+            | Stage::Accepting
+            | Stage::AcceptingLost
+            | Stage::Talking
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => hang_up(leg, out),
+        }
+    }
+
+    /// The desk did what was asked, or could not be asked and will be told later.
+    fn on_done(&mut self, now: Instant, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Accepting => {
+                self.stage = Stage::RingingCaller;
+                out.push(Command::PlayTo {
+                    leg: self.plan.offer.leg,
+                    play: MUSIC,
+                    phrase: Phrase::Music,
+                });
+                out.push(Command::CallCaller {
+                    leg: self.plan.caller_leg,
+                    number: Arc::clone(&self.plan.number),
+                    agent_leg: self.plan.offer.leg,
+                    deadline: now + self.plan.rings_for,
+                });
+            }
+            Stage::AcceptingLost => self.give_back(Afterwards::Wait, out),
+            Stage::GivingBack {
+                then: Afterwards::Wait,
+            } => self.stand_aside(out),
+            Stage::GivingBack {
+                then: Afterwards::LeaveLine,
+            } => {
+                self.stage = Stage::FlowingOut;
+                out.push(Command::Change(Verb::FlowOut {
+                    contact: self.plan.contact,
+                    to: "caller_not_reached".to_owned(),
+                }));
+            }
+            Stage::FlowingOut => {
+                out.push(Command::CallBackMissed);
+                self.close(
+                    if self.plan.tries_left > 1 {
+                        ContactResult::CallBack
+                    } else {
+                        ContactResult::FlowedOut
+                    },
+                    out,
+                );
+            }
+            Stage::Leaving => self.close(ContactResult::Answered, out),
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::RingingAgent
+            | Stage::RingingCaller
+            | Stage::Talking
+            | Stage::Over => {}
+        }
+    }
+
+    /// The desk knows better: the contact is not ours any more, and whoever is on the line is told so.
+    fn on_refused(&mut self, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Accepting => {
+                hang_up(self.plan.offer.leg, out);
+                self.stand_aside(out);
+            }
+            Stage::AcceptingLost | Stage::GivingBack { .. } | Stage::FlowingOut => {
+                self.stand_aside(out);
+            }
+            Stage::Leaving => self.close(ContactResult::Answered, out),
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::RingingAgent
+            | Stage::RingingCaller
+            | Stage::Talking
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_lapsed(&mut self, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Identifying | Stage::Linking => self.stand_aside(out),
+            Stage::RingingAgent => {
+                hang_up(self.plan.offer.leg, out);
+                self.stand_aside(out);
+            }
+            // The verb on its way finds the offer gone.
+            Stage::Accepting
+            | Stage::AcceptingLost
+            | Stage::RingingCaller
+            | Stage::Talking
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_no_answer(&mut self, leg: LegId, why: Refused, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::RingingAgent if leg == self.plan.offer.leg => {
+                let token = self.plan.offer.token;
+                let reason = match why {
+                    Refused::NoAnswer => None,
+                    Refused::Busy => Some(DeclineReason::Busy),
+                    Refused::Declined { .. } => Some(DeclineReason::Declined),
+                    Refused::Unreachable { .. } | Refused::NoPort => {
+                        Some(DeclineReason::Unreachable)
+                    }
+                };
+                self.stage = Stage::GivingBack {
+                    then: Afterwards::Wait,
+                };
+                out.push(Command::Change(match reason {
+                    None => Verb::RingTimeout { token },
+                    Some(reason) => Verb::Decline { token, reason },
+                }));
+            }
+            Stage::RingingCaller if leg == self.plan.caller_leg => {
+                hang_up(self.plan.offer.leg, out);
+                self.give_back(Afterwards::LeaveLine, out);
+            }
+            Stage::RingingAgent
+            | Stage::RingingCaller
+            | Stage::Identifying
+            | Stage::Linking
+            | Stage::Accepting
+            | Stage::AcceptingLost
+            | Stage::Talking
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_agent_ended(&mut self, now: Instant, how: LegEnd, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::RingingAgent => {
+                self.on_no_answer(
+                    self.plan.offer.leg,
+                    Refused::Unreachable { status: 480 },
+                    out,
+                );
+            }
+            Stage::Accepting => self.stage = Stage::AcceptingLost,
+            Stage::RingingCaller => {
+                hang_up(self.plan.caller_leg, out);
+                self.give_back(Afterwards::Wait, out);
+            }
+            Stage::Talking => {
+                hang_up(self.plan.caller_leg, out);
+                let by = match how {
+                    LegEnd::HungUp | LegEnd::Local | LegEnd::Cancelled => EndedBy::Agent,
+                    LegEnd::Lost | LegEnd::NotAcceptable => EndedBy::Failure,
+                };
+                self.end_talk(now, by, out);
+            }
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::AcceptingLost
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_caller_ended(&mut self, now: Instant, how: LegEnd, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Talking => {
+                hang_up(self.plan.offer.leg, out);
+                let by = match how {
+                    LegEnd::HungUp | LegEnd::Cancelled => EndedBy::Caller,
+                    LegEnd::Local => EndedBy::System,
+                    LegEnd::Lost | LegEnd::NotAcceptable => EndedBy::Failure,
+                };
+                self.end_talk(now, by, out);
+            }
+            Stage::RingingCaller => {
+                hang_up(self.plan.offer.leg, out);
+                self.give_back(Afterwards::LeaveLine, out);
+            }
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::RingingAgent
+            | Stage::Accepting
+            | Stage::AcceptingLost
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
+    fn on_shutdown(&mut self, now: Instant, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Identifying | Stage::Linking => self.give_back(Afterwards::Wait, out),
+            Stage::RingingAgent => {
+                hang_up(self.plan.offer.leg, out);
+                self.give_back(Afterwards::Wait, out);
+            }
+            Stage::Accepting => {
+                hang_up(self.plan.offer.leg, out);
+                self.stage = Stage::AcceptingLost;
+            }
+            Stage::RingingCaller => {
+                hang_up(self.plan.offer.leg, out);
+                hang_up(self.plan.caller_leg, out);
+                self.give_back(Afterwards::Wait, out);
+            }
+            Stage::Talking => {
+                hang_up(self.plan.offer.leg, out);
+                hang_up(self.plan.caller_leg, out);
+                self.end_talk(now, EndedBy::System, out);
+            }
+            Stage::AcceptingLost
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
+    fn give_back(&mut self, then: Afterwards, out: &mut Vec<Command>) {
+        self.stage = Stage::GivingBack { then };
+        out.push(Command::Change(Verb::Requeue {
+            contact: self.plan.contact,
+            reason: RequeueReason::BridgeFailed,
+        }));
+    }
+
+    /// The contact waits for the next agent; nothing of it is left here.
+    fn stand_aside(&mut self, out: &mut Vec<Command>) {
+        self.stage = Stage::Over;
+        out.push(Command::StandAside);
+    }
+
+    fn end_talk(&mut self, now: Instant, by: EndedBy, out: &mut Vec<Command>) {
+        self.talk.stop(now);
+        self.stage = Stage::Leaving;
+        out.push(Command::CallBackDone);
+        out.push(Command::Change(Verb::Complete {
+            contact: self.plan.contact,
+            by,
+            talk: self.talk.talk,
+            hold: self.talk.hold,
+        }));
+    }
+
+    fn close(&mut self, result: ContactResult, out: &mut Vec<Command>) {
+        self.stage = Stage::Over;
+        out.push(Command::Publish(EventKind::Closed { result }));
+        out.push(Command::Close(result));
+    }
+}
+
+fn hang_up(leg: LegId, out: &mut Vec<Command>) {
+    out.push(Command::Voice(CallCommand::HangUp { leg }));
+}

@@ -1,0 +1,253 @@
+//! Callers who are called back: noted, brought into the line when they are due, tried again.
+
+use super::call::{Arrival, Call};
+use super::house::House;
+use super::inputs::{ShardInput, ShardSender};
+use super::rules::DialledNumber;
+use crate::call_backs::{self, CallBack, State};
+use crate::call_flow::{AnswerMode, NumberRules};
+use crate::config::{CallBackOffer, CallBackRules, Language};
+use crate::cti::Claim;
+use ringdown_routing::contact::{Channel, QueuedContact};
+use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::ids::ContactId;
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, Refusal, Verb};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is looked which call-backs are due.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What is asked of a caller who is noted: their own press of a key.
+const ASKED_BY_CALLER: &str = "caller";
+
+/// Brings call-backs that are due and in no line into theirs, for as long as the gateway runs.
+pub(super) async fn keep(house: Arc<House>) {
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = house.call_backs_due.notified() => {}
+        }
+        match house.call_backs.due(house.now()).await {
+            Ok(due) => {
+                for call_back in due {
+                    line_up(&house, call_back).await;
+                }
+            }
+            Err(fault) => tracing::debug!(%fault, "call-backs cannot be read now"),
+        }
+    }
+}
+
+async fn line_up(house: &House, call_back: CallBack) {
+    let contact = call_back.contact;
+    if house.acd.read(|view| view.contact(contact).is_some()) {
+        return;
+    }
+    let queued = QueuedContact {
+        priority: call_back.priority,
+        ..QueuedContact::new(
+            contact,
+            call_back.queue.clone(),
+            Channel::Voice,
+            call_back.enqueued_at,
+            call_backs::node(),
+        )
+    };
+    house.publish(
+        contact,
+        EventKind::Arrived {
+            channel: Channel::Voice,
+            from: call_back.number,
+            to: call_back.dialled,
+            via: "call_back".to_owned(),
+        },
+    );
+    match house.acd.change(Verb::Enqueue { contact: queued }).await {
+        Ok(Answer::Done | Answer::Reserved { .. }) => {}
+        // It waits until the line is open or has room; one that has ended is struck off elsewhere.
+        Ok(Answer::Refused {
+            reason: Refusal::QueueClosed | Refusal::QueueFull | Refusal::AlreadyEnded,
+        }) => {}
+        Ok(Answer::Refused { reason }) => {
+            tracing::warn!(%contact, ?reason, "a call-back cannot stand in its line");
+        }
+        Err(fault) => {
+            tracing::warn!(%contact, %fault, "a call-back could not be brought into its line")
+        }
+    }
+}
+
+/// An agent was reserved for a call-back: one of the gateways takes it upon itself.
+pub(super) fn claim(house: &Arc<House>, event: Arc<Event>, shards: &[ShardSender]) {
+    let (Some(contact), EventKind::Offered { token, .. }) = (event.contact, &event.kind) else {
+        return;
+    };
+    if !house.drain.takes_calls() {
+        return;
+    }
+    let place = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0) % shards.len().max(1);
+    let Some(shard) = shards.get(place).cloned() else {
+        return;
+    };
+    let (house, token) = (Arc::clone(house), *token);
+    tokio::spawn(async move {
+        match house.call_backs.claim(contact, token, &house.node).await {
+            Ok(Some(call_back)) => {
+                let call_back = Box::new(call_back);
+                shard.tell(ShardInput::CallBack { call_back, event }).await;
+            }
+            Ok(None) => {}
+            // The offer lapses with its lease, and the contact is offered again.
+            Err(fault) => tracing::warn!(%contact, %fault, "a call-back could not be claimed"),
+        }
+    });
+}
+
+impl House {
+    /// Whether a waiting call is offered a call-back by now.
+    pub(super) fn may_call_back(&self, contact: ContactId, call: &Call) -> bool {
+        let line = call.flow.line();
+        let Some(offer) = self.call_back_offers.get(line) else {
+            return false;
+        };
+        let CallBackOffer {
+            after,
+            position_over,
+            wait_over,
+        } = offer;
+        let now = self.now();
+        let waited = call.lines_up_since.map(|since| now.since(since));
+        let (position, agents) = self
+            .acd
+            .read(|view| (view.position(contact), view.agents_at_work(line)));
+        let estimate =
+            position.and_then(|position| self.speech.estimated_wait(line, position, agents));
+        let is_over = |limit: &Option<Duration>, time: Option<Duration>| {
+            limit.is_some_and(|limit| time.is_some_and(|time| time >= limit))
+        };
+        is_over(after, waited)
+            || is_over(wait_over, estimate)
+            || position_over.is_some_and(|most| position.is_some_and(|position| position > most))
+    }
+
+    /// Notes a call-back; the answer is told to the shard.
+    pub(super) fn take_call_back(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        call: &Call,
+        keyed_in: Option<String>,
+    ) {
+        let claim = match keyed_in {
+            Some(digits) => Claim::of_number(&digits, &self.normaliser),
+            None => call.arrival.claim.clone(),
+        };
+        let number = claim.key().unwrap_or(claim.shown);
+        let now = self.now();
+        let call_back = CallBack {
+            contact: self.mint_contact(sender.index()),
+            origin: contact,
+            number,
+            dialled: call.arrival.to.to_string(),
+            queue: call.flow.line().clone(),
+            priority: self.priority_of(contact),
+            language: call.language().as_str().to_owned(),
+            ticket: call.ticket.as_ref().map_or(String::new(), |ticket| {
+                ticket.number.chars().filter(char::is_ascii_digit).collect()
+            }),
+            enqueued_at: call.lines_up_since.unwrap_or(now),
+            due_at: now,
+            tries_left: self.call_back_rules(call.flow.line()).tries,
+            state: State::Pending,
+            asked_by: ASKED_BY_CALLER.to_owned(),
+            asked_at: now,
+        };
+        let (call_backs, sender) = (self.call_backs.clone(), sender.clone());
+        tokio::spawn(async move {
+            let is_noted = if call_back.number.is_empty() {
+                false
+            } else {
+                let added = call_backs.add(&call_back).await;
+                added
+                    .inspect_err(|fault| tracing::warn!(%contact, %fault, "no call-back was noted"))
+                    .is_ok()
+            };
+            sender
+                .tell(ShardInput::CallBackTaken { contact, is_noted })
+                .await;
+        });
+    }
+
+    fn priority_of(&self, contact: ContactId) -> ringdown_routing::contact::Priority {
+        let priority = |view: &ringdown_routing::view::View| {
+            view.contact(contact).map(|placed| placed.record.priority)
+        };
+        self.acd.read(priority).unwrap_or_default()
+    }
+
+    /// How callers of a line are tried.
+    pub(super) fn call_back_rules(&self, line: &ringdown_routing::ids::QueueId) -> CallBackRules {
+        self.call_back_rules.get(line).copied().unwrap_or_default()
+    }
+
+    /// What a call-back's call is like: as if the caller had called again.
+    pub(super) fn arrival_of(&self, call_back: &CallBack, language: Language) -> Arrival {
+        let rules = NumberRules {
+            queue: call_back.queue.clone(),
+            answer: AnswerMode::AtOnce,
+            greeting: None,
+            ask_ticket: None,
+            lines: Arc::clone(&self.lines),
+        };
+        Arrival {
+            number: Arc::new(DialledNumber {
+                rules: Arc::new(rules),
+                language,
+            }),
+            to: call_back.dialled.as_str().into(),
+            via: "call_back".into(),
+            claim: Claim::of_number(&call_back.number, &self.normaliser),
+        }
+    }
+
+    /// Does what a call wants of its call-back, on the side.
+    pub(super) fn change_call_back(self: &Arc<Self>, contact: ContactId, change: CallBackChange) {
+        let house = Arc::clone(self);
+        tokio::spawn(async move {
+            let call_backs = &house.call_backs;
+            let done = match change {
+                CallBackChange::Keep => call_backs.keep(contact).await,
+                CallBackChange::Drop => call_backs.drop_pending(contact).await,
+                CallBackChange::Done => call_backs.end(contact, State::Done).await,
+                CallBackChange::Missed { again, due_at } => {
+                    call_backs.try_again(contact, again, due_at).await
+                }
+            };
+            match done {
+                Ok(()) => house.call_backs_due.notify_one(),
+                Err(fault) => tracing::error!(%contact, %fault, "a call-back could not be changed"),
+            }
+        });
+    }
+}
+
+/// What becomes of a call-back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum CallBackChange {
+    /// The caller has left the line for it.
+    Keep,
+    /// The caller was served after all.
+    Drop,
+    /// The caller was reached.
+    Done,
+    /// The caller was not reached.
+    Missed {
+        /// The contact of the next try.
+        again: ContactId,
+        /// When that is due.
+        due_at: Timestamp,
+    },
+}

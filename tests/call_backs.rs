@@ -1,0 +1,148 @@
+//! Callers who hang up, keep their place and are called back.
+
+use ringdown_harness::PATIENCE;
+use ringdown_harness::audio::Voice;
+use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::phone::{Call, Phone};
+use serde_json::{Value, json};
+use std::path::Path;
+
+const CALLER: Voice = Voice::Numbered(1);
+const AGENT: Voice = Voice::Numbered(2);
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_ringdown"))
+}
+
+/// A desk whose calls out go to the telephone that is given last.
+fn desk_with_trunk(queue_keys: &str) -> (Desk, Phone, Phone) {
+    let (plan, anna) = DeskPlan::new().agent_with_phone("anna");
+    let outside = Phone::new("outside", plan.sip());
+    let port = outside.contact();
+    let port = port.rsplit(':').next().unwrap_or_default().to_owned();
+    let desk = plan
+        .trunks(&format!(
+            "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\n\
+             trusted_identity = true\noutbound = \"sip:127.0.0.1:{port}\"\n"
+        ))
+        .queue_keys(queue_keys)
+        .open(program());
+    (desk, anna, outside)
+}
+
+fn set_status(desk: &Desk, status: &str) {
+    let answer = desk
+        .api
+        .post("/api/v1/agents/anna/status", &json!({ "status": status }));
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+fn must_talk(caller: &Call, agent: &Call) {
+    caller.speak(CALLER);
+    agent.speak(AGENT);
+    agent.audio.must_hear(CALLER, 25, PATIENCE);
+    caller.audio.must_hear(AGENT, 25, PATIENCE);
+}
+
+/// Waits until the contact has come to its end and gives it.
+fn ended(desk: &Desk, contact: &str) -> Value {
+    desk.api.wait_until(
+        &format!("/api/v1/contacts/{contact}"),
+        "its result",
+        PATIENCE,
+        |contact| contact["result"].is_string(),
+    )
+}
+
+#[test]
+fn a_caller_hangs_up_keeps_the_place_and_is_called_back_through_the_trunk() {
+    let (desk, mut anna, mut outside) = desk_with_trunk("callback_offer = { after_s = 0 }\n");
+    set_status(&desk, "not_ready");
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    desk.api
+        .wait_until("/api/v1/queues", "somebody who waits", PATIENCE, |list| {
+            list["items"][0]["waiting"] == 1
+        });
+    call.speak(CALLER);
+    call.audio.must_hear_packets(25, PATIENCE);
+    call.audio.key_in("1#");
+    caller.must_be_hung_up(&call);
+    let contacts = desk
+        .api
+        .wait_until("/api/v1/contacts", "the call-back", PATIENCE, |list| {
+            list["items"].as_array().is_some_and(|items| {
+                items.iter().any(|it| it["result"] == "call_back")
+                    && items.iter().any(|it| it["state"] == "waiting")
+            })
+        });
+    let place = |wanted: &str| {
+        let items = contacts["items"].as_array().expect("a list");
+        let found = items.iter().find(|it| it["via"] == wanted).expect(wanted);
+        found["enqueued_at"].clone()
+    };
+    assert_eq!(place("loopback"), place("call_back"), "{contacts:#}");
+
+    set_status(&desk, "available");
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    let back = outside.must_ring();
+    assert!(
+        back.invite.start_line().contains("sip:+886912345678@"),
+        "{}",
+        back.invite.start_line()
+    );
+    outside.answer(&back);
+    must_talk(&back, &offered);
+    let mut back = back;
+    outside.hang_up(&mut back);
+    anna.must_be_hung_up(&offered);
+    let contact = offered.invite.must("X-Ringdown-Contact").to_owned();
+    let done = ended(&desk, &contact);
+    assert_eq!(done["result"], "answered", "{done:#}");
+    let tickets = desk.api.get_json("/api/v1/tickets");
+    assert_eq!(
+        tickets["items"].as_array().map(Vec::len),
+        Some(1),
+        "{tickets:#}"
+    );
+    let statistics = desk.api.get_json("/api/v1/statistics");
+    let total = &statistics["total"];
+    assert_eq!(
+        (&total["offered"], &total["answered"], &total["callbacks"]),
+        (&json!(2), &json!(1), &json!(1)),
+        "{statistics:#}"
+    );
+    assert_eq!(statistics["is_conserved"], true, "{statistics:#}");
+    let open = desk.api.get_json("/api/v1/callbacks");
+    assert_eq!(open["items"], json!([]), "{open:#}");
+}
+
+#[test]
+fn a_call_back_that_is_ordered_is_tried_again_when_nobody_answers() {
+    let (desk, mut anna, mut outside) =
+        desk_with_trunk("callback = { tries = 2, retry_after_s = 1, ring_s = 20 }\n");
+    let ordered = desk.api.post(
+        "/api/v1/callbacks",
+        &json!({"number": "0223456789", "queue": "desk"}),
+    );
+    assert_eq!(ordered.status, 201, "{ordered:?}");
+    let first = anna.must_ring();
+    anna.answer(&first);
+    let unanswered = outside.must_ring();
+    outside.decline(&unanswered, 486, "Busy Here");
+    anna.must_be_hung_up(&first);
+    let second = anna.must_ring();
+    anna.answer(&second);
+    let back = outside.must_ring();
+    outside.answer(&back);
+    must_talk(&back, &second);
+    let mut second = second;
+    anna.hang_up(&mut second);
+    outside.must_be_hung_up(&back);
+    let contact = first.invite.must("X-Ringdown-Contact").to_owned();
+    assert_eq!(ended(&desk, &contact)["result"], "call_back");
+    let contact = second.invite.must("X-Ringdown-Contact").to_owned();
+    assert_eq!(ended(&desk, &contact)["result"], "answered");
+}
