@@ -149,16 +149,15 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
             .min()
     }
 
-    /// Everything that happens at one instant: what people do, what is due, who arrives; then matching,
-    /// and again while that made something happen at the same instant.
+    /// Everything that happens at one instant: what people do, what is due, who arrives, one by one; then
+    /// matching, and again while that made something happen at the same instant.
     fn play_instant(&mut self) {
         loop {
             while let Some(act) = self.agenda.take_due(self.now) {
                 self.act(act);
             }
             self.expire();
-            let arrived = self.let_in();
-            if arrived && self.has_due() {
+            if self.let_one_in() {
                 continue;
             }
             self.match_all();
@@ -273,16 +272,15 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
         }
     }
 
-    /// Lets those in who arrive now; whether there were any.
-    fn let_in(&mut self) -> bool {
+    /// Lets the next one in who arrives now; whether there was one.
+    fn let_one_in(&mut self) -> bool {
         let now = self.now;
-        let mut arrived = false;
-        while let Some(caller) = self.coming.next_if(|caller| caller.at <= now) {
-            arrived = true;
-            self.entered += 1;
-            self.arrive(caller);
-        }
-        arrived
+        let Some(caller) = self.coming.next_if(|caller| caller.at <= now) else {
+            return false;
+        };
+        self.entered += 1;
+        self.arrive(caller);
+        true
     }
 
     fn arrive(&mut self, caller: Caller) {
