@@ -68,15 +68,18 @@ fn read(args: &Args) -> std::io::Result<Vec<u8>> {
 const FORM: &str = r#"A scenario (times in whole seconds from 0; what is in brackets may be left out, and is what is shown then):
 
   {"queues":   [{"id":"Q" ["service_level_s":20 "short_abandon_s":5 "ring_timeout_s":15 "strategy":"longest_idle" "aging_per_s":0
-                 "decline_back_off_s":30 "waiting_max":null "is_open":true]}],
+                 "decline_back_off_s":30 "waiting_max":null "active_max":null "is_open":true]}],
    "agents":   [{"id":"A","queues":["Q",{"id":"R","precedence":2}] ["skills":{"net":5} "login_s":0 "logout_s":null
-                 "idle_since_s":null "answer_after_s":0 "ready_after_rona_s":null "capacity":{"voice":1} "weight":1]}],
-   "contacts": [{"id":"c1","at_s":0,"queue":"Q" ["channel":"voice" "talk_s":0 "wrap_up_s":0 "patience_s":null
-                 "priority":0 "skills":[{"need":{"net":4}}]]}]}
+                 "idle_since_s":null "answer_after_s":0 "ready_after_rona_s":null "weight":1
+                 "capacity":{"voice":1} "capacity_total":null "while_holding":{"voice":{"chat":0}} "interrupted_by":{"email":["voice"]}]}],
+   "contacts": [{"id":"c1","at_s":0,"queue":"Q" ["channel":"voice" "talk_s":0 "wrap_up_s":0 "patience_s":null "priority":0
+                 "skills":[{"need":{"net":4},"until_s":30}] "sticky":{"agent":"A","for_s":20}]}]}
 
 strategy: longest_idle, least_occupied, fewest_contacts, round_robin, most_skilled, weighted (by the agents' weight).
 Who waits is as urgent as priority + aging_per_s x wait; the most urgent goes first, then first come first served.
 An agent gets a contact of the queue with the lowest precedence (1 when not given), however urgent the others are.
+A skill step holds until until_s of waiting, then the next will do as well, after the last anybody. A sticky contact is
+its agent's for for_s of waiting, while they are logged in.
 answer_after_s null never answers: the phone rings for ring_timeout_s, the contact goes back to its place, and the agent is
 not ready for good, or for ready_after_rona_s. patience_s null waits for ever.
 An answer in the second in which the ring ends is an answer; patience that ends in the second of an answer is an abandon.

@@ -1,7 +1,7 @@
 //! Who plays: the rules of the lines, the agents and how they answer, the callers and how they wait.
 
-use crate::agent::{AgentProfile, Skills};
-use crate::contact::{Channel, Priority};
+use crate::agent::AgentProfile;
+use crate::contact::{Channel, Needs, Priority, Reserved};
 use crate::ids::{ContactId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
@@ -54,7 +54,9 @@ pub struct Caller {
     /// Its priority at entry.
     pub priority: Priority,
     /// What the agent must know.
-    pub skills: Skills,
+    pub skills: Needs,
+    /// Whose it is at first.
+    pub reserved: Option<Reserved>,
     /// How long the conversation takes.
     pub talk: Duration,
     /// How long its agent works on it afterwards.

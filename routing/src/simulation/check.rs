@@ -1,9 +1,11 @@
 //! What is wrong with a scenario, each fault with its place; and the cast of one that is sound.
 
 use super::cast::{AgentPlayer, Caller, Cast, Shift};
-use super::scenario::{AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioQueue};
+use super::scenario::{
+    AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioQueue, ScenarioSkillStep,
+};
 use crate::agent::{AgentProfile, Skills};
-use crate::contact::Priority;
+use crate::contact::{Needs, Priority, Reserved, SkillStep};
 use crate::ids::{AgentId, ContactId, QueueId, SkillId};
 use crate::queue::{Aging, QueueRules};
 use crate::time::Timestamp;
@@ -64,6 +66,7 @@ pub(super) fn plan(scenario: &Scenario) -> Result<Plan<'_>, Vec<ScenarioFault>> 
 
 struct Check<'s> {
     queue_names: BTreeSet<&'s str>,
+    agent_names: BTreeSet<&'s str>,
     faults: Vec<ScenarioFault>,
 }
 
@@ -74,6 +77,11 @@ impl<'s> Check<'s> {
                 .queues
                 .iter()
                 .map(|queue| queue.id.as_str())
+                .collect(),
+            agent_names: scenario
+                .agents
+                .iter()
+                .map(|agent| agent.id.as_str())
                 .collect(),
             faults: Vec::new(),
         }
@@ -107,6 +115,7 @@ impl<'s> Check<'s> {
             ring_timeout: self.duration(at, "ring_timeout_s", queue.ring_timeout_s),
             decline_back_off: self.duration(at, "decline_back_off_s", queue.decline_back_off_s),
             waiting_max: queue.waiting_max,
+            active_max: queue.active_max,
             is_open: queue.is_open,
             service_level: self.duration(at, "service_level_s", queue.service_level_s),
             short_abandon: self.duration(at, "short_abandon_s", queue.short_abandon_s),
@@ -160,19 +169,14 @@ impl<'s> Check<'s> {
             let sentence = format!("is not within {SECONDS_MAX} s of the beginning");
             self.fault(format!("{at}.idle_since_s"), sentence);
         }
-        if agent.capacity.values().filter(|most| **most > 0).count() > 1
-            || agent.capacity.values().any(|most| *most > 1)
-        {
-            self.fault(
-                format!("{at}.capacity"),
-                "more than one contact at once is not supported yet",
-            );
-        }
         AgentPlayer {
             profile: AgentProfile {
                 queues: agent.queues.clone(),
                 skills: skills(&agent.skills),
                 capacity: agent.capacity.clone(),
+                capacity_total: agent.capacity_total,
+                while_holding: agent.while_holding.clone(),
+                interrupted_by: agent.interrupted_by.clone(),
                 weight: agent.weight,
                 ..AgentProfile::new(AgentId::from(agent.id.as_str()), agent.id.as_str())
             },
@@ -210,31 +214,48 @@ impl<'s> Check<'s> {
 
     fn contact(&mut self, at: &str, contact: &ScenarioContact, id: ContactId) -> Caller {
         self.is_queue(format!("{at}.queue"), &contact.queue);
-        if contact.sticky.is_some() {
-            self.fault(format!("{at}.sticky"), "is not supported yet; only null");
-        }
-        let needs = match contact.skills.as_slice() {
-            [] => Skills::new(),
-            [step] if step.until_s.is_none() => skills(&step.need),
-            _ => {
-                let sentence = "steps that end are not supported yet; only one without until_s";
-                self.fault(format!("{at}.skills"), sentence);
-                Skills::new()
+        let arrival = self.instant(at, "at_s", contact.at_s);
+        let reserved = contact.sticky.as_ref().map(|sticky| {
+            self.is_agent(format!("{at}.sticky.agent"), &sticky.agent);
+            Reserved {
+                agent: AgentId::from(sticky.agent.as_str()),
+                until: Some(arrival + self.duration(at, "sticky.for_s", sticky.for_s)),
             }
-        };
+        });
         Caller {
             id,
-            at: self.instant(at, "at_s", contact.at_s),
+            at: arrival,
             queue: QueueId::from(contact.queue.as_str()),
             channel: contact.channel,
             priority: Priority(contact.priority),
-            skills: needs,
+            skills: self.needs(at, &contact.skills),
+            reserved,
             talk: self.duration(at, "talk_s", contact.talk_s),
             wrap_up: self.duration(at, "wrap_up_s", contact.wrap_up_s),
             patience: contact
                 .patience_s
                 .map(|patience| self.duration(at, "patience_s", patience)),
         }
+    }
+
+    fn needs(&mut self, at: &str, steps: &[ScenarioSkillStep]) -> Needs {
+        let mut reached = Some(0);
+        let mut needs = Vec::new();
+        for (place, step) in steps.iter().enumerate() {
+            let until = step
+                .until_s
+                .map(|until| self.duration(at, &format!("skills[{place}].until_s"), until));
+            if reached.is_none_or(|reached| step.until_s.is_some_and(|until| until < reached)) {
+                let sentence = "the step before holds as long; this one is never reached";
+                self.fault(format!("{at}.skills[{place}]"), sentence);
+            }
+            reached = step.until_s;
+            needs.push(SkillStep {
+                need: skills(&step.need),
+                until,
+            });
+        }
+        Needs::in_steps(needs)
     }
 
     fn are_distinct<'n>(&mut self, of: &str, names: impl Iterator<Item = &'n str>) {
@@ -254,6 +275,14 @@ impl<'s> Check<'s> {
         if !self.queue_names.contains(name) {
             let known: Vec<&str> = self.queue_names.iter().copied().collect();
             let sentence = format!("there is no queue `{name}`{}", listed(&known));
+            self.fault(at, sentence);
+        }
+    }
+
+    fn is_agent(&mut self, at: String, name: &str) {
+        if !self.agent_names.contains(name) {
+            let known: Vec<&str> = self.agent_names.iter().copied().collect();
+            let sentence = format!("there is no agent `{name}`{}", listed(&known));
             self.fault(at, sentence);
         }
     }

@@ -6,7 +6,7 @@
 use super::agenda::{Act, Agenda, AgentPlace, Freed, OfferEnd, StatusAct};
 use super::cast::{Caller, Cast};
 use crate::agent::Status;
-use crate::contact::{Needs, Place, QueuedContact};
+use crate::contact::{Place, QueuedContact};
 use crate::desk::Desk;
 use crate::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
 use crate::ids::{AgentId, ContactId, NodeId, OfferToken};
@@ -241,9 +241,10 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                 }
             }
             StatusAct::ComesBack => {
-                let is_away = self.desk.view().agent(&agent).is_some_and(
-                    |agent| matches!(&agent.status, Status::NotReady(why) if why == RING_ON_NO_ANSWER),
-                );
+                let known = self.desk.view().agent(&agent);
+                let chosen = known.map(|known| known.next_status.as_ref().unwrap_or(&known.status));
+                let is_away =
+                    matches!(chosen, Some(Status::NotReady(why)) if why == RING_ON_NO_ANSWER);
                 if is_away {
                     let status = Status::Available;
                     self.apply(Verb::AgentStatus { agent, status });
@@ -294,7 +295,8 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
         self.publish(EventDraft::of_contact(self.now, id, kind).in_queue(queue.clone()));
         let contact = QueuedContact {
             priority: caller.priority,
-            skills: Needs::always(caller.skills.clone()),
+            skills: caller.skills.clone(),
+            reserved: caller.reserved.clone(),
             ..QueuedContact::new(
                 id,
                 queue.clone(),

@@ -6,7 +6,7 @@ use crate::agent::{Served, served};
 use crate::contact::Channel;
 use crate::queue::Strategy;
 use serde::{Deserialize, Deserializer, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A whole scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct ScenarioQueue {
     /// Most contacts that may wait; null has no limit.
     #[serde(default)]
     pub waiting_max: Option<u32>,
+    /// Most contacts that may be offered or with an agent at once; null has no limit.
+    #[serde(default)]
+    pub active_max: Option<u32>,
     /// Whether it takes contacts at all.
     #[serde(default = "yes")]
     pub is_open: bool,
@@ -100,6 +103,15 @@ pub struct ScenarioAgent {
     /// Contacts held at once, per channel; one call when not given.
     #[serde(default = "crate::agent::one_call")]
     pub capacity: BTreeMap<Channel, u16>,
+    /// Contacts held at once over all channels; null has no limit of its own.
+    #[serde(default)]
+    pub capacity_total: Option<u16>,
+    /// What holding a contact of one channel leaves of the capacity of another.
+    #[serde(default)]
+    pub while_holding: BTreeMap<Channel, BTreeMap<Channel, u16>>,
+    /// By which channels a contact of a channel may be interrupted.
+    #[serde(default)]
+    pub interrupted_by: BTreeMap<Channel, BTreeSet<Channel>>,
 }
 
 /// How long a phone rings before its agent answers.
@@ -158,7 +170,8 @@ pub struct ScenarioContact {
     pub sticky: Option<ScenarioSticky>,
 }
 
-/// What is needed until a wait is reached; then the next step holds, after the last one nothing.
+/// What is needed until a wait is reached; then what the next step asks for will do as well, and after the
+/// last one anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioSkillStep {

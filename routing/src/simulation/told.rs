@@ -3,6 +3,7 @@
 use crate::agent::Status;
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, QueueId};
+use crate::verb::RING_ON_NO_ANSWER;
 use crate::view::View;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -106,10 +107,7 @@ impl<'a> Narrator<'a> {
             EventKind::Blocked { .. } => ToldKind::Blocked,
             EventKind::Offered { .. } => ToldKind::Offered,
             EventKind::Answered { .. } => ToldKind::Answered,
-            EventKind::RingTimeout { .. } => {
-                self.rung_out.extend(event.agent.clone());
-                ToldKind::RingTimeout
-            }
+            EventKind::RingTimeout { .. } => ToldKind::RingTimeout,
             EventKind::Abandoned { .. } => ToldKind::Abandoned,
             EventKind::Overflowed { .. } => ToldKind::Overflowed,
             EventKind::Ended { .. } => {
@@ -119,16 +117,15 @@ impl<'a> Narrator<'a> {
             EventKind::Ready { .. } => {
                 let is_after_contact = self.worked_on.remove(&event.contact?);
                 let agent = view.agent(event.agent.as_ref()?)?;
-                (is_after_contact && agent.status == Status::Available)
-                    .then_some(ToldKind::Ready)?
+                (is_after_contact && agent.is_willing()).then_some(ToldKind::Ready)?
             }
             EventKind::AgentStatus { status } => {
-                let was_away = self.rung_out.contains(event.agent.as_ref()?);
-                let is_back = was_away && *status == Status::Available;
-                if is_back {
-                    self.rung_out.remove(event.agent.as_ref()?);
+                let agent = event.agent.as_ref()?;
+                let was_away = self.rung_out.remove(agent);
+                if matches!(status, Status::NotReady(why) if why == RING_ON_NO_ANSWER) {
+                    self.rung_out.insert(agent.clone());
                 }
-                is_back.then_some(ToldKind::Ready)?
+                (was_away && *status == Status::Available).then_some(ToldKind::Ready)?
             }
             EventKind::Identified { .. }
             | EventKind::TicketLinked { .. }
