@@ -119,6 +119,9 @@ impl CallBackFlow {
                 self.on_no_answer(leg, Refused::Unreachable { status: 480 }, out);
             }
             Input::AgentRefused { leg, why } => self.on_no_answer(leg, why, out),
+            Input::AgentGone { agent } if agent == self.plan.offer.agent => {
+                self.on_agent_gone(out);
+            }
             Input::AgentEnded { leg, how } if leg == self.plan.offer.leg => {
                 self.on_agent_ended(now, how, out);
             }
@@ -134,6 +137,7 @@ impl CallBackFlow {
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
             Input::OfferLapsed { .. }
+            | Input::AgentGone { .. }
             | Input::AgentEnded { .. }
             | Input::Held(_)
             | Input::Resumed(_)
@@ -315,6 +319,15 @@ impl CallBackFlow {
             | Stage::FlowingOut
             | Stage::Leaving
             | Stage::Over => {}
+        }
+    }
+
+    /// A phone out of reach is not rung to the end.
+    fn on_agent_gone(&mut self, out: &mut Vec<Command>) {
+        if matches!(self.stage, Stage::RingingAgent) {
+            let leg = self.plan.offer.leg;
+            hang_up(leg, out);
+            self.on_no_answer(leg, Refused::Unreachable { status: 480 }, out);
         }
     }
 

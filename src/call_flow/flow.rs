@@ -11,7 +11,7 @@ use super::words::{
 use choice::Choice;
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
-use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
+use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId};
 use ringdown_routing::verb::{Answer, DeclineReason, Refusal, RequeueReason, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused, Reject};
 use ringdown_voice::media::PlayId;
@@ -47,6 +47,7 @@ pub struct Flow {
     rules: Arc<NumberRules>,
     caller: CallerSide,
     stage: Stage,
+    ticket: TicketStage,
     /// The caller went away while a verb was on its way.
     caller_left: Option<LegEnd>,
     /// An offer that the stream told of before the verb's own answer came.
@@ -91,7 +92,6 @@ enum Stage {
         digits: String,
         until: Instant,
     },
-    Linking,
     Enqueuing,
     Waiting {
         announce_at: Option<Instant>,
@@ -101,8 +101,13 @@ enum Stage {
     },
     /// The call-back is being noted.
     TakingCallBack,
+    /// An agent is reserved, but the ticket that goes with the ring is not there yet.
+    Reserved {
+        offer: Offer,
+    },
     Ringing {
         token: OfferToken,
+        agent: AgentId,
         leg: LegId,
     },
     /// The agent picked up; the desk is asked to commit.
@@ -141,7 +146,20 @@ enum Stage {
     Leaving {
         result: ContactResult,
     },
+    /// All is over but the word on the ticket.
+    Settling {
+        result: ContactResult,
+    },
     Over,
+}
+
+/// How far the ticket is: a place in the line does not wait for it, but a ring and the last word do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TicketStage {
+    Unasked,
+    Asked,
+    /// Linked, or given up.
+    Settled,
 }
 
 impl Stage {
@@ -149,10 +167,10 @@ impl Stage {
     fn is_listening(&self) -> bool {
         matches!(
             self,
-            Self::Linking
-                | Self::Enqueuing
+            Self::Enqueuing
                 | Self::Waiting { .. }
                 | Self::TakingCallBack
+                | Self::Reserved { .. }
                 | Self::Ringing { .. }
                 | Self::Releasing
                 | Self::TakingBack
@@ -177,6 +195,7 @@ impl Flow {
             rules,
             caller: CallerSide::Unanswered,
             stage: Stage::Identifying,
+            ticket: TicketStage::Unasked,
             caller_left: None,
             next_offer: None,
             line_since: None,
@@ -288,6 +307,7 @@ impl Flow {
             Input::DeskLost => self.on_verb(now, None, out),
             Input::Offered(offer) => self.on_offered(offer, out),
             Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
+            Input::AgentGone { agent } => self.on_agent_gone(&agent, out),
             Input::EarlyOpen => self.on_caller_open(CallerSide::Early, out),
             Input::CallerAnswered => self.on_caller_open(CallerSide::Answered, out),
             Input::CallerEnded(how) => self.on_caller_ended(now, how, out),
@@ -318,11 +338,7 @@ impl Flow {
         if !is_first || !matches!(self.stage, Stage::Identifying) {
             return;
         }
-        match self
-            .rules
-            .ask_ticket
-            .filter(|_| self.rules.answer == AnswerMode::AtOnce)
-        {
+        match self.rules.time_to_key_in() {
             Some(time) => {
                 self.stage = Stage::Asking {
                     digits: String::new(),
@@ -347,7 +363,12 @@ impl Flow {
         } else if matches!(self.stage, Stage::Asking { .. }) {
             self.play_entrance(out);
         }
-        self.stage = Stage::Linking;
+        self.ask_for_ticket(keyed_in, out);
+        self.enqueue(self.rules.queue.clone(), out);
+    }
+
+    fn ask_for_ticket(&mut self, keyed_in: Option<String>, out: &mut Vec<Command>) {
+        self.ticket = TicketStage::Asked;
         out.push(Command::LinkTicket { keyed_in });
     }
 
@@ -360,10 +381,13 @@ impl Flow {
                 rule: ticket.rule.to_owned(),
             }));
         }
-        if !matches!(self.stage, Stage::Linking) {
-            return;
+        self.ticket = TicketStage::Settled;
+        if let Stage::Reserved { offer } = &self.stage {
+            let offer = offer.clone();
+            self.ring(offer, out);
+        } else if let Stage::Settling { result } = self.stage {
+            self.close(result, out);
         }
-        self.enqueue(self.rules.queue.clone(), out);
     }
 
     fn enqueue(&mut self, queue: QueueId, out: &mut Vec<Command>) {
@@ -399,6 +423,7 @@ impl Flow {
             Stage::Waiting { .. } => self.flow_out(reason, out),
             Stage::Enqueuing
             | Stage::TakingCallBack
+            | Stage::Reserved { .. }
             | Stage::Ringing { .. }
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
@@ -407,13 +432,13 @@ impl Flow {
             // Not in the line yet, or not any more.
             Stage::Identifying
             | Stage::Asking { .. }
-            | Stage::Linking
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Settling { .. }
             | Stage::Over => {}
         }
     }
@@ -465,14 +490,15 @@ impl Flow {
             }
             Stage::Identifying
             | Stage::Asking { .. }
-            | Stage::Linking
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
+            | Stage::Reserved { .. }
             | Stage::Ringing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Settling { .. }
             | Stage::Over => {}
         }
     }
@@ -595,10 +621,8 @@ impl Flow {
     fn on_caller_ended(&mut self, now: Instant, how: LegEnd, out: &mut Vec<Command>) {
         self.caller = CallerSide::Gone;
         match &self.stage {
-            Stage::Identifying | Stage::Asking { .. } | Stage::Linking => {
-                self.end_before_line(how, out);
-            }
-            Stage::Waiting { .. } => self.abandon(out),
+            Stage::Identifying | Stage::Asking { .. } => self.end_before_line(how, out),
+            Stage::Waiting { .. } | Stage::Reserved { .. } => self.abandon(out),
             Stage::Ringing { leg, .. } => {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.abandon(out);
@@ -625,7 +649,7 @@ impl Flow {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.end_refused(reason, out);
             }
-            Stage::Leaving { .. } | Stage::Over => {}
+            Stage::Leaving { .. } | Stage::Settling { .. } | Stage::Over => {}
         }
     }
 
@@ -748,14 +772,14 @@ impl Flow {
 
     fn on_shutdown(&mut self, now: Instant, out: &mut Vec<Command>) {
         match &self.stage {
-            Stage::Identifying | Stage::Asking { .. } | Stage::Linking | Stage::Refusing { .. } => {
+            Stage::Identifying | Stage::Asking { .. } | Stage::Refusing { .. } => {
                 self.reject_or_hang_up(out);
                 out.push(Command::Publish(EventKind::Failed {
                     cause: "shutdown".to_owned(),
                 }));
                 self.close(ContactResult::Failed, out);
             }
-            Stage::Waiting { .. } => {
+            Stage::Waiting { .. } | Stage::Reserved { .. } => {
                 self.reject_or_hang_up(out);
                 self.abandon(out);
             }
@@ -784,7 +808,7 @@ impl Flow {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.end_refused(reason, out);
             }
-            Stage::Leaving { .. } | Stage::Over => {}
+            Stage::Leaving { .. } | Stage::Settling { .. } | Stage::Over => {}
         }
     }
 
@@ -803,7 +827,15 @@ impl Flow {
         self.caller = CallerSide::Gone;
     }
 
+    /// Every contact has a ticket, however short it was, and its link is told before the last word.
     fn close(&mut self, result: ContactResult, out: &mut Vec<Command>) {
+        if self.ticket == TicketStage::Unasked {
+            self.ask_for_ticket(None, out);
+        }
+        if self.ticket == TicketStage::Asked {
+            self.stage = Stage::Settling { result };
+            return;
+        }
         self.stage = Stage::Over;
         out.push(Command::Publish(EventKind::Closed { result }));
         out.push(Command::Close(result));

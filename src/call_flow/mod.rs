@@ -4,9 +4,11 @@
 //! store and the desk tell about this one call; its commands are what the gateway is to do. All of a
 //! call's decisions are taken here, so each race is a test on a virtual clock.
 //!
-//! The path of a call: *identifying* -> (*asking* for a ticket number) -> *linking* its ticket ->
-//! *enqueuing* -> *waiting* <-> *ringing* an agent -> *accepting* the answer -> *talking* -> *over*; with
-//! *refusing* when the line will not take it (then perhaps *transferring* -> *elsewhere*), and *leaving* while the desk is told of its end.
+//! The path of a call: *identifying* -> (*asking* for a ticket number) -> *enqueuing* -> *waiting* <->
+//! *ringing* an agent -> *accepting* the answer -> *talking* -> *over*; with *refusing* when the line will
+//! not take it (then perhaps *transferring* -> *elsewhere*), and *leaving* while the desk is told of its
+//! end. The ticket is asked for beside that: who waits keeps the place by arrival whatever the ticket
+//! takes, an agent is *reserved* until it is there, and a call that is over is *settling* until then.
 //!
 //! A [`CallBackFlow`] is the other kind of course: an agent is rung first, then the caller.
 //!

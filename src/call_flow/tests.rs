@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, TicketId};
-use ringdown_routing::verb::{Answer, Refusal, Verb};
+use ringdown_routing::verb::{Answer, DeclineReason, Refusal, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
 use std::sync::Arc;
@@ -202,7 +202,6 @@ fn a_call_goes_from_greeting_to_agent_to_end() {
     call.tell(Input::CallerAnswered);
     let said = call.tell(Input::Identified(known()));
     assert!(plays(&said, Phrase::Greeting));
-    let said = call.tell(Input::TicketLinked(Some(ticket())));
     assert!(said.iter().any(|c| matches!(
         c,
         Command::Enqueue {
@@ -210,6 +209,7 @@ fn a_call_goes_from_greeting_to_agent_to_end() {
             ..
         }
     )));
+    call.tell(Input::TicketLinked(Some(ticket())));
     call.tell(Input::Verb(Answer::Done));
     assert!(plays(
         &call.tell(Input::PlayEnded(PlayId(1))),
@@ -373,6 +373,126 @@ fn a_lapsed_offer_stops_the_ring() {
     let said = call.tell(Input::AgentPickedUp { leg: LegId(101) });
     assert!(hangs_up(&said, LegId(101)));
     assert!(verbs(&said).is_empty());
+}
+
+#[test]
+fn a_phone_out_of_reach_is_not_rung_to_the_end_and_the_caller_goes_to_the_next() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let gone = |name| Input::AgentGone {
+        agent: AgentId::new(name),
+    };
+    assert!(call.tell(gone("bob")).is_empty());
+    let said = call.tell(gone("anna"));
+    assert!(hangs_up(&said, LegId(101)));
+    assert_eq!(
+        verbs(&said),
+        [Verb::Decline {
+            token: OfferToken::new(1),
+            reason: DeclineReason::Unreachable,
+        }]
+    );
+    // The end of the leg that was hung up is no second refusal.
+    let refused = Input::AgentRefused {
+        leg: LegId(101),
+        why: Refused::NoAnswer,
+    };
+    assert!(call.tell(refused).is_empty());
+    call.tell(Input::Verb(Answer::Done));
+    assert!(matches!(
+        call.tell(offer(2))[..],
+        [Command::RingAgent { .. }]
+    ));
+}
+
+#[test]
+fn a_phone_that_was_picked_up_just_before_it_went_out_of_reach_keeps_its_call() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    let gone = Input::AgentGone {
+        agent: AgentId::new("anna"),
+    };
+    assert!(call.tell(gone).is_empty());
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(
+        said.iter()
+            .any(|c| matches!(c, Command::Voice(CallCommand::Bridge { .. })))
+    );
+}
+
+#[test]
+fn a_slow_ticket_costs_no_place_and_the_ring_waits_for_its_number() {
+    let mut call = Script::begin(rules(AnswerMode::AtOnce));
+    call.tell(Input::CallerAnswered);
+    let said = call.tell(Input::Identified(known()));
+    assert!(matches!(
+        said[said.len() - 2..],
+        [Command::LinkTicket { .. }, Command::Enqueue { .. }]
+    ));
+    call.tell(Input::Verb(Answer::Done));
+    assert!(call.tell(offer(1)).is_empty());
+    let said = call.tell(Input::TicketLinked(Some(ticket())));
+    assert!(matches!(
+        said[..],
+        [
+            Command::Publish(EventKind::TicketLinked { .. }),
+            Command::RingAgent { .. }
+        ]
+    ));
+}
+
+#[test]
+fn an_agent_reserved_before_the_ticket_is_there_is_freed_by_whatever_comes_first() {
+    let reserved = || {
+        let mut call = Script::begin(rules(AnswerMode::AtOnce));
+        call.tell(Input::Identified(known()));
+        call.tell(Input::Verb(Answer::Done));
+        assert!(call.tell(offer(1)).is_empty());
+        call
+    };
+    let gone = Input::AgentGone {
+        agent: AgentId::new("anna"),
+    };
+    assert!(matches!(
+        verbs(&reserved().tell(gone))[..],
+        [Verb::Decline { .. }]
+    ));
+    let left = Input::CallerEnded(LegEnd::HungUp);
+    assert!(matches!(
+        verbs(&reserved().tell(left))[..],
+        [Verb::Abandon { .. }]
+    ));
+    let mut lapsed = reserved();
+    let token = OfferToken::new(1);
+    assert!(lapsed.tell(Input::OfferLapsed { token }).is_empty());
+    assert!(lapsed.tell(Input::TicketLinked(None)).is_empty());
+    assert!(matches!(
+        lapsed.tell(offer(2))[..],
+        [Command::RingAgent { .. }]
+    ));
+}
+
+#[test]
+fn a_caller_who_leaves_while_being_identified_ends_once_with_a_ticket() {
+    let mut call = Script::begin(rules(AnswerMode::AtAgent));
+    let said = call.tell(Input::CallerEnded(LegEnd::Cancelled));
+    assert!(matches!(said[..], [Command::LinkTicket { keyed_in: None }]));
+    // The CMS answers after all: it is noted, and nothing begins.
+    let said = call.tell(Input::Identified(known()));
+    assert!(matches!(
+        said[..],
+        [Command::Publish(EventKind::Identified { .. })]
+    ));
+    let said = call.tell(Input::TicketLinked(Some(ticket())));
+    assert!(matches!(
+        said[..],
+        [
+            Command::Publish(EventKind::TicketLinked { .. }),
+            Command::Publish(EventKind::Closed {
+                result: ContactResult::Abandoned
+            }),
+            Command::Close(ContactResult::Abandoned)
+        ]
+    ));
 }
 
 #[test]
@@ -775,6 +895,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::CallBackNoted),
         Just(Input::CallBackRefused),
         Just(Input::CallerDigit('1')),
+        Just(Input::AgentGone {
+            agent: AgentId::new("anna")
+        }),
         Just(Input::EarlyOpen),
         Just(Input::CallerAnswered),
         end.clone().prop_map(Input::CallerEnded),
@@ -833,6 +956,7 @@ proptest! {
             let said = call.tell(Input::Verb(Answer::Done));
             on_its_way += said.iter().filter(|c| asks_desk(c)).count();
         }
+        call.tell(Input::TicketLinked(None));
         prop_assert!(call.flow.is_over(), "{:?}", call.flow);
         let closings = call.said.iter().filter(|c| matches!(c, Command::Close(_))).count();
         prop_assert_eq!(closings, 1);

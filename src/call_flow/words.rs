@@ -34,6 +34,17 @@ pub struct NumberRules {
     pub lines: Arc<Lines>,
 }
 
+impl NumberRules {
+    /// How long callers have to key a ticket number in; `None` when they are not asked, and who is
+    /// answered at the agent hears no question before.
+    pub fn time_to_key_in(&self) -> Option<Duration> {
+        match self.answer {
+            AnswerMode::AtOnce => self.ask_ticket,
+            AnswerMode::AtAgent => None,
+        }
+    }
+}
+
 /// The rules of every line.
 pub type Lines = BTreeMap<QueueId, Arc<LineRules>>;
 
@@ -241,6 +252,11 @@ pub enum Input {
     OfferLapsed {
         /// The offer.
         token: OfferToken,
+    },
+    /// An agent's phone is out of reach: unregistered, expired, or its connection lost.
+    AgentGone {
+        /// The agent.
+        agent: AgentId,
     },
     /// The agent's leg could not even be dialled.
     AgentUnreachable {

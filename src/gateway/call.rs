@@ -75,9 +75,9 @@ pub(super) struct Call {
     pub(super) arrival: Arrival,
     pub(super) identification: Option<Box<Identification>>,
     pub(super) ticket: Option<LinkedTicket>,
-    /// Since when it would stand in the line, were its ticket there at once: places do not depend on how
-    /// long the tickets of two callers take.
-    pub(super) lines_up_since: Option<Timestamp>,
+    /// Since when it stands in the line, whatever CMS and desk take: its arrival, or the end of the time
+    /// its caller had to key a number in.
+    pub(super) lines_up_since: Timestamp,
     pub(super) ladder: Ladder,
     /// How it ended, once it has.
     pub(super) result: Option<ContactResult>,
@@ -87,7 +87,13 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(flow: Course, caller_leg: LegId, arrival: Arrival, ladder: Ladder) -> Self {
+    pub(super) fn new(
+        at: Timestamp,
+        flow: Course,
+        caller_leg: LegId,
+        arrival: Arrival,
+        ladder: Ladder,
+    ) -> Self {
         Self {
             flow,
             due: None,
@@ -95,7 +101,7 @@ impl Call {
             arrival,
             identification: None,
             ticket: None,
-            lines_up_since: None,
+            lines_up_since: at,
             ladder,
             result: None,
             legs: 1,
@@ -105,6 +111,7 @@ impl Call {
 
     /// A call that begins without a caller, who is dialled later.
     pub(super) fn of_call_back(
+        at: Timestamp,
         flow: Course,
         caller_leg: LegId,
         arrival: Arrival,
@@ -112,7 +119,7 @@ impl Call {
     ) -> Self {
         Self {
             legs: 0,
-            ..Self::new(flow, caller_leg, arrival, ladder)
+            ..Self::new(at, flow, caller_leg, arrival, ladder)
         }
     }
 

@@ -119,7 +119,7 @@ impl House {
             wait_over,
         } = offer;
         let now = self.now();
-        let waited = call.lines_up_since.map(|since| now.since(since));
+        let waited = now.since(call.lines_up_since);
         let (position, agents) = self
             .acd
             .read(|view| (view.position(contact), view.agents_at_work(line)));
@@ -128,7 +128,7 @@ impl House {
         let is_over = |limit: &Option<Duration>, time: Option<Duration>| {
             limit.is_some_and(|limit| time.is_some_and(|time| time >= limit))
         };
-        is_over(after, waited)
+        is_over(after, Some(waited))
             || is_over(wait_over, estimate)
             || position_over.is_some_and(|most| position.is_some_and(|position| position > most))
     }
@@ -158,7 +158,7 @@ impl House {
             ticket: call.ticket.as_ref().map_or(String::new(), |ticket| {
                 ticket.number.chars().filter(char::is_ascii_digit).collect()
             }),
-            enqueued_at: call.lines_up_since.unwrap_or(now),
+            enqueued_at: call.lines_up_since,
             due_at: now,
             tries_left: self.call_back_rules(call.flow.line()).tries,
             state: State::Pending,

@@ -2,9 +2,12 @@
 
 use super::call_backs;
 use super::house::House;
-use super::inputs::{ShardInput, ShardSender};
+use super::inputs::{ShardInput, ShardSender, tell_shard_of};
 use crate::acd::{Notice, Subscription};
+use ringdown_routing::agent::{Doing, Hold};
+use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::verb::{DeclineReason, Verb};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,7 +49,15 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
                 if is_for_a_call_back(&event) {
                     call_backs::claim(&house, event, &shards);
                 } else if is_for_a_call(&event, &house) {
-                    tell_shard(&shards, event).await;
+                    if let Some(contact) = event.contact {
+                        tell_shard_of(&shards, contact, ShardInput::Desk(event)).await;
+                    }
+                } else if let Some((contacts, agent)) = rings_to_stop(&event, &house) {
+                    for contact in contacts {
+                        let agent = agent.clone();
+                        let gone = ShardInput::AgentGone { contact, agent };
+                        tell_shard_of(&shards, contact, gone).await;
+                    }
                 }
             }
             // Offers that were missed lapse with their lease and are made again.
@@ -71,14 +82,23 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
     }
 }
 
-async fn tell_shard(shards: &[ShardSender], event: Arc<Event>) {
-    // The lowest bits of a contact's id name its shard; see `House::mint_contact`.
-    let Some(contact) = event.contact else { return };
-    // A call-back may have been noted by a gateway with more shards.
-    let index = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0) % shards.len().max(1);
-    if let Some(shard) = shards.get(index) {
-        shard.tell(ShardInput::Desk(event)).await;
-    }
+/// The calls that ring at a phone which the event says is out of reach now, and whose phone it is.
+fn rings_to_stop(event: &Event, house: &House) -> Option<(Vec<ContactId>, AgentId)> {
+    let EventKind::AgentReachable {
+        is_reachable: false,
+    } = event.kind
+    else {
+        return None;
+    };
+    let agent = event.agent.clone()?;
+    let is_ringing =
+        |hold: &Hold| hold.channel == Channel::Voice && matches!(hold.doing, Doing::Ringing { .. });
+    let contacts = house.acd.read(|view| {
+        let holds = view.agent(&agent)?.holds.iter();
+        let ringing = holds.filter(|(_, hold)| is_ringing(hold));
+        Some(ringing.map(|(contact, _)| *contact).collect())
+    })?;
+    Some((contacts, agent))
 }
 
 /// A phone that could not be reached is tried again after a while, if it is still where it was.

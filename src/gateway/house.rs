@@ -286,7 +286,7 @@ impl House {
         if needs_agents && self.acd.read(|view| view.agents_at_work(&queue)) == 0 {
             return Err(Refusing::NoAgents);
         }
-        let since = call.lines_up_since.unwrap_or_else(|| self.now());
+        let since = call.lines_up_since;
         let node = self.node.clone();
         Ok(Verb::Enqueue {
             contact: QueuedContact {

@@ -5,7 +5,7 @@ use crate::call_backs::CallBack;
 use crate::call_flow::LinkedTicket;
 use crate::cti::Identification;
 use ringdown_routing::event::Event;
-use ringdown_routing::ids::ContactId;
+use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::verb::Answer;
 use ringdown_voice::call::{Dial, LegId};
 use ringdown_voice::media::MediaEvent;
@@ -19,6 +19,13 @@ pub(super) enum ShardInput {
     Media(MediaEvent),
     /// The desk changed.
     Desk(Arc<Event>),
+    /// The phone of the agent who is rung for a call is out of reach.
+    AgentGone {
+        /// The call.
+        contact: ContactId,
+        /// The agent.
+        agent: AgentId,
+    },
     /// The desk answered a verb of a call.
     Verb {
         /// The call.
@@ -99,5 +106,15 @@ impl ShardSender {
     /// Tells the shard unless it is full or has stopped.
     pub(super) fn tell_now(&self, input: ShardInput) -> bool {
         self.inputs.try_send(input).is_ok()
+    }
+}
+
+/// Tells the shard that has the contact's call; the lowest bits of its id name it, see
+/// [`House::mint_contact`](super::house::House::mint_contact).
+pub(super) async fn tell_shard_of(shards: &[ShardSender], contact: ContactId, input: ShardInput) {
+    // A call-back may have been noted by a gateway with more shards.
+    let index = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0) % shards.len().max(1);
+    if let Some(shard) = shards.get(index) {
+        shard.tell(input).await;
     }
 }

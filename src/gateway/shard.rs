@@ -173,6 +173,9 @@ impl Shard {
         match input {
             ShardInput::Media(event) => self.control.handle_media(event),
             ShardInput::Desk(event) => self.on_desk_event(now, &event),
+            ShardInput::AgentGone { contact, agent } => {
+                self.inputs.push_back((contact, Input::AgentGone { agent }));
+            }
             ShardInput::Verb { contact, outcome } => {
                 let input = outcome.map_or(Input::DeskLost, Input::Verb);
                 self.inputs.push_back((contact, input));
@@ -292,7 +295,7 @@ impl Shard {
         let rules = Arc::clone(&arrival.number.rules);
         let flow = call_flow::Flow::new(contact, leg, way_out_leg, rules);
         let flow = Course::Incoming(Box::new(flow));
-        let mut call = Call::new(flow, leg, arrival, self.house.new_ladder(at));
+        let mut call = Call::new(at, flow, leg, arrival, self.house.new_ladder(at));
         note_received(&mut call.ladder, at, trace::Leg::Caller, &incoming.invite);
         call.ladder.call_id(
             trace::Leg::Caller,
@@ -341,7 +344,7 @@ impl Shard {
         };
         let flow = Course::CallBack(Box::new(CallBackFlow::new(plan)));
         let ladder = self.house.new_ladder(at);
-        let mut call = Call::of_call_back(flow, caller_leg, arrival, ladder);
+        let mut call = Call::of_call_back(at, flow, caller_leg, arrival, ladder);
         let mut said = std::mem::take(&mut self.said);
         call.flow.start(&mut said);
         self.calls.insert(contact, call);
@@ -520,8 +523,9 @@ impl Shard {
                 }
             }
             Command::LinkTicket { keyed_in } => {
-                let now = self.house.now();
-                call.lines_up_since.get_or_insert(now);
+                if call.arrival.number.rules.time_to_key_in().is_some() {
+                    call.lines_up_since = self.house.now();
+                }
                 self.house
                     .link_ticket(&self.sender, contact, call, keyed_in);
             }

@@ -17,25 +17,35 @@ impl Flow {
             // The verb on its way (Abandon, Complete) settles an offer that crossed it.
             Stage::Identifying
             | Stage::Asking { .. }
-            | Stage::Linking
+            | Stage::Reserved { .. }
             | Stage::Ringing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
             | Stage::Leaving { .. }
+            | Stage::Settling { .. }
             | Stage::Over => {}
         }
     }
 
+    /// Rings the agent, who sees the ticket's number with the ring, so that comes first.
     pub(super) fn ring(&mut self, offer: Offer, out: &mut Vec<Command>) {
+        if self.ticket == TicketStage::Asked {
+            self.stage = Stage::Reserved { offer };
+            return;
+        }
         let Offer {
             token,
             agent,
             leg,
             deadline,
         } = offer;
-        self.stage = Stage::Ringing { token, leg };
+        self.stage = Stage::Ringing {
+            token,
+            agent: agent.clone(),
+            leg,
+        };
         out.push(Command::RingAgent {
             leg,
             agent,
@@ -55,7 +65,45 @@ impl Flow {
         {
             out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
             self.wait_again(now, out);
+        } else if let Stage::Reserved { offer } = &self.stage
+            && offer.token == lapsed
+        {
+            self.wait_again(now, out);
         }
+    }
+
+    /// The agent's phone is out of reach: it is not rung to the end, the caller goes to somebody else.
+    pub(super) fn on_agent_gone(&mut self, gone: &AgentId, out: &mut Vec<Command>) {
+        let token = match &self.stage {
+            Stage::Ringing { token, agent, leg } if agent == gone => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                *token
+            }
+            Stage::Reserved { offer } if offer.agent == *gone => offer.token,
+            // An offer that still waits for its turn finds no phone then; who has picked up is there.
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Enqueuing
+            | Stage::Waiting { .. }
+            | Stage::TakingCallBack
+            | Stage::Reserved { .. }
+            | Stage::Ringing { .. }
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::Talking { .. }
+            | Stage::TakingBack
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::FlowingOut { .. }
+            | Stage::Leaving { .. }
+            | Stage::Settling { .. }
+            | Stage::Over => return,
+        };
+        self.stage = Stage::Releasing;
+        let reason = DeclineReason::Unreachable;
+        out.push(Command::Change(Verb::Decline { token, reason }));
     }
 
     pub(super) fn on_agent_rings(&mut self, rings: LegId, out: &mut Vec<Command>) {
@@ -68,7 +116,7 @@ impl Flow {
 
     pub(super) fn on_picked_up(&mut self, picked: LegId, out: &mut Vec<Command>) {
         match &self.stage {
-            Stage::Ringing { token, leg } if *leg == picked => {
+            Stage::Ringing { token, leg, .. } if *leg == picked => {
                 let token = *token;
                 self.stage = Stage::Accepting { leg: picked };
                 out.push(Command::Change(Verb::Accept { token }));
@@ -84,7 +132,7 @@ impl Flow {
             Stage::Ringing { .. }
             | Stage::Identifying
             | Stage::Asking { .. }
-            | Stage::Linking
+            | Stage::Reserved { .. }
             | Stage::Enqueuing
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
@@ -98,6 +146,7 @@ impl Flow {
             | Stage::Elsewhere { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Settling { .. }
             | Stage::Over => out.push(Command::Voice(CallCommand::HangUp { leg: picked })),
         }
     }
@@ -175,7 +224,7 @@ impl Flow {
             | Stage::Ringing { .. }
             | Stage::Identifying
             | Stage::Asking { .. }
-            | Stage::Linking
+            | Stage::Reserved { .. }
             | Stage::Enqueuing
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
@@ -186,6 +235,7 @@ impl Flow {
             | Stage::Elsewhere { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Settling { .. }
             | Stage::Over => {}
         }
     }

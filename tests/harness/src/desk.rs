@@ -25,6 +25,7 @@ pub struct DeskPlan {
     sip: SocketAddr,
     web: SocketAddr,
     operations: SocketAddr,
+    sip_keys: String,
     queue_keys: String,
     trunk: String,
     sections: String,
@@ -39,6 +40,7 @@ impl DeskPlan {
             sip: free_address(),
             web: free_address(),
             operations: free_address(),
+            sip_keys: String::new(),
             queue_keys: String::new(),
             trunk: "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\ntrusted_identity = true\n".to_owned(),
             sections: String::new(),
@@ -59,6 +61,12 @@ impl DeskPlan {
     /// The desk's folder.
     pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Adds keys to `[sip]`, each with its line end.
+    pub fn sip_keys(mut self, keys: &str) -> Self {
+        self.sip_keys.push_str(keys);
+        self
     }
 
     /// Adds keys to the queue `desk`, each with its line end.
@@ -120,7 +128,7 @@ impl DeskPlan {
         let (first, last) = rtp_range();
         let text = format!(
             "data_dir = \"data\"\n\n[site]\nregion = \"TW\"\nlanguage = \"en\"\n\n\
-             [sip]\nlisten_udp = [\"{sip}\"]\nlisten_tcp = [\"{sip}\"]\ndomain = \"desk.localhost\"\n\n\
+             [sip]\nlisten_udp = [\"{sip}\"]\nlisten_tcp = [\"{sip}\"]\ndomain = \"desk.localhost\"\n{sip_keys}\n\
              [media]\nport_min = {first}\nport_max = {last}\n\n\
              [web]\nlisten = \"{web}\"\noperations_listen = \"{operations}\"\ntokens = [{{ name = \"tests\", token = \"{TOKEN}\", rights = \"write\" }}]\n\n\
              {trunk}\n\
@@ -130,6 +138,7 @@ impl DeskPlan {
             web = self.web,
             operations = self.operations,
             trunk = self.trunk,
+            sip_keys = self.sip_keys,
             queue_keys = self.queue_keys,
             sections = self.sections,
         );
