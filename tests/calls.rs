@@ -339,10 +339,26 @@ fn a_number_nobody_has_is_not_found_and_a_stranger_is_forbidden() {
     let mut caller = desk.caller("0912345678");
     let mut call = caller.call("999");
     assert_eq!(caller.final_status(&mut call), 404);
-    let closed = DeskPlan::new().trunks("").open(program());
+    let closed = DeskPlan::new()
+        .trunks("")
+        .sip_keys("phones = [\"192.0.2.0/24\"]\n")
+        .open(program());
     let mut stranger = closed.caller("0912345678");
     let mut call = stranger.call("100");
     assert_eq!(stranger.final_status(&mut call), 403);
+}
+
+#[test]
+fn who_calls_from_among_the_phones_is_challenged_whatever_the_name() {
+    let desk = DeskPlan::new()
+        .trunks("")
+        .agent_with_password("anna", "secret")
+        .open(program());
+    for name in ["anna", "mallory"] {
+        let mut phone = desk.caller(name);
+        let mut call = phone.call("100");
+        assert_eq!(phone.final_status(&mut call), 407, "{name}");
+    }
 }
 
 #[test]

@@ -95,7 +95,10 @@ fn sipp_registers_with_digest_and_strangers_are_refused() {
     })
     .must_succeed(PATIENCE);
     Sipp::start(&order("caller_unknown_number", "999")).must_succeed(PATIENCE);
-    let closed = DeskPlan::new().trunks("").open(program());
+    let closed = DeskPlan::new()
+        .trunks("")
+        .sip_keys("phones = [\"192.0.2.0/24\"]\n")
+        .open(program());
     let stranger = SippOrder {
         port: free_port(),
         ..SippOrder::caller("caller_from_nowhere", closed.sip, "100")

@@ -140,9 +140,8 @@ impl Door {
             Admission::Trunk(name) => Entry::Trunk(name),
             Admission::Silence(_) => Entry::Drop,
             Admission::Refuse => Entry::Respond(reply(403, "Forbidden")),
-            Admission::Prove if !inner.may_prove(source, invite) => {
-                Entry::Respond(reply(403, "Forbidden"))
-            }
+            // Whoever may have an account from there is challenged, whether or not the name they give has
+            // one: a refusal would tell which names exist.
             Admission::Prove => match inner.prove(now, invite, Header::ProxyAuthorization) {
                 Ok(user) => inner.entry_of(&user, source),
                 Err(refusal) => {
@@ -271,22 +270,6 @@ impl Inner {
         }
     }
 
-    /// Whether anybody who might call from there has an account: a trunk's caller has any number in From,
-    /// a phone has its own name there.
-    fn may_prove(&self, source: std::net::IpAddr, invite: &Message) -> bool {
-        let user = invite
-            .from()
-            .and_then(|from| from.uri())
-            .and_then(|uri| uri.user_text())
-            .unwrap_or_default();
-        self.accounts
-            .iter()
-            .any(|(name, account)| match &account.kind {
-                AccountKind::Agent => **name == *user,
-                AccountKind::Trunk(trunk) => self.filter.may_be_trunk(trunk, source),
-            })
-    }
-
     fn challenge(
         &self,
         now: Instant,
@@ -323,5 +306,100 @@ fn reply(status: u16, reason: &'static str) -> Reply {
         status,
         reason,
         headers: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use ringdown_voice::sip::flow::Transport;
+
+    fn door(now: Instant) -> Door {
+        let settings = DoorSettings {
+            filter: SourceFilterSettings::default(),
+            digest: ServerSettings::new("desk"),
+            registrar: RegistrarSettings::default(),
+        };
+        let door = Door::new(settings, [7; 32], now);
+        let anna = Account {
+            secret: Ha1::new("anna", "desk", "secret"),
+            kind: AccountKind::Agent,
+        };
+        door.set_accounts(Accounts::from([("anna".into(), anna)]));
+        door
+    }
+
+    fn request(method: &str, user: &str, proof: &str) -> Message {
+        let text = format!(
+            "{method} sip:100@desk SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK1\r\n\
+             From: <sip:{user}@desk>;tag=1\r\nTo: <sip:{user}@desk>\r\nCall-ID: 1\r\n\
+             CSeq: 1 {method}\r\nMax-Forwards: 70\r\nUser-Agent: phone\r\n{proof}\r\n"
+        );
+        Message::parse_datagram(Bytes::from(text)).unwrap()
+    }
+
+    fn from(address: &str) -> Flow {
+        Flow::new(Transport::Udp, address.parse().unwrap())
+    }
+
+    /// What a stranger gets who says to be `user`, first without and then with a wrong password.
+    fn answers(method: &str, user: &str) -> Vec<Reply> {
+        let now = Instant::now();
+        let (door, flow) = (door(now), from("127.0.0.1:5070"));
+        let ask = |proof: &str| {
+            let request = request(method, user, proof);
+            match method {
+                "REGISTER" => door.register(now, flow, &request, 1).unwrap(),
+                _ => match door.admit(now, &flow, &request, 1) {
+                    Entry::Respond(reply) => reply,
+                    other => panic!("{other:?}"),
+                },
+            }
+        };
+        let first = ask("");
+        let challenge = &first.headers[0].1;
+        let nonce = challenge
+            .split("nonce=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
+        let proof = |header| {
+            format!(
+                "{header}: Digest username=\"{user}\", realm=\"desk\", nonce=\"{}\", uri=\"sip:100@desk\", \
+                 algorithm=SHA-256, response=\"{}\", qop=auth, nc=00000001, cnonce=\"c\"\r\n",
+                nonce.unwrap(),
+                "0".repeat(64)
+            )
+        };
+        let header = match method {
+            "REGISTER" => "Authorization",
+            _ => "Proxy-Authorization",
+        };
+        let second = ask(&proof(header));
+        vec![first, second]
+    }
+
+    #[test]
+    fn a_name_that_exists_is_answered_like_one_that_does_not() {
+        for (method, status) in [("INVITE", 407), ("REGISTER", 401)] {
+            let known = answers(method, "anna");
+            assert_eq!(known, answers(method, "mallory"), "{method}");
+            assert!(
+                known.iter().all(|reply| reply.status == status),
+                "{known:?}"
+            );
+            assert!(known.iter().all(|reply| reply.headers.len() == 2));
+        }
+    }
+
+    #[test]
+    fn who_comes_from_nowhere_is_not_even_challenged() {
+        let now = Instant::now();
+        let (door, stranger) = (door(now), from("192.0.2.1:5060"));
+        let invite = request("INVITE", "anna", "");
+        assert_eq!(
+            door.admit(now, &stranger, &invite, 1),
+            Entry::Respond(reply(403, "Forbidden"))
+        );
     }
 }
