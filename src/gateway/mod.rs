@@ -7,23 +7,26 @@
 //! | module | what lives here |
 //! |---|---|
 //! | [`Gateway`] | start, and end in good order |
-//! | `shard`, `task`, `inputs`, `call` | the calls of one shard, its loop, what it is told |
+//! | `shards`, `shard`, `task`, `inputs`, `call` | the shards, the calls of one, its loop, what it is told |
 //! | `house` | what all shards share |
 //! | `door` | who may come in, and where phones are |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
 //! | `call_backs` | callers who are called back |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
+//! | `gauges` | what the operations pages ask |
 
 mod call;
 mod call_backs;
 mod desk;
 mod dialling;
 mod door;
+mod gauges;
 mod house;
 mod inputs;
 mod ladder;
 mod rules;
 mod shard;
+mod shards;
 mod speech;
 mod staff;
 mod start;

@@ -1,12 +1,20 @@
-//! What the configuration means for calls: from `[[number]]` and `[[queue]]` to a flow's rules.
+//! What the configuration means for calls: from `[[number]]` and `[[queue]]` to a flow's rules, from
+//! `[sip]` and `[[trunk]]` to the door and the way out.
 
+use super::dialling::Outbound;
+use super::door::{Door, DoorSettings};
 use crate::call_flow::{
     AnswerMode, AtClosing, LineRules, Lines, NumberRules, Phrase, Then, WayOut, WaysOut,
 };
 use crate::config::{self, Config, NoAgents};
+use rand::Rng;
 use ringdown_routing::ids::QueueId;
-use std::collections::BTreeMap;
+use ringdown_voice::sip::digest::{self, ServerSettings};
+use ringdown_voice::sip::registrar::RegistrarSettings;
+use ringdown_voice::sip::source_filter::{Proof, SourceFilterSettings, TrunkSource};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The word in `greeting` and `music` that stands for silence.
 pub(super) const NOTHING: &str = "none";
@@ -106,4 +114,60 @@ fn way_out(configured: &config::WayOut) -> WayOut {
             config::Then::Transfer(to) => Then::Transfer(to.as_str().into()),
         },
     }
+}
+
+/// Who may come in, and how they prove it.
+pub(super) fn door(config: &Config) -> Door {
+    let sip = &config.sip;
+    let settings = DoorSettings {
+        filter: SourceFilterSettings {
+            trunks: config.trunks.iter().map(trunk_source).collect(),
+            phones: sip.phones.iter().map(|range| range.0).collect(),
+            ..SourceFilterSettings::default()
+        },
+        digest: ServerSettings {
+            nonce_lifetime: sip.nonce_lifetime,
+            ..ServerSettings::new(sip.realm())
+        },
+        registrar: RegistrarSettings {
+            expires_min: sip.registration_min,
+            expires_max: sip.registration_max,
+            users_max: usize::try_from(config.limits.registrations_max).unwrap_or(usize::MAX),
+            ..RegistrarSettings::default()
+        },
+    };
+    Door::new(settings, rand::rng().random(), Instant::now())
+}
+
+fn trunk_source(trunk: &config::Trunk) -> TrunkSource {
+    TrunkSource {
+        name: trunk.name.as_str().into(),
+        networks: trunk.addresses.iter().map(|range| range.0).collect(),
+        // Who has an account at us from no fixed address proves it; a listed address is enough alone.
+        proof: if trunk.addresses.is_empty() {
+            Proof::Digest
+        } else {
+            Proof::Address
+        },
+    }
+}
+
+/// Trunks whose word about the caller is believed.
+pub(super) fn trusted_trunks(config: &Config) -> BTreeSet<Arc<str>> {
+    let trusted = config.trunks.iter().filter(|trunk| trunk.trusted_identity);
+    trusted.map(|trunk| trunk.name.as_str().into()).collect()
+}
+
+/// The first trunk that takes calls out.
+pub(super) fn outbound(config: &Config) -> Option<Outbound> {
+    config.trunks.iter().find_map(|trunk| {
+        let account = match (&trunk.user, &trunk.password) {
+            (Some(user), Some(password)) => Some(digest::Account::new(user, password.expose())),
+            (Some(_) | None, _) => None,
+        };
+        Some(Outbound {
+            uri: trunk.outbound.clone()?,
+            account,
+        })
+    })
 }

@@ -1,10 +1,11 @@
 //! What callers hear, in their language: from phrases to clips.
 
+use super::rules::NOTHING;
 use crate::call_flow::{Phrase, Refusing};
-use crate::config::Language;
+use crate::config::{Config, Language, NoAgents};
 use crate::site_prompts::SitePrompts;
 use ringdown_routing::ids::QueueId;
-use ringdown_voice::media::prompts::{Prompt, PromptLibrary};
+use ringdown_voice::media::prompts::{Folders, Prompt, PromptLibrary};
 use ringdown_voice::media::{Clips, Repeat};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,24 @@ struct HandleTime {
 }
 
 impl Speech {
-    pub(super) fn new(library: PromptLibrary, site: Arc<SitePrompts>) -> Self {
+    /// Reads the prompts and music that the configuration names; what is missing is told and left out.
+    pub(super) fn load(config: &Config, site: Arc<SitePrompts>) -> Self {
+        let folders = Folders {
+            prompts: config.media.prompts.clone(),
+            music: config.media.music.clone(),
+        };
+        let (library, warnings) = PromptLibrary::load(&folders, config.site.language.as_str());
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        for name in named(config) {
+            if site.clip(name, &config.site.language).is_none() {
+                tracing::warn!(
+                    name,
+                    "no usable {name}.wav is in the folders of [media]: nothing is played in its place"
+                );
+            }
+        }
         Self {
             library,
             site,
@@ -120,6 +138,26 @@ impl Speech {
         let voice = self.library.language(language.as_str());
         (self.library.phrase(voice, prompts), Repeat::Once)
     }
+}
+
+/// The names of the site's own prompts and pieces in the configuration.
+fn named(config: &Config) -> impl Iterator<Item = &str> {
+    let names = config.queues.iter().flat_map(|queue| {
+        let ways = [&queue.when_closed, &queue.when_full, &queue.when_waited];
+        let leave = match &queue.when_no_agents {
+            NoAgents::Leave(way) => Some(way),
+            NoAgents::Wait => None,
+        };
+        let said = ways
+            .into_iter()
+            .chain(leave)
+            .filter_map(|way| way.say.as_deref());
+        [queue.greeting.as_deref(), queue.music.as_deref()]
+            .into_iter()
+            .flatten()
+            .chain(said)
+    });
+    names.filter(|name| *name != NOTHING)
 }
 
 fn reason_prompts(reason: Refusing) -> &'static [Prompt] {

@@ -11,13 +11,13 @@ use ringdown_voice::sip::digest::Ha1;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Brings every change of the roster to the desk and the door, beginning with all of it.
+/// Brings every change of the roster since `before` to the desk and the door.
 pub(super) async fn follow(
     house: Arc<House>,
     config: Arc<Config>,
+    mut before: Arc<Roster>,
     mut rosters: watch::Receiver<Arc<Roster>>,
 ) {
-    let mut before = Arc::clone(&rosters.borrow_and_update());
     while rosters.changed().await.is_ok() {
         let after = Arc::clone(&rosters.borrow_and_update());
         apply(&house, &config, &before, &after).await;
