@@ -7,7 +7,7 @@
 //! | [`latch`], [`reception`], [`outgoing`] | a leg's peer, the stream from it, the one stream to it |
 //! | [`clip`] | what is played, encoded once and shared |
 //! | [`prompts`], [`tone`], [`wav`], [`resample`] | where clips come from: phrases, tones, files |
-//! | [`engine`], `threads` | the shell: few threads with sockets and clocks, and the door to them |
+//! | [`engine`], `threads`, `gather` | the shell: few threads with sockets and clocks, and the door to them |
 //! | [`port_range`] | which UDP ports are free |
 //! | [`terms`] | what a port is told, and what it tells |
 //!
@@ -20,6 +20,7 @@ pub mod clip;
 pub mod core;
 pub mod engine;
 pub mod g711;
+mod gather;
 pub mod latch;
 pub mod outgoing;
 mod port;

@@ -2,6 +2,7 @@
 
 use super::core::{Ports, Socket, Transmit};
 use super::engine::Bell;
+use super::gather::Gather;
 use super::port_range::PortRange;
 use super::rtcp::COMPOUND_BYTES_MAX;
 use super::rtp::PACKET_BYTES_MAX;
@@ -12,6 +13,7 @@ use std::io::ErrorKind;
 use std::net::UdpSocket as StdUdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// What a thread is ordered to do.
@@ -62,6 +64,7 @@ pub(super) struct Thread<F> {
     sockets: Vec<Option<Registered>>,
     /// Sockets that were left with packets unread, for the sake of the others.
     unread: Vec<Token>,
+    gather: Gather,
 }
 
 struct Registered {
@@ -78,12 +81,13 @@ enum Life {
 
 impl<F: Fn(Shard, MediaEvent)> Thread<F> {
     pub(super) fn new(parts: ThreadParts<F>) -> Self {
-        let silent_after = parts.silent_after;
+        let (now, silent_after) = (Instant::now(), parts.silent_after);
         Self {
             parts,
-            ports: Ports::new(Instant::now(), ntp_now(), silent_after),
+            ports: Ports::new(now, ntp_now(), silent_after),
             sockets: Vec::new(),
             unread: Vec::new(),
+            gather: Gather::new(now),
         }
     }
 
@@ -99,15 +103,16 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
                 tracing::error!(%error, "media thread ends: it cannot wait for packets");
                 return;
             }
-            let mut now = Instant::now();
+            let looked_at = Instant::now();
+            let (mut now, mut packets) = (looked_at, 0);
             // Orders come first: whoever orders and then sends a packet expects this order here.
             let life = self.take_orders(now);
             for token in std::mem::take(&mut self.unread) {
-                self.receive(now, token, &mut packet);
+                packets += self.receive(now, token, &mut packet);
             }
             for (event, count) in ready.iter().zip(1_usize..) {
                 if event.token() != BELL {
-                    self.receive(now, event.token(), &mut packet);
+                    packets += self.receive(now, event.token(), &mut packet);
                 }
                 if count.is_multiple_of(CLOCK_EVERY) {
                     now = Instant::now();
@@ -117,6 +122,11 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
             self.drain(now, &mut packet);
             if life == Life::Ends {
                 return;
+            }
+            self.gather.note(looked_at, packets);
+            let pause = self.gather.pause(looked_at, Instant::now());
+            if let Some(pause) = pause.filter(|_| self.unread.is_empty()) {
+                thread::sleep(pause);
             }
         }
     }
@@ -130,12 +140,13 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
             .map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Readiness is told once, so a socket is read until it is empty, or noted as unread.
-    fn receive(&mut self, now: Instant, token: Token, packet: &mut [u8; PACKET_BYTES_MAX]) {
+    /// Readiness is told once, so a socket is read until it is empty, or noted as unread. Gives how many
+    /// packets there were.
+    fn receive(&mut self, now: Instant, token: Token, packet: &mut [u8; PACKET_BYTES_MAX]) -> u32 {
         let (index, socket) = place_of(token);
-        for _ in 0..BURST_MAX {
+        for packets in 0..BURST_MAX {
             let Some(Some(sockets)) = self.sockets.get(usize::from(index)) else {
-                return;
+                return packets;
             };
             let received = match socket {
                 Socket::Rtp => sockets.rtp.recv_from(packet),
@@ -143,7 +154,7 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
             };
             let (bytes, source) = match received {
                 Ok(received) => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return packets,
                 // An answer to an earlier packet of ours (port unreachable): the next may be audio.
                 Err(_) => continue,
             };
@@ -171,6 +182,7 @@ impl<F: Fn(Shard, MediaEvent)> Thread<F> {
             }
         }
         self.unread.push(token);
+        BURST_MAX
     }
 
     fn take_orders(&mut self, now: Instant) -> Life {
@@ -283,7 +295,7 @@ pub(super) const BELL: Token = Token(usize::MAX);
 /// Sockets that are told ready at once; the rest is told at the next turn.
 const READY_MAX: usize = 1_024;
 /// Packets read from one socket before the others have their turn.
-const BURST_MAX: usize = 32;
+const BURST_MAX: u32 = 32;
 /// Sockets between two looks at the clock: 0.1 ms at 3 µs a packet.
 const CLOCK_EVERY: usize = 32;
 /// Seconds from 1900 to 1970.
