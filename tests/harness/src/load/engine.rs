@@ -2,7 +2,7 @@
 
 use super::leg::{Due, Leg, Side, Stage};
 use super::media::{self, GROUPS, Metronome, Stamp};
-use super::outcome::Outcome;
+use super::outcome::{NO_ANSWER, Outcome};
 use super::{Audio, Ending, Plan, Refill};
 use crate::measure::{machine_busy_s, processor_s, resident_kb};
 use crate::sip::{self, SipText};
@@ -242,7 +242,7 @@ impl<'p> Engine<'p> {
                 if self.legs[index].side == Side::Caller
                     && self.legs[index].stage == Stage::Inviting
                 {
-                    self.fail(408);
+                    self.fail(NO_ANSWER);
                 }
                 self.end(index, now);
             }
@@ -260,8 +260,8 @@ impl<'p> Engine<'p> {
         }
     }
 
-    fn fail(&mut self, status: u16) {
-        *self.outcome.failures.entry(status).or_default() += 1;
+    fn fail(&mut self, told: &str) {
+        *self.outcome.failures.entry(told.to_owned()).or_default() += 1;
         self.outcome.window.failed += u64::from(self.is_window());
     }
 
@@ -353,7 +353,7 @@ impl<'p> Engine<'p> {
                     let was_cancelled = status == 487 && matches!(self.phase, Phase::Drain { .. });
                     if self.legs[index].stage == Stage::Inviting {
                         if !was_cancelled {
-                            self.fail(status);
+                            self.fail(message.start_line().trim_start_matches("SIP/2.0 "));
                         }
                         self.end(index, now);
                     }

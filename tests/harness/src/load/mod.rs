@@ -11,7 +11,7 @@ mod media;
 mod outcome;
 
 pub use engine::run;
-pub use outcome::{Outcome, Window};
+pub use outcome::{NO_ANSWER, Outcome, Window};
 
 use std::net::SocketAddr;
 use std::time::Duration;

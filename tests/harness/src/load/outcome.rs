@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What stands in [`Outcome::failures`] for an INVITE that nobody answered.
+pub const NO_ANSWER: &str = "no answer";
+
 /// Counts of a whole run and measures of its window.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -12,8 +15,8 @@ pub struct Outcome {
     pub calls: u64,
     /// Calls answered.
     pub answered: u64,
-    /// Calls that ended otherwise, by final status; 408 stands for no answer at all.
-    pub failures: BTreeMap<u16, u64>,
+    /// Calls that ended otherwise, by the status and reason they were told; [`NO_ANSWER`] for none.
+    pub failures: BTreeMap<String, u64>,
     /// Messages of ours that had to be sent again.
     pub retransmissions: u64,
     /// INVITEs that agents got.
@@ -82,13 +85,8 @@ impl Outcome {
     /// Everything, as one JSON object.
     pub fn to_json(&self) -> Value {
         let window = &self.window;
-        let failures: BTreeMap<String, u64> = self
-            .failures
-            .iter()
-            .map(|(status, count)| (status.to_string(), *count))
-            .collect();
         json!({
-            "calls": self.calls, "answered": self.answered, "failures": failures, "retransmissions": self.retransmissions,
+            "calls": self.calls, "answered": self.answered, "failures": self.failures, "retransmissions": self.retransmissions,
             "agent_calls": self.agent_calls, "agent_answered": self.agent_answered, "agent_cancels": self.agent_cancels,
             "ended_by_gateway": self.ended_by_gateway, "heard": self.heard, "crossed": self.crossed, "left_over": self.left_over,
             "window": {
