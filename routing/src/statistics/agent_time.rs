@@ -1,6 +1,7 @@
 //! One agent's time: what they did at every instant, split by the clock.
 
 use super::counts::{Activity, AgentTime};
+use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
 use super::journey::QueueKey;
 use super::seen::{OriginKey, Seen};
 use crate::agent::Status;
@@ -17,15 +18,9 @@ const STRETCH_MS_MAX: i64 = 31 * 24 * 3_600 * 1_000;
 const HELD_MAX: usize = 256;
 
 /// One thing that changes what an agent does.
-#[derive(Clone, Debug)]
-pub(super) struct Turn {
-    at: Timestamp,
-    origin: OriginKey,
-    number: u64,
-    act: Act,
-}
+type Turn = Fact<Act>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Status(Presence),
     Reachable(bool),
@@ -92,7 +87,7 @@ pub(super) trait TimeSheet {
 #[derive(Clone, Debug, Default)]
 pub(super) struct AgentLine {
     clock: Clock,
-    pending: Vec<Turn>,
+    pending: Facts<Act>,
     is_shuffled: bool,
     /// The queues they serve by the latest word on it: instant, origin's name and number, queues.
     pub(super) serves: Option<(Timestamp, crate::ids::EventId, BTreeSet<QueueKey>)>,
@@ -112,11 +107,10 @@ impl AgentLine {
             number: event.id.number,
             act,
         };
-        self.is_shuffled |= self.pending.last().is_some_and(|last| {
-            last.at > turn.at
-                || (last.at == turn.at && (last.origin != turn.origin || last.number > turn.number))
+        self.is_shuffled |= self.pending.last().is_some_and(|(at, origin, number)| {
+            at > turn.at || (at == turn.at && (origin != turn.origin || number > turn.number))
         });
-        self.pending.push(turn);
+        self.pending.push(&turn);
     }
 
     /// Counts for good what happened up to `horizon`.
@@ -124,32 +118,183 @@ impl AgentLine {
         if self.pending.is_empty() {
             return;
         }
-        self.straighten(seen);
-        let due = self.pending.partition_point(|turn| turn.at <= horizon);
-        for turn in self.pending.drain(..due) {
-            self.clock.take(&turn, sheet);
+        let turns = self.straightened(seen);
+        self.is_shuffled = false;
+        let due = turns.partition_point(|turn| turn.at <= horizon);
+        for turn in turns.iter().take(due) {
+            self.clock.take(turn, sheet);
         }
+        self.pending = turns.into_iter().skip(due).collect();
     }
 
     /// Counts everything known up to `as_of`, without changing what is kept.
     pub(super) fn count(&self, seen: &Seen, as_of: Timestamp, sheet: &mut impl TimeSheet) {
-        let mut copy = self.clone();
-        copy.straighten(seen);
-        for turn in copy.pending.iter().filter(|turn| turn.at <= as_of) {
-            copy.clock.take(turn, sheet);
+        let mut clock = self.clock.clone();
+        for turn in self
+            .straightened(seen)
+            .iter()
+            .filter(|turn| turn.at <= as_of)
+        {
+            clock.take(turn, sheet);
         }
-        copy.clock.advance(as_of, sheet);
+        clock.advance(as_of, sheet);
     }
 
-    fn straighten(&mut self, seen: &Seen) {
+    fn straightened(&self, seen: &Seen) -> Vec<Turn> {
+        let mut turns: Vec<Turn> = self.pending.iter().collect();
         if self.is_shuffled {
-            self.pending.sort_by(|a, b| {
+            turns.sort_by(|a, b| {
                 (a.at, seen.name(a.origin), a.number).cmp(&(b.at, seen.name(b.origin), b.number))
             });
-            self.is_shuffled = false;
+        }
+        turns
+    }
+}
+
+impl Packed for Act {
+    fn pack(&self, at: Timestamp, out: &mut Packer) {
+        match *self {
+            Self::Status(presence) => out.unsigned(match presence {
+                Presence::Available => AVAILABLE,
+                Presence::NotReady => NOT_READY,
+                Presence::LoggedOff => LOGGED_OFF,
+            }),
+            Self::Reachable(is_reachable) => out.unsigned(match is_reachable {
+                true => WITHIN_REACH,
+                false => OUT_OF_REACH,
+            }),
+            Self::Offered {
+                contact,
+                token,
+                until,
+            } => {
+                out.unsigned(OFFERED);
+                out.contact(contact);
+                out.unsigned(token.as_u64());
+                out.instant(until, at);
+            }
+            Self::Answered { contact, token } => {
+                out.unsigned(ANSWERED);
+                out.contact(contact);
+                out.unsigned(token.as_u64());
+            }
+            Self::Held(contact) => {
+                out.unsigned(HELD);
+                out.contact(contact);
+            }
+            Self::Resumed(contact) => {
+                out.unsigned(RESUMED);
+                out.contact(contact);
+            }
+            Self::Ended {
+                contact,
+                wrap_up_until,
+            } => {
+                out.unsigned(match wrap_up_until {
+                    Some(_) => ENDED_WITH_WRAP_UP,
+                    None => ENDED,
+                });
+                out.contact(contact);
+                if let Some(until) = wrap_up_until {
+                    out.instant(until, at);
+                }
+            }
+            Self::Extended { contact, until } => {
+                out.unsigned(EXTENDED);
+                out.contact(contact);
+                out.instant(until, at);
+            }
+            Self::Released { contact, why } => {
+                out.unsigned(match contact {
+                    Some(_) => RELEASED,
+                    None => RELEASED_OF_ALL,
+                });
+                out.unsigned(match why {
+                    Release::Declined => 0,
+                    Release::RingTimeout => 1,
+                    Release::WrapUpOver => 2,
+                    Release::Other => 3,
+                });
+                if let Some(contact) = contact {
+                    out.contact(contact);
+                }
+            }
+            Self::Removed => out.unsigned(REMOVED),
+        }
+    }
+
+    fn unpack(at: Timestamp, from: &mut Unpacker<'_>) -> Self {
+        match from.unsigned() {
+            AVAILABLE => Self::Status(Presence::Available),
+            NOT_READY => Self::Status(Presence::NotReady),
+            LOGGED_OFF => Self::Status(Presence::LoggedOff),
+            WITHIN_REACH => Self::Reachable(true),
+            OUT_OF_REACH => Self::Reachable(false),
+            OFFERED => Self::Offered {
+                contact: from.contact(),
+                token: OfferToken::new(from.unsigned()),
+                until: from.instant(at),
+            },
+            ANSWERED => Self::Answered {
+                contact: from.contact(),
+                token: OfferToken::new(from.unsigned()),
+            },
+            HELD => Self::Held(from.contact()),
+            RESUMED => Self::Resumed(from.contact()),
+            ENDED => Self::Ended {
+                contact: from.contact(),
+                wrap_up_until: None,
+            },
+            ENDED_WITH_WRAP_UP => Self::Ended {
+                contact: from.contact(),
+                wrap_up_until: Some(from.instant(at)),
+            },
+            EXTENDED => Self::Extended {
+                contact: from.contact(),
+                until: from.instant(at),
+            },
+            RELEASED => {
+                let why = Release::unpack(from);
+                Self::Released {
+                    contact: Some(from.contact()),
+                    why,
+                }
+            }
+            RELEASED_OF_ALL => Self::Released {
+                contact: None,
+                why: Release::unpack(from),
+            },
+            _ => Self::Removed,
         }
     }
 }
+
+impl Release {
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        match from.unsigned() {
+            0 => Self::Declined,
+            1 => Self::RingTimeout,
+            2 => Self::WrapUpOver,
+            _ => Self::Other,
+        }
+    }
+}
+
+const AVAILABLE: u64 = 0;
+const NOT_READY: u64 = 1;
+const LOGGED_OFF: u64 = 2;
+const WITHIN_REACH: u64 = 3;
+const OUT_OF_REACH: u64 = 4;
+const OFFERED: u64 = 5;
+const ANSWERED: u64 = 6;
+const HELD: u64 = 7;
+const RESUMED: u64 = 8;
+const ENDED: u64 = 9;
+const ENDED_WITH_WRAP_UP: u64 = 10;
+const RELEASED: u64 = 11;
+const RELEASED_OF_ALL: u64 = 12;
+const EXTENDED: u64 = 13;
+const REMOVED: u64 = 14;
 
 impl Act {
     fn of(event: &Event) -> Option<Self> {

@@ -4,6 +4,7 @@
 //! which they came does not matter, and a later end revises what was counted.
 
 use super::counts::Counts;
+use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
 use super::seen::{OriginKey, Seen};
 use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
@@ -32,17 +33,11 @@ pub(super) struct CellKey {
     pub(super) channel: Channel,
 }
 
-/// One step, with what orders it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    pub(super) origin: OriginKey,
-    pub(super) number: u64,
-    pub(super) at: Timestamp,
-    pub(super) act: Act,
-}
+/// One step.
+pub(super) type Step = Fact<Act>;
 
 /// What a step changes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Enqueued {
         queue: QueueKey,
@@ -67,6 +62,89 @@ pub(super) enum Act {
     WrapUpOver,
 }
 
+impl Packed for Act {
+    fn pack(&self, at: Timestamp, out: &mut Packer) {
+        match *self {
+            Self::Enqueued { queue, since } => {
+                out.unsigned(ENQUEUED);
+                out.unsigned(u64::from(queue.0));
+                out.instant(since, at);
+            }
+            Self::Answered { wait_ms } => {
+                out.unsigned(ANSWERED);
+                out.unsigned(wait_ms);
+            }
+            Self::Requeued => out.unsigned(REQUEUED),
+            Self::Abandoned { wait_ms } => {
+                out.unsigned(ABANDONED);
+                out.unsigned(wait_ms);
+            }
+            Self::FlowedOut => out.unsigned(FLOWED_OUT),
+            Self::Ended {
+                talk_ms,
+                hold_ms,
+                wrap_up_until,
+            } => {
+                out.unsigned(match wrap_up_until {
+                    Some(_) => ENDED_WITH_WRAP_UP,
+                    None => ENDED,
+                });
+                out.unsigned(talk_ms);
+                out.unsigned(hold_ms);
+                if let Some(until) = wrap_up_until {
+                    out.instant(until, at);
+                }
+            }
+            Self::WrapUpExtended { until } => {
+                out.unsigned(WRAP_UP_EXTENDED);
+                out.instant(until, at);
+            }
+            Self::WrapUpOver => out.unsigned(WRAP_UP_OVER),
+        }
+    }
+
+    fn unpack(at: Timestamp, from: &mut Unpacker<'_>) -> Self {
+        match from.unsigned() {
+            ENQUEUED => Self::Enqueued {
+                queue: QueueKey(u32::try_from(from.unsigned()).unwrap_or(u32::MAX)),
+                since: from.instant(at),
+            },
+            ANSWERED => Self::Answered {
+                wait_ms: from.unsigned(),
+            },
+            REQUEUED => Self::Requeued,
+            ABANDONED => Self::Abandoned {
+                wait_ms: from.unsigned(),
+            },
+            FLOWED_OUT => Self::FlowedOut,
+            ENDED => Self::Ended {
+                talk_ms: from.unsigned(),
+                hold_ms: from.unsigned(),
+                wrap_up_until: None,
+            },
+            ENDED_WITH_WRAP_UP => Self::Ended {
+                talk_ms: from.unsigned(),
+                hold_ms: from.unsigned(),
+                wrap_up_until: Some(from.instant(at)),
+            },
+            WRAP_UP_EXTENDED => Self::WrapUpExtended {
+                until: from.instant(at),
+            },
+            _ => Self::WrapUpOver,
+        }
+    }
+}
+
+const ENQUEUED: u64 = 0;
+const ANSWERED: u64 = 1;
+const REQUEUED: u64 = 2;
+const ABANDONED: u64 = 3;
+const FLOWED_OUT: u64 = 4;
+const ENDED: u64 = 5;
+const ENDED_WITH_WRAP_UP: u64 = 6;
+const WRAP_UP_EXTENDED: u64 = 7;
+const WRAP_UP_OVER: u64 = 8;
+
 /// All that is known of one contact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Journey {
@@ -77,7 +155,7 @@ pub(super) struct Journey {
     pub(super) blocked_in: Option<Option<QueueKey>>,
     pub(super) has_failed: bool,
     pub(super) closed: Option<(Timestamp, ContactResult)>,
-    steps: Vec<Step>,
+    steps: Facts<Act>,
     is_shuffled: bool,
 }
 
@@ -123,8 +201,8 @@ impl Journey {
         self.is_shuffled |= self
             .steps
             .last()
-            .is_some_and(|last| last.origin != step.origin || last.number > step.number);
-        self.steps.push(step);
+            .is_some_and(|(_, origin, number)| origin != step.origin || number > step.number);
+        self.steps.push(&step);
     }
 
     /// Puts the steps in the order in which they happened: by number within an origin (clocks of two
@@ -134,8 +212,9 @@ impl Journey {
             return;
         }
         self.is_shuffled = false;
+        let mut steps: Vec<Step> = self.steps.iter().collect();
         let mut first: Vec<(OriginKey, Timestamp)> = Vec::new();
-        for step in &self.steps {
+        for step in &steps {
             match first.iter_mut().find(|(origin, _)| *origin == step.origin) {
                 Some((_, at)) => *at = (*at).min(step.at),
                 None => first.push((step.origin, step.at)),
@@ -147,9 +226,10 @@ impl Journey {
                 .find(|(origin, _)| *origin == step.origin)
                 .map(|(_, at)| *at)
         };
-        self.steps.sort_by(|a, b| {
+        steps.sort_by(|a, b| {
             (rank(a), seen.name(a.origin), a.number).cmp(&(rank(b), seen.name(b.origin), b.number))
         });
+        self.steps = steps.into_iter().collect();
     }
 
     /// Whether the steps stand in the order in which they happened.
@@ -190,7 +270,7 @@ impl Journey {
     /// Whether the end of an answered contact, and of its wrap-up, were told.
     fn is_worked_up(&self) -> bool {
         let mut wrap_up_is_open = None;
-        for step in &self.steps {
+        for step in self.steps.iter() {
             match step.act {
                 Act::Ended { wrap_up_until, .. } => wrap_up_is_open = Some(wrap_up_until.is_some()),
                 Act::WrapUpOver => wrap_up_is_open = Some(false),
@@ -281,7 +361,7 @@ impl Journey {
     /// Follows the steps and tells every stay in a queue, in order.
     fn visits(&self, mut tell: impl FnMut(Visit)) {
         let mut current: Option<Visit> = None;
-        for step in &self.steps {
+        for step in self.steps.iter() {
             match (step.act, &mut current) {
                 (Act::Enqueued { queue, .. }, Some(visit))
                     if visit.queue == queue && matches!(visit.outcome, Outcome::Waits) => {}

@@ -13,6 +13,7 @@
 
 mod agent_time;
 mod counts;
+mod facts;
 mod figures;
 mod journey;
 mod ledger;
@@ -167,7 +168,7 @@ pub struct Statistics {
     seen: Seen,
     newest: Timestamp,
     swept: Timestamp,
-    open: BTreeMap<ContactId, Journey>,
+    open: BTreeMap<ContactId, Box<Journey>>,
     due: BTreeSet<(Timestamp, ContactId)>,
     cells: BTreeMap<CellKey, Counts>,
     queues: Vec<QueueLine>,
@@ -351,7 +352,7 @@ impl Statistics {
         let hole_grace = self.rules.hole_grace();
         self.open.entry(contact).or_insert_with(|| {
             due.insert((at + hole_grace, contact));
-            Journey::default()
+            Box::default()
         })
     }
 
@@ -430,7 +431,7 @@ impl Statistics {
             && let Some((_, journey)) = self.open.pop_first()
         {
             self.health.with_holes += 1;
-            self.count_for_good(journey);
+            self.count_for_good(*journey);
         }
     }
 
@@ -458,7 +459,7 @@ impl Statistics {
         } else if !is_whole {
             self.health.with_holes += 1;
         }
-        self.count_for_good(journey);
+        self.count_for_good(*journey);
     }
 
     fn count_for_good(&mut self, mut journey: Journey) {

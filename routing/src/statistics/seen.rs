@@ -12,7 +12,7 @@ const RUNS_MAX: usize = 65_536;
 
 /// An origin by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct OriginKey(u32);
+pub(super) struct OriginKey(pub(super) u32);
 
 /// What was seen, by origin.
 #[derive(Clone, Debug, Default)]
