@@ -7,6 +7,7 @@ use ringdown_voice::media::{
 };
 use ringdown_voice::sdp::{Codec, Direction, Formats, RemoteMedia};
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -27,10 +28,13 @@ struct Phone {
 
 impl Desk {
     fn start(threads: usize) -> Self {
+        Self::start_within(10_000..=19_999, threads)
+    }
+
+    fn start_within(ports: RangeInclusive<u16>, threads: usize) -> Self {
         let (sender, events) = mpsc::channel();
         let settings = Settings {
-            // Apart from the usual range, which a gateway on this machine may have filled.
-            ports: 10_000..=19_999,
+            ports,
             threads,
             ..Settings::default()
         };
@@ -278,4 +282,19 @@ fn nonsense_from_the_network_stops_nothing() {
     // Some of the nonsense is RTP by its form; nothing of it is passed on.
     assert_eq!(agent.hear().1, payload(5));
     assert!(desk.close(&caller).packets_refused > 20);
+}
+
+/// Another program that has its own calls in the range takes neighbouring ports.
+#[test]
+fn a_long_row_of_ports_that_others_have_keeps_no_call_out() {
+    let (first, last) = (9_000, 9_499);
+    let others: Vec<UdpSocket> = (first..last - 100)
+        .filter_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok())
+        .collect();
+    let desk = Desk::start_within(first..=last, 1);
+    for owner in 0..40 {
+        desk.engine
+            .open(Owner(owner), Shard(0))
+            .unwrap_or_else(|fault| panic!("{fault}: call {owner}, {} others", others.len()));
+    }
 }

@@ -191,8 +191,12 @@ impl MediaEngine {
     pub fn open(&self, owner: Owner, shard: Shard) -> Result<PortHandle, OpenFault> {
         let shared = &*self.shared;
         let thread = usize::from(shard.0) % shared.mailboxes.len();
-        for _ in 0..BIND_TRIES {
-            let pair = shared.range().take().ok_or(OpenFault::PortsExhausted)?;
+        for attempt in 0..BIND_TRIES {
+            let pair = match attempt {
+                ..TRIES_IN_TURN => shared.range().take(),
+                _ => shared.range().take_anywhere(shared.random()),
+            };
+            let pair = pair.ok_or(OpenFault::PortsExhausted)?;
             let sockets = match bind_pair(shared.bind, pair.rtp) {
                 Ok((rtp, rtcp)) => Sockets { rtp, rtcp, shard },
                 Err(error) => {
@@ -330,8 +334,11 @@ fn bind_pair(address: IpAddr, port: u16) -> io::Result<(UdpSocket, UdpSocket)> {
 const TRAFFIC_CLASS: u32 = 46 << 2;
 /// Most media threads.
 pub const THREADS_MAX: usize = 64;
-/// Pairs that are tried when other programs sit on the range.
-const BIND_TRIES: usize = 64;
+/// Pairs that are tried when other programs sit on the range: with a tenth of it free, one call in a
+/// thousand finds none.
+const BIND_TRIES: u32 = 72;
+/// Pairs of these that are tried in turn before any.
+const TRIES_IN_TURN: u32 = 4;
 /// Commands that may wait for one thread; closing a port is taken beyond it.
 const ORDERS_MAX: usize = 65_536;
 /// A media thread keeps one packet on its stack.

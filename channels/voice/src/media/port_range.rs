@@ -46,6 +46,19 @@ impl PortRange {
     /// Takes the pair that was free for the longest time.
     pub fn take(&mut self) -> Option<Pair> {
         let index = self.free.pop_front()?;
+        self.name(index)
+    }
+
+    /// Takes any pair but one of the last that were given back: where others sit on one, they mostly sit on
+    /// its neighbours, too.
+    pub fn take_anywhere(&mut self, random: u64) -> Option<Pair> {
+        let old = (self.free.len() - self.free.len() / 4) as u64;
+        let place = usize::try_from(random.checked_rem(old)?).ok()?;
+        let index = self.free.swap_remove_front(place)?;
+        self.name(index)
+    }
+
+    fn name(&mut self, index: u16) -> Option<Pair> {
         let generation = self.generations.get_mut(usize::from(index))?;
         *generation = generation.wrapping_add(1);
         Some(Pair {
@@ -92,6 +105,31 @@ mod tests {
                 .collect();
             assert_eq!(taken, expected);
         }
+    }
+
+    #[test]
+    fn pairs_taken_anywhere_are_all_taken_once_and_the_newest_last() {
+        let mut range = PortRange::new(10_000..=10_399, 0);
+        let given_back: Vec<u16> = (0..20)
+            .filter_map(|_| range.take())
+            .map(|pair| pair.index)
+            .collect();
+        for index in &given_back {
+            range.give_back(*index);
+        }
+        let order: Vec<u16> = (0_u64..)
+            .map_while(|random| range.take_anywhere(random.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .map(|pair| pair.index)
+            .collect();
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..200).collect::<Vec<u16>>());
+        assert!(
+            order
+                .iter()
+                .take(100)
+                .all(|index| !given_back.contains(index))
+        );
     }
 
     #[test]
