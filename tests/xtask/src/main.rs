@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 const HELP: &str = "\
 cargo xtask load  [--calls 2000] [--rate 100] [--redis yes]   calls through the queue with audio; 0 failures wanted
-cargo xtask leak  [--calls 20000] [--rate 200]                memory slope over short calls; under 1 kB a call wanted
+cargo xtask leak  [--calls 20000] [--rate 200]                memory slope over short calls; under 1 kB a call wanted, 0.1 kB once stores are full
 cargo xtask bench [uas|queue|rate|bridge|waiting]...          the figures of README.md; all without a name
 cargo xtask core                                              the signalling core alone (cargo bench of channels/voice)
 cargo xtask config [--agents 20]                              prints the configuration of the runs
