@@ -55,6 +55,7 @@ pub(super) fn start(
                 index: sender.index().into(),
                 count: senders.len(),
             },
+            limits: limits(config),
             ..user_agent::Settings::new(places[0].clone())
         };
         let control = CallControl::new(UserAgent::new(settings, rand::random()));
@@ -62,6 +63,16 @@ pub(super) fn start(
         tasks.spawn(task::run(shard, inbox, receiver, shell.clone()));
     }
     tasks
+}
+
+/// One shard may have all the calls, each with its caller and whoever is rung.
+fn limits(config: &Config) -> user_agent::Limits {
+    let defaults = user_agent::Limits::default();
+    let calls_max = usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX);
+    user_agent::Limits {
+        dialogs_max: defaults.dialogs_max.max(calls_max.saturating_mul(2)),
+        ..defaults
+    }
 }
 
 /// What we write into Via and Contact: where we listen, or what the site says others see of us.
