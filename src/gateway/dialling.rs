@@ -8,6 +8,7 @@ use ringdown_voice::sip::digest::Account;
 use ringdown_voice::sip::flow::{Flow, Transport};
 use ringdown_voice::sip::registrar::NextHop;
 use ringdown_voice::sip::uri::{Scheme, Uri};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -162,18 +163,23 @@ impl Parties {
         let name = call
             .known()
             .map_or(claim.name.as_str(), |caller| caller.name.as_str());
-        let user = if claim.shown.is_empty() {
-            "anonymous"
-        } else {
-            &claim.shown
-        };
-        let user = escape_user(user);
+        let user = escape_user(&shown_user(&claim.shown));
         if name.is_empty() {
             format!("<sip:{user}@{}>", self.domain)
         } else {
             format!("\"{}\" <sip:{user}@{}>", quote(name), self.domain)
         }
     }
+}
+
+/// What a called phone shows of a caller: the number; of an address that is none, its user.
+fn shown_user(shown: &str) -> Cow<'_, str> {
+    if shown.is_empty() {
+        return "anonymous".into();
+    }
+    Uri::parse(shown.as_bytes())
+        .and_then(|uri| uri.user_text())
+        .map_or(shown.into(), Cow::Owned)
 }
 
 /// `X-Ringdown-Contact` and `X-Ringdown-Ticket`, by which a phone or desktop finds the record.
@@ -262,6 +268,14 @@ mod tests {
     fn names_are_quoted_and_users_escaped() {
         assert_eq!(quote("A \"B\" \\ 王\r\nX: y"), "A \\\"B\\\" \\\\ 王X: y");
         assert_eq!(escape_user("+886 2;x@y"), "+886%202;x%40y");
+    }
+
+    #[test]
+    fn a_phone_shows_the_number_or_the_user_of_who_calls() {
+        assert_eq!(shown_user("+886223456789"), "+886223456789");
+        assert_eq!(shown_user("sip:anna.lee@pbx.example:5070"), "anna.lee");
+        assert_eq!(shown_user("sip:pbx.example"), "sip:pbx.example");
+        assert_eq!(shown_user(""), "anonymous");
     }
 
     #[test]
