@@ -137,6 +137,42 @@ fn a_database_that_hangs_costs_no_call() {
 }
 
 #[test]
+fn a_caller_who_leaves_before_the_ticket_is_there_ends_once_and_has_one() {
+    let postgres = Postgres::start();
+    let desk = DeskPlan::new()
+        .section(&format!("[database]\nurl = \"{}\"\n", postgres.url()))
+        .open(program());
+    let held = postgres.hold_table("tickets");
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("200");
+    caller.must_get(&mut call, 180);
+    caller.cancel(&call);
+    assert_eq!(caller.final_status(&mut call), 487);
+    drop(held);
+    let contacts = desk.api.wait_until(
+        "/api/v1/contacts",
+        "one abandoned contact with a ticket",
+        PATIENCE,
+        |list| list["items"][0]["result"] == "abandoned" && !list["items"][0]["ticket"].is_null(),
+    );
+    assert_eq!(contacts["items"].as_array().map(Vec::len), Some(1));
+    let id = contacts["items"][0]["id"].as_str().unwrap_or("").to_owned();
+    let events = desk.api.get_json(&format!("/api/v1/contacts/{id}/events"));
+    let ends = events["items"].as_array().map_or(0, |events| {
+        events
+            .iter()
+            .filter(|event| event["event"] == "closed")
+            .count()
+    });
+    assert_eq!(ends, 1, "{events:#}");
+    let total = desk.api.get_json("/api/v1/statistics")["total"].clone();
+    assert_eq!(
+        (&total["offered"], &total["abandoned"]),
+        (&1.into(), &1.into())
+    );
+}
+
+#[test]
 fn a_full_disk_costs_no_call_and_is_told() {
     let (plan, mut anna) = DeskPlan::new().files_kb_max(400).agent_with_phone("anna");
     let mut desk = plan.open(program());
