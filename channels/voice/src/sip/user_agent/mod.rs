@@ -12,7 +12,9 @@
 //!
 //! What deliberately does not live here: who may call (the source filter and digest server), what a session
 //! description says (`sdp`), names of hosts (requests in a dialog go to addresses, or back to where the other
-//! side's messages come from).
+//! side's messages come from), and the choice of a stream for a long request (RFC 3261 §18.1.1): a request
+//! goes by the transport of its flow. Ours take some 900 bytes; where long routes make them more than 1,300,
+//! the other end is to be configured with `transport=tcp`, or its network has to bear fragments.
 
 mod close;
 mod dialog;
