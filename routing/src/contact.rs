@@ -3,7 +3,7 @@
 mod needs;
 
 use crate::ids::{AgentId, ContactId, IdFault, NodeId, OfferToken, QueueId};
-use crate::queue::Aging;
+use crate::queue::{Aging, QueueRules};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -87,6 +87,12 @@ pub struct QueuedContact {
     pub reserved: Option<Reserved>,
     /// When it first entered a queue; kept across re-queues, so that its place is kept.
     pub enqueued_at: Timestamp,
+    /// When it entered this queue, which is later where it was moved; kept by the desk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
+    /// How many of the queue's overflow steps could not take it; kept by the desk.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub overflows_refused: u16,
     /// The node that holds its legs or messages.
     pub node: NodeId,
     /// Agents who declined or let it ring, with the instant until which they are not asked again; kept
@@ -166,6 +172,8 @@ impl QueuedContact {
             skills: Needs::default(),
             reserved: None,
             enqueued_at,
+            entered_at: None,
+            overflows_refused: 0,
             node,
             avoid: std::collections::BTreeMap::new(),
         }
@@ -188,6 +196,13 @@ impl QueuedContact {
         now.since(self.enqueued_at)
     }
 
+    /// When it is due to go to another queue by these rules of its own, and to which.
+    pub fn overflow<'r>(&self, rules: &'r QueueRules) -> Option<(Timestamp, &'r QueueId)> {
+        let step = rules.overflow.get(usize::from(self.overflows_refused))?;
+        let since = self.entered_at.unwrap_or(self.enqueued_at);
+        Some((since + step.after, &step.to))
+    }
+
     /// When time alone next changes who may take it, after `now`.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let step = self.skills.next_change(self.waited(now));
@@ -202,6 +217,11 @@ impl QueuedContact {
     pub fn is_avoiding(&self, agent: &AgentId, now: Timestamp) -> bool {
         self.avoid.get(agent).is_some_and(|until| *until > now)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none_yet(count: &u16) -> bool {
+    *count == 0
 }
 
 /// Where a contact is.

@@ -100,6 +100,8 @@ impl Desk {
             Verb::Abandon { contact } => self.abandon(at, contact),
             Verb::Requeue { contact, reason } => self.requeue(at, contact, reason),
             Verb::FlowOut { contact, to } => self.flow_out(at, contact, to),
+            Verb::Move { contact, to } => self.move_to(at, contact, &to),
+            Verb::Reprioritise { contact, priority } => self.reprioritise(at, contact, priority),
             Verb::Complete {
                 contact,
                 by,

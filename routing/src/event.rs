@@ -5,7 +5,7 @@ use crate::contact::{Channel, Needs, Priority, QueuedContact, Reserved};
 use crate::ids::{AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, QueueId, TicketId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
-use crate::verb::{DeclineReason, RequeueReason, RestoredPlace};
+use crate::verb::{DeclineReason, Refusal, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -231,12 +231,25 @@ pub enum EventKind {
         /// From the first enqueue, in milliseconds.
         wait_ms: u64,
     },
-    /// It left the line unanswered, to somewhere else.
+    /// It left the line unanswered, to somewhere else. Where that is another queue of the desk, `Enqueued`
+    /// follows at once, with its first time of entry kept.
     Overflowed {
         /// Where to.
         to: String,
         /// From the first enqueue, in milliseconds.
         wait_ms: u64,
+    },
+    /// It should have gone to another queue, which could not take it; it waits on.
+    OverflowRefused {
+        /// The other queue.
+        to: QueueId,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// Somebody gave it another priority.
+    Reprioritised {
+        /// That.
+        priority: Priority,
     },
     /// It ended after an answer.
     Ended {

@@ -6,7 +6,7 @@
 use crate::agent::{AgentProfile, Doing};
 use crate::contact::{Channel, Place, PlaceInLine};
 use crate::event::{Event, EventKind};
-use crate::ids::{AgentId, ContactId, OfferToken};
+use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
 use crate::time::Timestamp;
 use crate::verb::RestoredPlace;
 use crate::view::{Counts, View};
@@ -164,6 +164,8 @@ enum Seen {
     Waiting,
     Offered(AgentId, OfferToken),
     Active(AgentId, OfferToken),
+    /// It left for elsewhere by the event of this number; in the next it may enter another queue.
+    FlowedOut(String, u64),
     Ended,
 }
 
@@ -187,7 +189,7 @@ impl Witness {
     pub fn ended(&self) -> usize {
         self.contacts
             .values()
-            .filter(|seen| **seen == Seen::Ended)
+            .filter(|seen| matches!(seen, Seen::Ended | Seen::FlowedOut(..)))
             .count()
     }
 
@@ -224,12 +226,22 @@ impl Witness {
         let after = match &event.kind {
             EventKind::Enqueued { channel, .. } => {
                 self.channels.insert(contact, *channel);
-                check(before.is_none(), "a_contact_enters_once", say)?;
+                let queue = event.queue.as_ref().map(QueueId::as_str);
+                let enters = match &before {
+                    None => true,
+                    Some(Seen::FlowedOut(to, number)) => {
+                        queue == Some(to) && event.id.number == number + 1
+                    }
+                    Some(Seen::Waiting | Seen::Offered(..) | Seen::Active(..) | Seen::Ended) => {
+                        false
+                    }
+                };
+                check(enters, "a_contact_enters_once", say)?;
                 Seen::Waiting
             }
             EventKind::Offered { token, .. } => {
                 check(
-                    before != Some(Seen::Ended),
+                    !matches!(before, Some(Seen::Ended | Seen::FlowedOut(..))),
                     "an_abandoned_contact_never_rings",
                     say,
                 )?;
@@ -264,13 +276,21 @@ impl Witness {
                 )?;
                 Seen::Waiting
             }
-            EventKind::Abandoned { .. } | EventKind::Overflowed { .. } => {
+            EventKind::Abandoned { .. } => {
                 check(
                     matches!(before, Some(Seen::Waiting | Seen::Offered(..))),
                     "every_arrival_ends_exactly_once",
                     say,
                 )?;
                 Seen::Ended
+            }
+            EventKind::Overflowed { to, .. } => {
+                check(
+                    matches!(before, Some(Seen::Waiting | Seen::Offered(..))),
+                    "every_arrival_ends_exactly_once",
+                    say,
+                )?;
+                Seen::FlowedOut(to.clone(), event.id.number)
             }
             EventKind::Ended { .. } => {
                 check(
@@ -299,6 +319,8 @@ impl Witness {
             | EventKind::OfferExpired { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }

@@ -16,6 +16,7 @@
 //! | [`view`] | the state of the desk as its events tell it, indexed |
 //! | [`policy`] | which contact next, and to whom |
 //! | [`simulation`] | the real desk and policy in virtual time, with people played |
+//! | [`estimate`] | how long somebody will wait |
 //! | [`invariants`] | what holds always, as checks for tests, replays and simulations |
 //!
 //! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
@@ -27,6 +28,7 @@ pub mod agent;
 pub mod contact;
 pub mod desk;
 mod elementary;
+pub mod estimate;
 pub mod event;
 pub mod ids;
 pub mod invariants;

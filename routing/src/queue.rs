@@ -65,6 +65,16 @@ impl From<u32> for Aging {
     }
 }
 
+/// Where a contact goes that has waited in a queue for a time. A step whose queue is closed, full or not
+/// there is passed over, and the contact waits for the next one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverflowStep {
+    /// The wait in this queue, not in those before it; more than none.
+    pub after: Duration,
+    /// The other queue.
+    pub to: QueueId,
+}
+
 /// The rules of one queue, as the policy and the stores need them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueRules {
@@ -89,6 +99,9 @@ pub struct QueueRules {
     /// Most contacts that may be offered or with an agent at once; `None` has no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_max: Option<u32>,
+    /// Where contacts go that wait here for long, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overflow: Vec<OverflowStep>,
     /// Whether the queue takes new contacts.
     pub is_open: bool,
     /// Service-level threshold T of the statistics; default 20 s.
@@ -110,6 +123,7 @@ impl QueueRules {
             decline_back_off: Duration::from_secs(30),
             waiting_max: None,
             active_max: None,
+            overflow: Vec::new(),
             is_open: true,
             service_level: Duration::from_secs(20),
             short_abandon: Duration::from_secs(5),

@@ -5,9 +5,9 @@
 //! obeyed: correctness never depends on who proposes.
 
 use crate::agent::{AgentProfile, Status};
-use crate::contact::QueuedContact;
+use crate::contact::{Priority, QueuedContact};
 use crate::event::{EndedBy, Event};
-use crate::ids::{AgentId, ContactId, NodeId, OfferToken};
+use crate::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,22 @@ pub enum Verb {
         /// Where to, in words or as a queue's name.
         to: String,
     },
+    /// The contact goes to another queue in one step, keeping its first time of entry, its needs and whose
+    /// it is; who rings for it is freed. Refused as an `Enqueue` there would be, and then it stays where
+    /// it is. In that queue already: `Done`.
+    Move {
+        /// The contact.
+        contact: ContactId,
+        /// The other queue.
+        to: QueueId,
+    },
+    /// The contact gets another priority, and with it another place.
+    Reprioritise {
+        /// The contact.
+        contact: ContactId,
+        /// The new priority.
+        priority: Priority,
+    },
     /// The contact ended after an answer: the agent goes to wrap-up, or to idle without one. Again for
     /// a contact that was completed: `Done`.
     Complete {
@@ -157,8 +173,9 @@ pub enum Verb {
         /// Where it is.
         place: RestoredPlace,
     },
-    /// Reaps what is due, at most [`REAPED_MAX`] of each kind: wrap-ups that are over, offers whose
-    /// lease ran out, one node that gave no sign of life. Run by every node.
+    /// Does what is due, at most [`REAPED_MAX`] of each kind: ends wrap-ups that are over and offers whose
+    /// lease ran out, moves contacts that have waited long enough for their queue's overflow, ends the
+    /// calls of one node that gave no sign of life. Run by every node.
     Expire,
 }
 

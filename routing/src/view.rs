@@ -52,6 +52,8 @@ pub struct View {
     lines: Lines,
     leases: BTreeSet<(Timestamp, ContactId)>,
     wrap_ups: BTreeSet<(Timestamp, ContactId, AgentId)>,
+    /// Waiting contacts by when they go to another queue.
+    overflows: BTreeSet<(Timestamp, ContactId)>,
     pauses: BTreeSet<(Timestamp, Pause)>,
     /// Waiting contacts that are somebody's.
     reserved_for: BTreeMap<AgentId, BTreeSet<ContactId>>,
@@ -257,11 +259,13 @@ impl View {
         self.last_event
     }
 
-    /// When something is due for [`crate::verb::Verb::Expire`] (a wrap-up or the lease of an offer).
+    /// When something is due for [`crate::verb::Verb::Expire`] (a wrap-up, the lease of an offer, an
+    /// overflow).
     pub fn next_due(&self) -> Option<Timestamp> {
         let lease = self.leases.first().map(|(at, _)| *at);
         let wrap_up = self.wrap_ups.first().map(|(at, ..)| *at);
-        lease.into_iter().chain(wrap_up).min()
+        let overflow = self.overflows.first().map(|(at, _)| *at);
+        lease.into_iter().chain(wrap_up).chain(overflow).min()
     }
 
     /// Offers whose lease is over at `now`, the oldest first.
@@ -270,6 +274,12 @@ impl View {
             .iter()
             .take_while(move |(lease, _)| *lease <= now)
             .map(|(_, contact)| *contact)
+    }
+
+    /// Contacts that are due to go to another queue at `now`, the longest due first.
+    pub(crate) fn overflows_due(&self, now: Timestamp) -> impl Iterator<Item = ContactId> {
+        let due = self.overflows.iter().take_while(move |(at, _)| *at <= now);
+        due.map(|(_, contact)| *contact)
     }
 
     /// Wrap-ups that are over at `now`, the oldest first.

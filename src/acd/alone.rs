@@ -122,6 +122,8 @@ impl Alone {
             | EventKind::Answered { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::KeyedIn { .. }

@@ -251,6 +251,8 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::WrapUpExtended { .. }
         | EventKind::Ready { .. }
         | EventKind::AgentStatus { .. }
+        | EventKind::OverflowRefused { .. }
+        | EventKind::Reprioritised { .. }
         | EventKind::NextStatus { .. }
         | EventKind::AgentReachable { .. }
         | EventKind::QueueChanged { .. }

@@ -9,7 +9,7 @@
 //! | `meta` | hash | the shard | numbers of events and offers must never restart |
 //! | `queues`, `agents`, `states` | hash | configuration, `set_queue`, `set_agent` | until `remove_agent` |
 //! | `contacts`, `places`, `avoid`, `offers`, `unanswered`, `taken` | hash | the contact | until it ends; a lost node's contacts are ended by `expire` |
-//! | `leases`, `wrap_ups`, `nodes` | sorted set | `expire` | each member is reaped when due |
+//! | `leases`, `wrap_ups`, `overflows`, `nodes` | sorted set | `expire` | each member is reaped when due |
 //! | `ended`, `ended_at` | hash, sorted set | `expire` | members go after ten minutes or beyond 20,000 |
 //! | `events` | stream | the verbs | trimmed to about [`EVENTS_KEPT`] entries |
 //! | `leader` | string | the leading dispatcher | expires by itself |
@@ -23,7 +23,7 @@ pub(super) const EVENTS_KEPT: usize = 100_000;
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     /// Those of every verb, in the order that `desk.lua` lists.
-    desk: [String; 16],
+    desk: [String; 17],
     leader: String,
     written: String,
 }
@@ -49,6 +49,7 @@ impl Keys {
                 "ended_at",
                 "events",
                 "taken",
+                "overflows",
             ]
             .map(name),
             leader: name("leader"),

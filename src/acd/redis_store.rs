@@ -157,7 +157,7 @@ impl RedisStore {
             .arg(self.keys.desk())
             .arg(at.as_millis());
         match request {
-            Request::Change(change) => add_arguments(&mut cmd, &change.verb),
+            Request::Change(change) => add_arguments(&mut cmd, &change.verb, at),
             Request::Publish(draft) => {
                 cmd.arg(to_json(draft));
             }
@@ -218,7 +218,7 @@ impl QueueStore for RedisStore {
     }
 }
 
-fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
+fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
     match verb {
         Verb::SetQueue { rules } => cmd.arg(rules.id.as_str()).arg(to_json(rules)),
         Verb::SetAgent { profile } => cmd.arg(profile.id.as_str()).arg(to_json(profile)),
@@ -234,6 +234,8 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
         Verb::Enqueue { contact } => {
             let mut record = contact.clone();
             record.avoid.clear();
+            record.entered_at = Some(at);
+            record.overflows_refused = 0;
             cmd.arg(contact.id.to_string()).arg(to_json(&record))
         }
         Verb::AgentStatus { agent, status } => cmd.arg(agent.as_str()).arg(to_json(status)),
@@ -247,6 +249,8 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb) {
         Verb::RingTimeout { token } => cmd.arg(token.as_u64()).arg(RING_ON_NO_ANSWER),
         Verb::Abandon { contact } => cmd.arg(contact.to_string()),
         Verb::Requeue { contact, reason } => cmd.arg(contact.to_string()).arg(word(reason)),
+        Verb::Move { contact, to } => cmd.arg(contact.to_string()).arg(to.as_str()),
+        Verb::Reprioritise { contact, priority } => cmd.arg(contact.to_string()).arg(priority.0),
         Verb::FlowOut { contact, to } => cmd.arg(contact.to_string()).arg(to),
         Verb::Complete {
             contact,

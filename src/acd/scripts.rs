@@ -36,7 +36,7 @@ pub(super) struct Scripts {
     pub(super) publish: LuaScript,
     pub(super) forget_written: LuaScript,
     pub(super) join: LuaScript,
-    verbs: [LuaScript; 19],
+    verbs: [LuaScript; 21],
 }
 
 impl Scripts {
@@ -68,6 +68,8 @@ impl Scripts {
                 include_str!("lua/restore.lua"),
                 include_str!("lua/expire.lua"),
                 include_str!("lua/extend_wrap_up.lua"),
+                include_str!("lua/move.lua"),
+                include_str!("lua/reprioritise.lua"),
             ]
             .map(with_desk),
         }
@@ -95,6 +97,8 @@ impl Scripts {
             Verb::Restore { .. } => 16,
             Verb::Expire => 17,
             Verb::ExtendWrapUp { .. } => 18,
+            Verb::Move { .. } => 19,
+            Verb::Reprioritise { .. } => 20,
         };
         &self.verbs[place]
     }

@@ -244,6 +244,24 @@ fn check_queue(
             "must be at least 5; leave it out for no announcements",
         );
     }
+    for (step, overflow) in queue.overflow.iter().enumerate() {
+        let path = |key| {
+            [
+                Key("queue"),
+                Index(place),
+                Key("overflow"),
+                Index(step),
+                Key(key),
+            ]
+        };
+        if overflow.after.is_zero() {
+            source.note_at(&path("after_s"), "must be above 0");
+        }
+        if overflow.to == queue.id {
+            source.note_at(&path("to"), "the overflow leads back into the same queue");
+        }
+        check_known(source, &path("to"), "queue", overflow.to.as_str(), queues);
+    }
     check_queue_hours(config, source, &path("hours"), queue, queues);
     if queue.callback.tries == 0 || queue.callback.ring.is_zero() {
         source.note_at(&path("callback"), "`tries` and `ring_s` must be above 0");

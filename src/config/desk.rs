@@ -5,7 +5,7 @@ use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
-use ringdown_routing::queue::{Aging, QueueRules, Strategy};
+use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -74,6 +74,10 @@ pub struct Queue {
         deserialize_with = "seconds"
     )]
     pub wait_max: Duration,
+    /// Where callers go that wait here for long, in order of time; a queue that is closed or full is passed
+    /// over.
+    #[serde(default)]
+    pub overflow: Vec<Overflow>,
     /// How often position and wait are announced; never when not given.
     #[serde(
         rename = "announce_every_s",
@@ -146,10 +150,31 @@ impl Queue {
             decline_back_off: self.decline_back_off,
             waiting_max: Some(self.waiting_max),
             active_max: self.active_max,
+            overflow: self.overflow.iter().map(Overflow::step).collect(),
             is_open,
             service_level: self.service_level,
             short_abandon: self.short_abandon,
             ..QueueRules::with_defaults(self.id.clone())
+        }
+    }
+}
+
+/// One element of `overflow`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overflow {
+    /// The wait in this queue.
+    #[serde(rename = "after_s", deserialize_with = "seconds")]
+    pub after: Duration,
+    /// The other queue.
+    pub to: QueueId,
+}
+
+impl Overflow {
+    fn step(&self) -> OverflowStep {
+        OverflowStep {
+            after: self.after,
+            to: self.to.clone(),
         }
     }
 }

@@ -250,3 +250,44 @@ hours = []
         ],
     );
 }
+
+#[test]
+fn an_overflow_leads_to_another_queue_after_a_while() {
+    let text = format!(
+        r#"{SITE}[[queue]]
+id = "a"
+active_max = 5
+wrap_up_max_s = 90
+overflow = [{{ after_s = 60, to = "b" }}, {{ after_s = 0, to = "a" }}]
+[[queue]]
+id = "b"
+[[agent]]
+id = "anna"
+capacity = {{ voice = 1, chat = 3 }}
+capacity_total = 3
+while_holding = {{ voice = {{ chat = 0 }} }}
+interrupted_by = {{ chat = ["voice"] }}
+"#
+    );
+    check(
+        &text,
+        &[],
+        &[
+            "r.toml:7:53: must be above 0",
+            "r.toml:7:61: the overflow leads back into the same queue",
+        ],
+    );
+    let text = text.replace(", { after_s = 0, to = \"a\" }", "");
+    let config = Config::parse(Path::new("r.toml"), &text, &[]).unwrap();
+    let rules = config.queues[0].rules(true);
+    assert_eq!(rules.overflow[0].after.as_secs(), 60);
+    assert_eq!(
+        (rules.active_max, rules.wrap_up_max.as_secs()),
+        (Some(5), 90)
+    );
+    let profile = config.agents[0].profile();
+    assert_eq!(
+        (profile.capacity_total, profile.while_holding.len()),
+        (Some(3), 1)
+    );
+}

@@ -324,6 +324,8 @@ impl Patch {
             | EventKind::KeyedIn { .. }
             | EventKind::MediaReport { .. }
             | EventKind::QueueChanged { .. }
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::AgentChanged { .. }
             | EventKind::Restored { .. }

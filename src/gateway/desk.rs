@@ -44,7 +44,7 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
     while let Some(notice) = events.next().await {
         match notice {
             Notice::Event(event) => {
-                learn(&house, &event);
+                house.speech.learn(&event);
                 try_again_later(&house, &event);
                 if is_for_a_call_back(&event) {
                     call_backs::claim(&house, event, &shards);
@@ -122,21 +122,4 @@ fn try_again_later(house: &Arc<House>, event: &Event) {
             });
         }
     });
-}
-
-/// Takes the handle time of a contact that ended into the estimate of waits.
-fn learn(house: &House, event: &Event) {
-    if let EventKind::Ended {
-        talk_ms,
-        hold_ms,
-        wrap_up_until,
-        ..
-    } = &event.kind
-        && let Some(queue) = &event.queue
-    {
-        let wrap_up = wrap_up_until.map_or(Duration::ZERO, |until| until.since(event.at));
-        house
-            .speech
-            .learn(queue, Duration::from_millis(talk_ms + hold_ms) + wrap_up);
-    }
 }

@@ -4,11 +4,12 @@ use super::rules::NOTHING;
 use crate::call_flow::{Phrase, Refusing};
 use crate::config::{Config, Language, NoAgents};
 use crate::site_prompts::SitePrompts;
+use ringdown_routing::estimate::Pace;
+use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
 use ringdown_voice::media::prompts::{Folders, Prompt, PromptLibrary};
 use ringdown_voice::media::{Clips, Repeat};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The prompts, the music, and how long callers wait lately.
@@ -16,13 +17,7 @@ use std::time::Duration;
 pub(super) struct Speech {
     library: PromptLibrary,
     site: Arc<SitePrompts>,
-    handle_times: Mutex<BTreeMap<QueueId, HandleTime>>,
-}
-
-/// The mean time a contact takes its agent, newer contacts weighing more.
-#[derive(Clone, Copy, Debug)]
-struct HandleTime {
-    mean: Duration,
+    pace: Mutex<Pace>,
 }
 
 impl Speech {
@@ -47,7 +42,7 @@ impl Speech {
         Self {
             library,
             site,
-            handle_times: Mutex::default(),
+            pace: Mutex::default(),
         }
     }
 
@@ -92,36 +87,23 @@ impl Speech {
         self.library.phrase(voice, &prompts)
     }
 
-    /// The wait at a position with that many agents, as STATISTICS defines it with nobody hanging up:
-    /// every agent frees one place in one mean handle time. `None` without agents or experience.
+    /// The wait at a position with that many agents; `None` without agents or experience.
     pub(super) fn estimated_wait(
         &self,
         queue: &QueueId,
         position: usize,
         agents: usize,
     ) -> Option<Duration> {
-        let times = self
-            .handle_times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mean = times.get(queue)?.mean;
-        let agents = u32::try_from(agents).ok().filter(|agents| *agents > 0)?;
-        let position = u32::try_from(position).ok()?;
-        Some(mean.saturating_mul(position) / agents)
+        self.pace().estimated_wait(queue, position, agents)
     }
 
-    /// Learns from a contact that ended how long one takes.
-    pub(super) fn learn(&self, queue: &QueueId, handled: Duration) {
-        let mut times = self
-            .handle_times
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match times.get_mut(queue) {
-            Some(time) => time.mean = (time.mean * (MEMORY - 1) + handled) / MEMORY,
-            None => {
-                times.insert(queue.clone(), HandleTime { mean: handled });
-            }
-        }
+    /// Learns from an event how long contacts take and how long callers wait.
+    pub(super) fn learn(&self, event: &Event) {
+        self.pace().observe(event);
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Subject of a ticket that a call opens.
@@ -171,6 +153,3 @@ fn reason_prompts(reason: Refusing) -> &'static [Prompt] {
         Refusing::Fault => &[Prompt::TechnicalProblem, Prompt::ThankYouGoodbye],
     }
 }
-
-/// How many contacts the mean handle time remembers.
-const MEMORY: u32 = 20;

@@ -112,6 +112,8 @@ impl Counted {
             | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }

@@ -1,9 +1,9 @@
 //! The verbs of a contact's way through the line, offers apart.
 
 use super::{Decided, Desk, Rest, about, about_pair, millis};
-use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::contact::{Place, PlacedContact, Priority, QueuedContact};
 use crate::event::{EndedBy, EventDraft, EventKind};
-use crate::ids::ContactId;
+use crate::ids::{ContactId, QueueId};
 use crate::time::Timestamp;
 use crate::verb::{Answer, End, Refusal, RequeueReason};
 use std::time::Duration;
@@ -16,20 +16,26 @@ impl Desk {
         if self.ended.how(contact.id).is_some() {
             return Err(Refusal::AlreadyEnded);
         }
-        let rules = self
-            .view
-            .queue(&contact.queue)
-            .ok_or(Refusal::UnknownQueue)?;
+        self.may_enter(&contact.queue)?;
+        self.emit_enqueued(at, contact);
+        Ok(Answer::Done)
+    }
+
+    /// Why a queue cannot take one more contact.
+    pub(super) fn may_enter(&self, queue: &QueueId) -> Result<(), Refusal> {
+        let rules = self.view.queue(queue).ok_or(Refusal::UnknownQueue)?;
         if !rules.is_open {
             return Err(Refusal::QueueClosed);
         }
-        let unanswered = self.view.unanswered(&contact.queue);
-        if rules
-            .waiting_max
-            .is_some_and(|most| unanswered >= usize::try_from(most).unwrap_or(usize::MAX))
-        {
+        let unanswered = self.view.unanswered(queue);
+        let is_full = |most| unanswered >= usize::try_from(most).unwrap_or(usize::MAX);
+        if rules.waiting_max.is_some_and(is_full) {
             return Err(Refusal::QueueFull);
         }
+        Ok(())
+    }
+
+    fn emit_enqueued(&mut self, at: Timestamp, contact: QueuedContact) {
         let kind = EventKind::Enqueued {
             priority: contact.priority,
             channel: contact.channel,
@@ -39,6 +45,47 @@ impl Desk {
             node: contact.node,
         };
         self.emit(EventDraft::of_contact(at, contact.id, kind).in_queue(contact.queue));
+    }
+
+    pub(super) fn move_to(&mut self, at: Timestamp, contact: ContactId, to: &QueueId) -> Decided {
+        let placed = self.find(contact, Refusal::NotWaiting)?;
+        if let Place::Active { .. } = placed.place {
+            return Err(Refusal::NotWaiting);
+        }
+        if placed.record.queue == *to {
+            return Ok(Answer::Done);
+        }
+        self.may_enter(to)?;
+        let wait_ms = millis(placed.record.waited(at));
+        let kind = EventKind::Overflowed {
+            to: to.to_string(),
+            wait_ms,
+        };
+        self.emit(about_pair(at, &placed, kind));
+        let record = QueuedContact {
+            queue: to.clone(),
+            ..placed.record.clone()
+        };
+        self.emit_enqueued(at, record);
+        if let Some((agent, _)) = placed.place.held_by() {
+            self.free_agent(at, agent, &placed, Rest::default());
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn reprioritise(
+        &mut self,
+        at: Timestamp,
+        contact: ContactId,
+        priority: Priority,
+    ) -> Decided {
+        let placed = self.find(contact, Refusal::NotWaiting)?;
+        if let Place::Active { .. } = placed.place {
+            return Err(Refusal::NotWaiting);
+        }
+        if placed.record.priority != priority {
+            self.emit(about(at, &placed, EventKind::Reprioritised { priority }));
+        }
         Ok(Answer::Done)
     }
 

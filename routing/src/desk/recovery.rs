@@ -3,7 +3,7 @@
 use super::{Decided, Desk, Rest, about, about_pair};
 use crate::contact::{Place, PlacedContact, QueuedContact};
 use crate::event::{ContactResult, EndedBy, EventDraft, EventKind};
-use crate::ids::{AgentId, NodeId};
+use crate::ids::{AgentId, ContactId, NodeId};
 use crate::time::Timestamp;
 use crate::verb::{Answer, End, REAPED_MAX, Refusal, RequeueReason, RestoredPlace};
 use std::time::Duration;
@@ -33,6 +33,10 @@ impl Desk {
         for placed in lapsed {
             self.reap_offer(at, &placed);
         }
+        let due: Vec<_> = self.view.overflows_due(at).take(REAPED_MAX).collect();
+        for contact in due {
+            self.overflow(at, contact);
+        }
         let silent = self
             .nodes
             .iter()
@@ -57,6 +61,28 @@ impl Desk {
         };
         self.emit(about_pair(at, placed, kind));
         self.free_agent(at, agent, placed, Rest::default());
+    }
+
+    /// Moves a contact to the first of the queues for which it has waited long enough that can take it.
+    fn overflow(&mut self, at: Timestamp, contact: ContactId) {
+        while let Some(placed) = self.view.contact(contact).cloned()
+            && let Some(rules) = self.view.queue(&placed.record.queue)
+            && let Some((due, to)) = placed.record.overflow(rules)
+            && due <= at
+        {
+            let to = to.clone();
+            // A queue is no other than itself.
+            let moved = if to == placed.record.queue {
+                Err(Refusal::UnknownQueue)
+            } else {
+                self.move_to(at, contact, &to)
+            };
+            let Err(reason) = moved else {
+                return;
+            };
+            let kind = EventKind::OverflowRefused { to, reason };
+            self.emit(about(at, &placed, kind));
+        }
     }
 
     fn lose_node(&mut self, at: Timestamp, node: NodeId) {

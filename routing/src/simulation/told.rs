@@ -137,6 +137,8 @@ impl<'a> Narrator<'a> {
             | EventKind::Requeued { .. }
             | EventKind::Held
             | EventKind::Resumed
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::WrapUpExtended { .. }
             | EventKind::Intervened { .. }

@@ -366,6 +366,8 @@ impl Act {
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }

@@ -330,6 +330,8 @@ impl Statistics {
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
             | EventKind::AgentRemoved
+            | EventKind::OverflowRefused { .. }
+            | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }

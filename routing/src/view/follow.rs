@@ -32,6 +32,8 @@ impl View {
                         skills: skills.clone(),
                         reserved: reserved.clone(),
                         enqueued_at: *enqueued_at,
+                        entered_at: Some(event.at),
+                        overflows_refused: 0,
                         node: node.clone(),
                         avoid: BTreeMap::new(),
                     });
@@ -46,6 +48,14 @@ impl View {
                 }
             }
             EventKind::Requeued { retry_at, .. } => self.apply_requeued(event, *retry_at),
+            EventKind::OverflowRefused { .. } => {
+                self.change_record(event, |record| {
+                    record.overflows_refused = record.overflows_refused.saturating_add(1);
+                });
+            }
+            EventKind::Reprioritised { priority } => {
+                self.change_record(event, |record| record.priority = *priority);
+            }
             EventKind::Abandoned { .. } | EventKind::Overflowed { .. } => self.leave(event.contact),
             EventKind::Ended {
                 wrap_up_until,
@@ -208,6 +218,15 @@ impl View {
                 change(hold);
             }
         });
+    }
+
+    fn change_record(&mut self, event: &Event, change: impl FnOnce(&mut QueuedContact)) {
+        if let Some(id) = event.contact
+            && let Some(mut contact) = self.take_contact(id)
+        {
+            change(&mut contact.record);
+            self.put_contact(contact);
+        }
     }
 
     fn channel_of(&self, contact: ContactId) -> Channel {

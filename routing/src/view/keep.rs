@@ -12,8 +12,11 @@ use crate::verb::LEASE_GRACE;
 impl View {
     /// Takes the rules of a queue. Who waits there stands where the new rules say.
     pub(super) fn put_rules(&mut self, rules: QueueRules) {
-        let is_same_order =
-            |known: &QueueRules| known.aging == rules.aging && known.strategy == rules.strategy;
+        let is_same_order = |known: &QueueRules| {
+            known.aging == rules.aging
+                && known.strategy == rules.strategy
+                && known.overflow == rules.overflow
+        };
         if self.queues.get(&rules.id).is_some_and(is_same_order) {
             let queue = rules.id.clone();
             self.queues.insert(queue.clone(), rules);
@@ -51,6 +54,7 @@ impl View {
             Place::Waiting => {
                 self.counts.waiting += 1;
                 self.stand(record, place);
+                self.overflows.extend(self.overflow_of(record));
             }
             Place::Offered {
                 token, deadline, ..
@@ -87,6 +91,9 @@ impl View {
             Place::Waiting => {
                 self.counts.waiting -= 1;
                 self.lines.remove_contact(id);
+                if let Some(overflow) = self.overflow_of(record) {
+                    self.overflows.remove(&overflow);
+                }
                 if let Some(reserved) = &record.reserved
                     && let Some(contacts) = self.reserved_for.get_mut(&reserved.agent)
                 {
@@ -153,6 +160,12 @@ impl View {
         for contact in contacts {
             self.stand_anew(contact);
         }
+    }
+
+    fn overflow_of(&self, record: &QueuedContact) -> Option<(Timestamp, ContactId)> {
+        let rules = self.queues.get(&record.queue)?;
+        let (at, _) = record.overflow(rules)?;
+        Some((at, record.id))
     }
 
     fn let_go_one(&mut self, queue: &QueueId) {

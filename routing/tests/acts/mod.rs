@@ -5,7 +5,7 @@ use ringdown_routing::agent::{AgentProfile, Precedence, Served, Status};
 use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact, Reserved, SkillStep};
 use ringdown_routing::event::EndedBy;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
-use ringdown_routing::queue::{Aging, QueueRules, Strategy};
+use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
     Answer, Change, DeclineReason, End, RequeueReason, RestoredPlace, Verb,
@@ -112,7 +112,7 @@ impl Players {
     fn verb(&self, act: Act) -> Verb {
         let contact = contact(act.who);
         let agent = agent(act.with);
-        match act.verb % 33 {
+        match act.verb % 36 {
             0..=5 => Verb::Enqueue {
                 contact: self.queued(act),
             },
@@ -165,6 +165,14 @@ impl Players {
             26 => Verb::EndWrapUp {
                 agent,
                 contact: act.how.is_multiple_of(2).then_some(contact),
+            },
+            33 | 34 => Verb::Move {
+                contact,
+                to: QueueId::new(format!("queue {}", act.how % (QUEUES + 1)).as_str()),
+            },
+            35 => Verb::Reprioritise {
+                contact,
+                priority: Priority(i32::from(act.how % 5) - 2),
             },
             32 => Verb::ExtendWrapUp {
                 agent,
@@ -244,6 +252,8 @@ impl Players {
             skills,
             reserved,
             enqueued_at: self.now - Duration::from_millis(u64::from(act.later)),
+            entered_at: None,
+            overflows_refused: 0,
             node: node(act.how),
             avoid,
         }
@@ -292,6 +302,17 @@ fn rules(number: u8, variant: u8) -> QueueRules {
     rules.decline_back_off = Duration::from_millis(2_500);
     rules.waiting_max = variant.is_multiple_of(3).then_some(2);
     rules.is_open = variant % 8 != 7;
+    let step = |after_ms, to| OverflowStep {
+        after: Duration::from_millis(after_ms),
+        to: QueueId::new(format!("queue {}", (number % QUEUES + to) % QUEUES).as_str()),
+    };
+    rules.overflow = match variant % 5 {
+        0 | 1 => Vec::new(),
+        2 => vec![step(1_500, 1)],
+        // The first is itself and takes nobody.
+        3 => vec![step(600, 0), step(600, 1), step(3_000, 2)],
+        _ => vec![step(2_000, 2)],
+    };
     rules.aging = Aging::from_thousandths([0, 500, 20_000, 3][usize::from(variant % 4)]);
     rules.strategy = [
         Strategy::LongestIdle,

@@ -18,6 +18,7 @@
 --  14 ended_at    ZSET    contact by when it ended
 --  15 events      STREAM  id = event number, field e = event, JSON
 --  16 taken       HASH    queue   -> how many are offered or with an agent
+--  17 overflows   ZSET    waiting contact by when it goes to another queue
 -- ARGV 1: the instant of the change, milliseconds of UTC, by the asking node's clock.
 -- Answer of every verb: { answer, event, event, ... }, all JSON.
 --
@@ -25,8 +26,8 @@
 -- which cjson keeps exactly; whatever may hold empty lists (profiles, rules) is passed on as the text it
 -- came in.
 
-local META, QUEUES, AGENTS, STATES, CONTACTS, PLACES, AVOID, OFFERS, UNANSWERED, LEASES, WRAP_UPS, NODES, ENDED, ENDED_AT, EVENTS, TAKEN =
-  unpack(KEYS, 1, 16)
+local META, QUEUES, AGENTS, STATES, CONTACTS, PLACES, AVOID, OFFERS, UNANSWERED, LEASES, WRAP_UPS, NODES, ENDED, ENDED_AT, EVENTS, TAKEN, OVERFLOWS =
+  unpack(KEYS, 1, 17)
 local at = tonumber(ARGV[1])
 local origin = redis.call('HGET', META, 'origin')
 if not origin then
@@ -90,6 +91,34 @@ local function missing(id, if_ended)
   return refuse('unknown_contact')
 end
 
+local function rules_of(queue)
+  local text = redis.call('HGET', QUEUES, queue)
+  return text and cjson.decode(text)
+end
+
+-- The step by which a contact is to leave its queue, and when; nil when there is none.
+local function overflow_of(record, rules)
+  local step = rules and rules.overflow and rules.overflow[(record.overflows_refused or 0) + 1]
+  if not step then
+    return nil
+  end
+  return step, (record.entered_at or record.enqueued_at) + millis_of(step.after)
+end
+
+local function plan_overflow(id, record, rules)
+  local step, due = overflow_of(record, rules)
+  if step then
+    redis.call('ZADD', OVERFLOWS, whole(due), id)
+  else
+    redis.call('ZREM', OVERFLOWS, id)
+  end
+end
+
+-- Keeps a record that was changed.
+local function save_record(contact)
+  redis.call('HSET', CONTACTS, contact.id, cjson.encode(contact.record))
+end
+
 local function about(contact, agent)
   return { contact = contact.id, queue = contact.queue, agent = agent }
 end
@@ -111,6 +140,8 @@ local function leave_place(contact)
   end
   if place.place ~= 'waiting' then
     redis.call('HINCRBY', TAKEN, contact.queue, -1)
+  else
+    redis.call('ZREM', OVERFLOWS, contact.id)
   end
 end
 
@@ -128,6 +159,8 @@ local function enter_place(contact, place)
   end
   if place.place ~= 'waiting' then
     redis.call('HINCRBY', TAKEN, contact.queue, 1)
+  else
+    plan_overflow(contact.id, contact.record, rules_of(contact.queue))
   end
 end
 
@@ -172,9 +205,34 @@ local function avoid_agent(id, agent, till)
   redis.call('HSET', AVOID, id, cjson.encode(agents))
 end
 
-local function rules_of(queue)
-  local text = redis.call('HGET', QUEUES, queue)
-  return text and cjson.decode(text)
+-- Why a queue cannot take one more contact; nil when it can.
+local function may_not_enter(queue)
+  local rules = rules_of(queue)
+  if not rules then
+    return 'unknown_queue'
+  end
+  if not rules.is_open then
+    return 'queue_closed'
+  end
+  local most = rules.waiting_max
+  if most and most ~= cjson.null and tonumber(redis.call('HGET', UNANSWERED, queue) or '0') >= most then
+    return 'queue_full'
+  end
+  return nil
+end
+
+local function emit_enqueued(id, record)
+  local fields = {
+    priority = record.priority,
+    channel = record.channel,
+    reserved = record.reserved,
+    enqueued_at = record.enqueued_at,
+    node = record.node,
+  }
+  if next(record.skills) then
+    fields.skills = record.skills
+  end
+  emit('enqueued', { contact = id, queue = record.queue }, fields)
 end
 
 local function back_off_end(contact)
@@ -342,6 +400,24 @@ local function requeue_contact(contact, reason, retry_at)
     avoid_agent(contact.id, agent, retry_at)
   end
   set_place(contact, { place = 'waiting' })
+end
+
+-- Brings a contact that was not answered to another queue; who rings for it is freed. Why not, or nil.
+local function move_contact(contact, to)
+  local reason = may_not_enter(to)
+  if reason then
+    return reason
+  end
+  local agent, record = contact.place.agent, contact.record
+  emit('overflowed', about(contact, agent), { to = to, wait_ms = math.max(0, at - record.enqueued_at) })
+  leave(contact)
+  record.queue, record.entered_at, record.overflows_refused = to, at, nil
+  emit_enqueued(contact.id, record)
+  enter(contact.id, record, cjson.encode(record))
+  if agent then
+    free_agent(agent, contact, {})
+  end
+  return nil
 end
 
 -- Ends a contact that was not answered; who rings for it is freed.

@@ -1,8 +1,8 @@
--- Reaps what is due: wrap-ups that are over, offers whose lease ran out, one silent node; forgets what
--- ended long ago.
+-- Does what is due: ends wrap-ups that are over and offers whose lease ran out, moves contacts that have
+-- waited long enough, ends the calls of one silent node; forgets what ended long ago.
 -- KEYS: of the shard (desk.lua); changes all but queues and agents.
 -- ARGV: at, most of each kind, how long ended contacts are remembered in ms, most of them.
--- Answer: done. Events: those of the ends reaped; node_lost and closed for the calls of a lost node.
+-- Answer: done. Events: those of the ends reaped; overflow_refused and those of move; node_lost and closed for the calls of a lost node.
 
 local most, kept_ms, kept_max = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = whole(at)
@@ -21,6 +21,29 @@ for _, id in ipairs(lapsed) do
   emit('offer_expired', about(contact, agent), { token = contact.place.token })
   requeue_contact(contact, 'lease_expired', nil)
   free_agent(agent, contact, {})
+end
+
+local due = redis.call('ZRANGEBYSCORE', OVERFLOWS, '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(due) do
+  local contact = load_contact(id)
+  local record, rules = contact.record, rules_of(contact.queue)
+  local step, when = overflow_of(record, rules)
+  local has_moved = false
+  while not has_moved and step and when <= at do
+    -- A queue is no other than itself.
+    local reason = 'unknown_queue'
+    if step.to ~= contact.queue then
+      reason = move_contact(contact, step.to)
+    end
+    has_moved = not reason
+    if reason then
+      emit('overflow_refused', about(contact), { to = step.to, reason = reason })
+      record.overflows_refused = (record.overflows_refused or 0) + 1
+      save_record(contact)
+      plan_overflow(id, record, rules)
+      step, when = overflow_of(record, rules)
+    end
+  end
 end
 
 local silent = redis.call('ZRANGEBYSCORE', NODES, '-inf', now, 'LIMIT', 0, 1)[1]
