@@ -1,5 +1,5 @@
 //! How soon an agent who hangs up has the next contact, in memory and through a real Redis, and how many
-//! verbs a second the store takes: `cargo bench -p ringdown --bench acd`.
+//! verbs a second the store takes, and what a contact costs Redis: `cargo bench -p ringdown --bench acd`.
 
 #[path = "../acd/redis_server.rs"]
 #[expect(
@@ -29,7 +29,7 @@ const CYCLES: usize = 2_000;
 async fn main() {
     for waiting in [200, 10_000] {
         let acd = Acd::in_memory(surroundings());
-        measure("memory", acd, waiting).await;
+        measure("memory", acd, waiting, None).await;
     }
     for waiting in [200, 10_000] {
         let server = RedisServer::start(Keeps::Nothing);
@@ -37,7 +37,7 @@ async fn main() {
         let acd = Acd::in_redis(place, AtStart::RequireRedis, surroundings())
             .await
             .expect("the server is there");
-        measure("redis", acd, waiting).await;
+        measure("redis", acd, waiting, Some(&server)).await;
     }
 }
 
@@ -49,7 +49,7 @@ fn surroundings() -> Surroundings {
     }
 }
 
-async fn measure(store: &str, acd: Acd, waiting: u128) {
+async fn measure(store: &str, acd: Acd, waiting: u128, server: Option<&RedisServer>) {
     let mut heard = acd.subscribe();
     furnish(&acd).await;
     // Everybody is busy first, so that the rest waits.
@@ -68,6 +68,7 @@ async fn measure(store: &str, acd: Acd, waiting: u128) {
     let (rate, filled) = fill(&acd, last, waiting).await;
     last = filled;
     let mut hand_over = Vec::new();
+    let spent = processor_time(server).await;
     for cycle in 0..CYCLES {
         let place = cycle % talking.len();
         while heard.try_next().is_some() {}
@@ -80,16 +81,37 @@ async fn measure(store: &str, acd: Acd, waiting: u128) {
         last += 1;
         ask(&acd, enqueue(&acd, last)).await;
     }
+    let spent = processor_time(server).await.saturating_sub(spent);
+    let per_contact = spent / u32::try_from(CYCLES).unwrap_or(u32::MAX);
     let counts = acd.read(|view| view.counts());
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
         "{store}, {} waiting, {AGENTS} agents: enqueue to offer {}; hang-up to next offer {}; \
-         {rate:.0} enqueues/s",
+         {rate:.0} enqueues/s; Redis CPU {} us a contact",
         counts.waiting,
         spread(first_offers),
         spread(hand_over),
+        per_contact.as_micros(),
     );
+}
+
+/// What a server has spent so far; a contact of a cycle is enqueued, offered, accepted and completed.
+async fn processor_time(server: Option<&RedisServer>) -> Duration {
+    let Some(server) = server else {
+        return Duration::ZERO;
+    };
+    let client = redis::Client::open(server.url()).expect("an address");
+    let connection = client.get_multiplexed_async_connection().await;
+    let mut connection = connection.expect("the server is there");
+    let asked = redis::cmd("INFO").arg("cpu").to_owned();
+    let info: String = asked.query_async(&mut connection).await.expect("it tells");
+    let kinds = ["used_cpu_user:", "used_cpu_sys:"];
+    let seconds = info.lines().filter_map(|line| {
+        let number = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+        number.trim().parse::<f64>().ok()
+    });
+    Duration::from_secs_f64(seconds.sum())
 }
 
 /// Enqueues many without waiting for each answer.
