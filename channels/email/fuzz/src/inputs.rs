@@ -155,9 +155,7 @@ fn danger_in_tag(tag: &str) -> Option<String> {
                 !value.starts_with("data:image/") && !value.starts_with("attachment:")
                     || value.starts_with("data:image/svg")
             }
-            "style" => ["url", "expression", "\\", "position", "@"]
-                .iter()
-                .any(|sign| value.contains(sign)),
+            "style" => is_bad_style(&value),
             other => {
                 other.starts_with("on")
                     || [
@@ -178,6 +176,23 @@ fn danger_in_tag(tag: &str) -> Option<String> {
         rest = next;
     }
     None
+}
+
+/// Escapes may stay: the cleaner writes `100e` as `100\65`.
+fn is_bad_style(style: &str) -> bool {
+    let names = style
+        .split(';')
+        .map(|declaration| declaration.split(':').next().unwrap_or("").trim());
+    let moves = |name: &str| {
+        [
+            "position", "z-index", "display", "float", "margin", "behavior", "content",
+        ]
+        .contains(&name)
+    };
+    names.into_iter().any(moves)
+        || ["url", "expression", "@"]
+            .iter()
+            .any(|sign| style.contains(sign))
 }
 
 const FORBIDDEN: [&str; 18] = [

@@ -115,7 +115,9 @@ impl Attachment {
     pub fn bytes_max(&self) -> usize {
         match self.encoding {
             TransferEncoding::Base64 => self.body.len() / 4 * 3 + 3,
-            TransferEncoding::Identity | TransferEncoding::QuotedPrintable => self.body.len(),
+            TransferEncoding::Identity => self.body.len(),
+            // Where line ends are of two kinds, the short ones grow.
+            TransferEncoding::QuotedPrintable => self.body.len() * 2,
         }
     }
 }
@@ -190,3 +192,30 @@ impl Invitation {
 
 /// Bytes of a calendar that are looked at.
 const CALENDAR_BYTES_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_attachment_is_larger_than_said() {
+        for (encoding, body) in [
+            (TransferEncoding::QuotedPrintable, &b"\r\n\n\n\n\n"[..]),
+            (TransferEncoding::Base64, b"A=A=A="),
+            (TransferEncoding::Identity, b"abc"),
+        ] {
+            let mut attachment = Attachment::opened(
+                "x",
+                "text/plain",
+                Bytes::from_static(body),
+                1,
+                &mut Vec::new(),
+            );
+            attachment.encoding = encoding;
+            assert!(
+                attachment.bytes().len() <= attachment.bytes_max(),
+                "{encoding:?}"
+            );
+        }
+    }
+}
