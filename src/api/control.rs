@@ -10,10 +10,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use ringdown_routing::event::{EventDraft, EventKind};
-use ringdown_routing::ids::AgentId;
+use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::verb::{Answer, Refusal, Verb};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Most contacts of one channel that an agent may be given at once.
 const CAPACITY_MAX: u16 = 100;
@@ -103,6 +104,10 @@ fn details(change: &AgentChange) -> BTreeMap<String, String> {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrapUpWish {
     act: WrapUpAct,
+    /// After which contact; to end it, all when not given.
+    contact: Option<ContactId>,
+    /// Only to extend it.
+    by_s: Option<u32>,
 }
 
 /// What is to become of a wrap-up.
@@ -110,9 +115,10 @@ pub(super) struct WrapUpWish {
 #[serde(rename_all = "snake_case")]
 enum WrapUpAct {
     End,
+    Extend,
 }
 
-/// Ends an agent's work after a contact.
+/// Ends or extends an agent's work after a contact.
 pub(super) async fn wrap_up(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -120,19 +126,28 @@ pub(super) async fn wrap_up(
     Body(wish): Body<WrapUpWish>,
 ) -> Result<Response, Problem> {
     let agent = AgentId::new(id);
-    let WrapUpAct::End = wish.act;
-    state
-        .order(Verb::EndWrapUp {
-            agent: agent.clone(),
-            contact: None,
-        })
-        .await?;
-    let told = agent.clone();
-    state.tell_intervention(&caller, "wrap_up_ended", BTreeMap::new(), |draft| {
-        EventDraft {
-            agent: Some(told),
-            ..draft
+    let (act, verb) = match (wish.act, wish.contact, wish.by_s) {
+        (WrapUpAct::End, contact, None) => {
+            let agent = agent.clone();
+            ("wrap_up_ended", Verb::EndWrapUp { agent, contact })
         }
+        (WrapUpAct::Extend, Some(contact), Some(by_s @ 1..)) => {
+            let (agent, by) = (agent.clone(), Duration::from_secs(by_s.into()));
+            let verb = Verb::ExtendWrapUp { agent, contact, by };
+            ("wrap_up_extended", verb)
+        }
+        (WrapUpAct::End, _, Some(_)) | (WrapUpAct::Extend, _, _) => {
+            let sentence = "extend takes `contact` and `by_s` above 0, end takes no `by_s`";
+            return Err(Problem::Unprocessable(sentence.to_owned()));
+        }
+    };
+    state.order(verb).await?;
+    let told = agent.clone();
+    let by = wish.by_s.map(|by_s| ("by_s".to_owned(), by_s.to_string()));
+    state.tell_intervention(&caller, act, by.into_iter().collect(), |draft| EventDraft {
+        agent: Some(told),
+        contact: wish.contact,
+        ..draft
     });
     let known = state.parts.acd.read(|view| view.agent(&agent).cloned());
     let known = known.ok_or_else(|| unknown(&agent))?;

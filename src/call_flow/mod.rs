@@ -28,6 +28,6 @@ pub use call_back::{CallBackFlow, CallBackPlan};
 pub use course::Course;
 pub use flow::Flow;
 pub use words::{
-    AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, Lines, LinkedTicket,
-    NumberRules, Offer, Phrase, Refusing, Then, WayOut, WaysOut,
+    Affinity, AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, Lines,
+    LinkedTicket, NumberRules, Offer, Phrase, Refusing, Then, WayOut, WaysOut,
 };

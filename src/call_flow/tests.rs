@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use ringdown_routing::contact::Priority;
+use ringdown_routing::contact::{Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, TicketId};
 use ringdown_routing::verb::{Answer, DeclineReason, Refusal, Verb};
@@ -28,6 +28,8 @@ fn rules_with(answer: AnswerMode, line: LineRules) -> NumberRules {
         answer,
         greeting: Some(Phrase::Greeting),
         ask_ticket: None,
+        needs: Needs::default(),
+        agent: None,
         lines: Arc::new(
             lines
                 .into_iter()
@@ -43,6 +45,8 @@ fn line_rules() -> LineRules {
         music: Some(Phrase::Music),
         wait_max: Duration::from_secs(600),
         priority_by_class: [Priority(20), Priority(10), Priority(0), Priority(0)],
+        needs: Needs::default(),
+        affinity: None,
         needs_agents: false,
         at_closing: AtClosing::Stay,
         offers_call_back: false,

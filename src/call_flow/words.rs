@@ -1,6 +1,6 @@
 //! The words of a call's flow: its rules, its inputs and its commands.
 
-use ringdown_routing::contact::Priority;
+use ringdown_routing::contact::{Needs, Priority};
 use ringdown_routing::event::{ContactResult, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, CallerId, OfferToken, QueueId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
@@ -30,6 +30,10 @@ pub struct NumberRules {
     pub greeting: Option<Phrase>,
     /// Whether they are asked to key in a ticket number, and how long they have for it.
     pub ask_ticket: Option<Duration>,
+    /// Skills that agents must have; those of the line when empty.
+    pub needs: Needs,
+    /// The agent whose number it is.
+    pub agent: Option<AgentId>,
     /// What holds in each line they may come to stand in.
     pub lines: Arc<Lines>,
 }
@@ -59,6 +63,10 @@ pub struct LineRules {
     pub wait_max: Duration,
     /// Priority of callers of class 1, 2 and 3, and of those whose class nobody knows.
     pub priority_by_class: [Priority; 4],
+    /// Skills that agents must have.
+    pub needs: Needs,
+    /// Whether callers are kept for the agent who helped them last.
+    pub affinity: Option<Affinity>,
     /// Whether the line is left alone while nobody is logged in.
     pub needs_agents: bool,
     /// What becomes of those who wait when the line closes.
@@ -67,6 +75,15 @@ pub struct LineRules {
     pub offers_call_back: bool,
     /// What happens to a call that the line does not take, or not any longer.
     pub ways_out: WaysOut,
+}
+
+/// How a caller is kept for the agent who helped them last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affinity {
+    /// How long ago that may have been.
+    pub within: Duration,
+    /// How long the caller is kept for them.
+    pub kept_for: Duration,
 }
 
 /// What becomes of a waiting call when its line closes by its hours or by hand.

@@ -2,9 +2,10 @@
 
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
-use super::{Config, NoAgents, Queue, QueueHours, Then, WayOut};
+use super::{Config, NoAgents, Queue, QueueHours, SkillStep, Then, WayOut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Notes every fault of meaning.
 pub(super) fn check(config: &Config, source: &mut Source<'_>) {
@@ -18,9 +19,13 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
     for (place, number) in config.numbers.iter().enumerate() {
         let path = [Key("number"), Index(place), Key("queue")];
         check_known(source, &path, "queue", number.queue.as_str(), &queues);
+        let path = [Key("number"), Index(place), Key("skills")];
+        check_steps(source, &path, &number.skills, &skills);
     }
     for (place, queue) in config.queues.iter().enumerate() {
         check_queue(config, source, place, queue, &queues);
+        let path = [Key("queue"), Index(place), Key("skills")];
+        check_steps(source, &path, &queue.skills, &skills);
     }
     for (place, agent) in config.agents.iter().enumerate() {
         for queue in agent.queues.keys() {
@@ -299,6 +304,32 @@ fn check_queue(
         if let Some(way_out) = way_out {
             check_way_out(config, source, &path(key), queue, way_out, queues);
         }
+    }
+}
+
+/// Skills are known, levels count from 1, and each step is longer than the one before.
+fn check_steps(
+    source: &mut Source<'_>,
+    path: &[Step<'_>],
+    steps: &[SkillStep],
+    skills: &BTreeSet<String>,
+) {
+    let mut last = Some(Duration::ZERO);
+    for step in steps {
+        for (skill, level) in &step.need {
+            check_known(source, path, "skill", skill.as_str(), skills);
+            if *level == 0 {
+                source.note_at(path, "the level of a skill counts from 1");
+            }
+        }
+        match (last, step.until) {
+            (None, _) => source.note_at(path, "nothing follows a step without `until_s`"),
+            (Some(before), Some(until)) if until <= before => {
+                source.note_at(path, "each step ends later than the one before");
+            }
+            (Some(_), _) => {}
+        }
+        last = step.until;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::hours::QueueHours;
 use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
-use ringdown_routing::contact::{Channel, Priority};
+use ringdown_routing::contact::{self, Channel, Needs, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
 use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
 use serde::{Deserialize, Serialize};
@@ -114,6 +114,12 @@ pub struct Queue {
     /// What happens after `wait_max_s`.
     #[serde(default)]
     pub when_waited: WayOut,
+    /// Skills that agents must have, by steps over the wait: `[{ need = { net = 4 }, until_s = 30 }]`;
+    /// after the last step nothing is needed, and a step without `until_s` holds for ever.
+    #[serde(default)]
+    pub skills: Vec<SkillStep>,
+    /// Whether callers are kept for the agent who helped them last.
+    pub affinity: Option<Affinity>,
     /// When waiting callers are offered to hang up, keep their place and be called back; never when not
     /// given. Only where the number is answered `at_once`.
     pub callback_offer: Option<CallBackOffer>,
@@ -210,6 +216,38 @@ pub enum AtClosing {
     Stay,
     /// They go the way out of `when_closed` at once.
     Leave,
+}
+
+/// One step of `skills`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkillStep {
+    /// The skills, each with the least level that will do.
+    pub need: Skills,
+    /// Up to which wait; for ever when not given.
+    #[serde(rename = "until_s", default, deserialize_with = "seconds_if_any")]
+    pub until: Option<Duration>,
+}
+
+/// Steps as the policy needs them.
+pub fn needs(steps: &[SkillStep]) -> Needs {
+    let step = |step: &SkillStep| contact::SkillStep {
+        need: step.need.clone(),
+        until: step.until,
+    };
+    Needs::in_steps(steps.iter().map(step).collect())
+}
+
+/// Last-agent affinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Affinity {
+    /// How long ago that agent may have helped the caller.
+    #[serde(rename = "within_s", deserialize_with = "seconds")]
+    pub within: Duration,
+    /// How long the caller is kept for that agent; then anybody may take them.
+    #[serde(rename = "for_s", deserialize_with = "seconds")]
+    pub kept_for: Duration,
 }
 
 /// When a call-back is offered: as soon as one of these holds.

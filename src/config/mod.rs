@@ -15,8 +15,8 @@ mod value;
 mod voice;
 
 pub use desk::{
-    Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, PriorityByClass, Queue, Skill,
-    Then, WayOut,
+    Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, PriorityByClass,
+    Queue, Skill, SkillStep, Then, WayOut, needs,
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};

@@ -291,3 +291,31 @@ interrupted_by = {{ chat = ["voice"] }}
         (Some(3), 1)
     );
 }
+
+#[test]
+fn skill_steps_grow_and_name_skills_that_are_there() {
+    check(
+        r#"
+[site]
+region = "TW"
+[[skill]]
+id = "net"
+[[number]]
+number = "1"
+queue = "a"
+skills = [{ need = { nett = 1 }, until_s = 30 }, { need = { net = 0 }, until_s = 30 }]
+[[queue]]
+id = "a"
+skills = [{ need = { net = 5 } }, { need = { net = 1 }, until_s = 60 }]
+affinity = { within_s = 3600 }
+"#,
+        &[],
+        &[
+            "r.toml:9:10: there is no skill `nett`; did you mean `net`?",
+            "r.toml:9:10: the level of a skill counts from 1",
+            "r.toml:9:10: each step ends later than the one before",
+            "r.toml:12:10: nothing follows a step without `until_s`",
+            "r.toml:13:12: the key `for_s` is missing",
+        ],
+    );
+}

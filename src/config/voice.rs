@@ -1,7 +1,8 @@
 //! `[sip]`, `[media]`, `[[trunk]]` and `[[number]]`: how calls reach the desk.
 
+use super::desk::SkillStep;
 use super::value::{AddressRange, Language, Secret, millis, seconds, seconds_if_any};
-use ringdown_routing::ids::QueueId;
+use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_voice::sip::source_filter::Network;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -163,6 +164,12 @@ pub struct Number {
     pub answer: AnswerMode,
     /// Language of the prompts for callers whose own is not known; the site's when not given.
     pub language: Option<Language>,
+    /// Skills that agents must have for its callers, by steps over the wait; those of the queue when not
+    /// given.
+    #[serde(default)]
+    pub skills: Vec<SkillStep>,
+    /// The agent whose number it is: while they are logged in, nobody else is offered its callers.
+    pub agent: Option<AgentId>,
     /// How long callers have to key in a ticket number before they stand in the line; they are not
     /// asked for one when not given. Only with `answer = "at_once"`.
     #[serde(rename = "ask_ticket_s", default, deserialize_with = "seconds_if_any")]

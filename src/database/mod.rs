@@ -230,7 +230,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -242,6 +242,10 @@ const MIGRATIONS: [(&str, &str); 5] = [
         include_str!("migrations/0004_agent_changes.sql"),
     ),
     ("call-backs", include_str!("migrations/0005_call_backs.sql")),
+    (
+        "last agents",
+        include_str!("migrations/0006_last_agents.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

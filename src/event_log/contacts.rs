@@ -9,9 +9,9 @@ use ringdown_routing::ids::{AgentId, CallerId, ContactId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sqlx::AnyConnection;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a contact stands.
@@ -128,6 +128,33 @@ impl EventLog {
         .fetch_all(self.database.reads())
         .await?;
         rows.iter().map(read).collect()
+    }
+}
+
+impl EventLog {
+    /// The agent who last handled a contact of this caller (or of this number, when nobody knows whose it
+    /// is) that ended since then.
+    pub async fn last_agent(
+        &self,
+        caller: Option<&CallerId>,
+        sender: &str,
+        since: Timestamp,
+    ) -> Result<Option<AgentId>, DatabaseFault> {
+        let (column, key) = match caller {
+            Some(caller) => ("caller", caller.as_str()),
+            None if sender.is_empty() => return Ok(None),
+            None => ("sender", sender),
+        };
+        let query = format!(
+            "SELECT agent FROM contacts WHERE {column} = $1 AND ended_at >= $2 \
+             AND result = 'answered' AND agent IS NOT NULL ORDER BY ended_at DESC LIMIT 1"
+        );
+        let agent: Option<(String,)> = sqlx::query_as(AssertSqlSafe(query))
+            .bind(key.to_owned())
+            .bind(since.as_millis())
+            .fetch_optional(self.database.reads())
+            .await?;
+        Ok(agent.map(|(agent,)| AgentId::new(agent)))
     }
 }
 

@@ -6,8 +6,9 @@ use crate::cms::Caller;
 use crate::config::Language;
 use crate::cti::{Claim, Identification};
 use crate::trace::{self, Ladder};
-use ringdown_routing::contact::Channel;
+use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::time::Timestamp;
 use ringdown_voice::call::LegId;
 use std::sync::Arc;
@@ -65,6 +66,29 @@ impl Arrival {
     }
 }
 
+/// Who helped a caller last, as far as it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum LastAgent {
+    /// It was not asked; the line does not care, or not yet.
+    NotAsked,
+    /// It is being asked; then the call enters its line with this priority.
+    Asked { line: QueueId, priority: Priority },
+    /// Nobody did lately.
+    Nobody,
+    /// This one.
+    Is(AgentId),
+}
+
+impl LastAgent {
+    /// The agent.
+    pub(super) fn known(&self) -> Option<&AgentId> {
+        match self {
+            Self::Is(agent) => Some(agent),
+            Self::NotAsked | Self::Asked { .. } | Self::Nobody => None,
+        }
+    }
+}
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -75,6 +99,8 @@ pub(super) struct Call {
     pub(super) arrival: Arrival,
     pub(super) identification: Option<Box<Identification>>,
     pub(super) ticket: Option<LinkedTicket>,
+    /// Who helped the caller last.
+    pub(super) last_agent: LastAgent,
     /// Since when it stands in the line, whatever CMS and desk take: its arrival, or the end of the time
     /// its caller had to key a number in.
     pub(super) lines_up_since: Timestamp,
@@ -102,6 +128,7 @@ impl Call {
             identification: None,
             ticket: None,
             lines_up_since: at,
+            last_agent: LastAgent::NotAsked,
             ladder,
             result: None,
             legs: 1,

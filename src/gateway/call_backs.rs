@@ -8,7 +8,7 @@ use crate::call_backs::{self, CallBack, State};
 use crate::call_flow::{AnswerMode, NumberRules};
 use crate::config::{CallBackOffer, CallBackRules, Language};
 use crate::cti::Claim;
-use ringdown_routing::contact::{Channel, QueuedContact};
+use ringdown_routing::contact::{Channel, Needs, QueuedContact};
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
@@ -46,8 +46,10 @@ async fn line_up(house: &House, call_back: CallBack) {
     if house.acd.read(|view| view.contact(contact).is_some()) {
         return;
     }
+    let rules = house.lines.get(&call_back.queue);
     let queued = QueuedContact {
         priority: call_back.priority,
+        skills: rules.map(|rules| rules.needs.clone()).unwrap_or_default(),
         ..QueuedContact::new(
             contact,
             call_back.queue.clone(),
@@ -200,6 +202,8 @@ impl House {
             answer: AnswerMode::AtOnce,
             greeting: None,
             ask_ticket: None,
+            needs: Needs::default(),
+            agent: None,
             lines: Arc::clone(&self.lines),
         };
         Arrival {

@@ -8,17 +8,18 @@ use super::rules::DialledNumber;
 use super::speech::Speech;
 use crate::acd::Acd;
 use crate::call_backs::CallBacks;
-use crate::call_flow::{Lines, LinkedTicket, Phrase, Refusing};
+use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
 use crate::config::{CallBackOffer, CallBackRules, Language, LogIn};
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
 use crate::drain::Drain;
+use crate::event_log::EventLog;
 use crate::openings::{ClosedBy, Opening, Openings};
 use crate::roster::Roster;
 use crate::tickets::{Kind, TicketWish, Tickets};
 use crate::trace::{Ladder, TraceSender};
 use rand::Rng;
 use ringdown_routing::agent::Status;
-use ringdown_routing::contact::{Channel, Priority, QueuedContact};
+use ringdown_routing::contact::{Channel, Priority, QueuedContact, Reserved};
 use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId};
 use ringdown_routing::time::Timestamp;
@@ -46,6 +47,7 @@ pub(super) struct House {
     pub(super) identifier: Identifier,
     pub(super) normaliser: Normaliser,
     pub(super) tickets: Tickets,
+    pub(super) log: EventLog,
     pub(super) traces: TraceSender,
     pub(super) speech: Speech,
     pub(super) parties: Parties,
@@ -227,6 +229,54 @@ impl House {
         });
     }
 
+    /// Looks for the agent who helped the caller last, and tells the shard; false when the line does not
+    /// keep callers for them.
+    pub(super) fn look_for_last_agent(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        call: &Call,
+        line: &QueueId,
+    ) -> bool {
+        let Some(affinity) = self.lines.get(line).and_then(|rules| rules.affinity) else {
+            return false;
+        };
+        let since = self.now() - affinity.within;
+        let caller = call.known().map(|caller| caller.id.clone());
+        let number = call.arrival.claim.shown.clone();
+        let (log, sender) = (self.log.clone(), sender.clone());
+        tokio::spawn(async move {
+            let looked = log.last_agent(caller.as_ref(), &number, since);
+            let agent = match tokio::time::timeout(LAST_AGENT_DEADLINE, looked).await {
+                Ok(Ok(agent)) => agent,
+                Ok(Err(fault)) => {
+                    tracing::warn!(%contact, %fault, "a caller's last agent is not known now");
+                    None
+                }
+                // Late is as good as nobody.
+                Err(_) => None,
+            };
+            sender.tell(ShardInput::LastAgent { contact, agent }).await;
+        });
+        true
+    }
+
+    /// Whose a call is: that of the agent whose number was dialled, or of the one who helped last.
+    fn reserved(
+        &self,
+        call: &Call,
+        line: Option<&LineRules>,
+        since: Timestamp,
+    ) -> Option<Reserved> {
+        if let Some(agent) = call.arrival.number.rules.agent.clone() {
+            return Some(Reserved { agent, until: None });
+        }
+        Some(Reserved {
+            agent: call.last_agent.known()?.clone(),
+            until: Some(since + line?.affinity?.kept_for),
+        })
+    }
+
     fn ticket_wish(&self, contact: ContactId, call: &Call, keyed_in: Option<String>) -> TicketWish {
         let known = call.known();
         let name = known.map_or(call.arrival.claim.shown.as_str(), |caller| {
@@ -281,7 +331,8 @@ impl House {
         if let Some(reason) = self.why_closed(&queue) {
             return Err(reason);
         }
-        let rules = call.arrival.number.rules.lines.get(&queue);
+        let number = &call.arrival.number.rules;
+        let rules = number.lines.get(&queue);
         let needs_agents = rules.is_some_and(|rules| rules.needs_agents);
         if needs_agents && self.acd.read(|view| view.agents_at_work(&queue)) == 0 {
             return Err(Refusing::NoAgents);
@@ -291,6 +342,12 @@ impl House {
         Ok(Verb::Enqueue {
             contact: QueuedContact {
                 priority,
+                reserved: self.reserved(call, rules.map(AsRef::as_ref), since),
+                skills: if number.needs.is_empty() {
+                    rules.map(|rules| rules.needs.clone()).unwrap_or_default()
+                } else {
+                    number.needs.clone()
+                },
                 ..QueuedContact::new(contact, queue, Channel::Voice, since, node)
             },
         })
@@ -503,3 +560,6 @@ fn full() -> Reply {
 
 /// Longest that a call waits for its ticket before it stands in the line without the number.
 const TICKET_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Longest that a call waits for the name of its caller's last agent.
+const LAST_AGENT_DEADLINE: Duration = Duration::from_millis(200);

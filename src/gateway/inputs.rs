@@ -47,6 +47,13 @@ pub(super) enum ShardInput {
         /// The ticket.
         ticket: Option<LinkedTicket>,
     },
+    /// It was looked who helped the caller last.
+    LastAgent {
+        /// The call.
+        contact: ContactId,
+        /// The agent, if there is one.
+        agent: Option<AgentId>,
+    },
     /// The host of a phone or trunk was looked up; `None` when it cannot be reached.
     Resolved {
         /// The leg that is to be dialled.

@@ -4,7 +4,7 @@
 use super::dialling::Outbound;
 use super::door::{Door, DoorSettings};
 use crate::call_flow::{
-    AnswerMode, AtClosing, LineRules, Lines, NumberRules, Phrase, Then, WayOut, WaysOut,
+    Affinity, AnswerMode, AtClosing, LineRules, Lines, NumberRules, Phrase, Then, WayOut, WaysOut,
 };
 use crate::config::{self, Config, NoAgents};
 use rand::Rng;
@@ -69,6 +69,8 @@ fn number_rules(number: &config::Number, queue: &config::Queue, lines: &Arc<Line
             Some(name) => Some(Phrase::Named(name.into())),
         },
         ask_ticket: number.ask_ticket,
+        needs: config::needs(&number.skills),
+        agent: number.agent.clone(),
         lines: Arc::clone(lines),
     }
 }
@@ -83,6 +85,11 @@ fn line_rules(queue: &config::Queue) -> LineRules {
         },
         wait_max: queue.wait_max,
         priority_by_class: [Some(1), Some(2), Some(3), None].map(|class| queue.priority.of(class)),
+        needs: config::needs(&queue.skills),
+        affinity: queue.affinity.map(|affinity| Affinity {
+            within: affinity.within,
+            kept_for: affinity.kept_for,
+        }),
         needs_agents: matches!(queue.when_no_agents, NoAgents::Leave(_)),
         at_closing: match queue.at_closing {
             config::AtClosing::Stay => AtClosing::Stay,

@@ -4,7 +4,7 @@
 //! takes time (a slow CMS, the database, a remote desk) is asked on the side and comes back as a
 //! [`ShardInput`].
 
-use super::call::{Call, LegRole};
+use super::call::{Call, LastAgent, LegRole};
 use super::call_backs::CallBackChange;
 use super::dialling::Dialling;
 use super::house::{House, TurnedAway, out_of_service};
@@ -18,8 +18,9 @@ use crate::call_flow::{
 use crate::cti::Identification;
 use crate::trace::{self, Ladder};
 use bytes::Bytes;
+use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, Event, EventKind};
-use ringdown_routing::ids::ContactId;
+use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::Verb;
 use ringdown_voice::call::{
@@ -187,6 +188,7 @@ impl Shard {
                 self.on_identified(contact, identification);
             }
             ShardInput::Ticket { contact, ticket } => self.on_ticket(contact, ticket),
+            ShardInput::LastAgent { contact, agent } => self.on_last_agent(contact, agent),
             ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
             ShardInput::OpeningsChanged => self.on_openings_changed(),
             ShardInput::CallBackTaken { contact, is_noted } => {
@@ -474,6 +476,27 @@ impl Shard {
             .push_back((contact, Input::TicketLinked(ticket)));
     }
 
+    fn on_last_agent(&mut self, contact: ContactId, agent: Option<AgentId>) {
+        let Some(call) = self.calls.get_mut(&contact) else {
+            return;
+        };
+        let last_agent = agent.map_or(LastAgent::Nobody, LastAgent::Is);
+        let asked = std::mem::replace(&mut call.last_agent, last_agent);
+        if let LastAgent::Asked { line, priority } = asked {
+            self.enter_line(contact, line, priority);
+        }
+    }
+
+    fn enter_line(&mut self, contact: ContactId, line: QueueId, priority: Priority) {
+        let Some(call) = self.calls.get(&contact) else {
+            return;
+        };
+        match self.house.entry_verb(contact, call, line, priority) {
+            Ok(verb) => self.change(contact, verb),
+            Err(reason) => self.inputs.push_back((contact, Input::NotTaken(reason))),
+        }
+    }
+
     fn on_resolved(&mut self, now: Instant, leg: LegId, dial: Option<Box<Dial>>) {
         let Some((contact, _)) = self.legs.get(&leg) else {
             return;
@@ -533,11 +556,13 @@ impl Shard {
                 let line = self.house.line_of(queue);
                 self.inputs
                     .push_back((contact, Input::LineChosen(line.clone())));
-                match self.house.entry_verb(contact, call, line, priority) {
-                    Ok(verb) => self.change(contact, verb),
-                    Err(reason) => {
-                        self.inputs.push_back((contact, Input::NotTaken(reason)));
-                    }
+                let house = &self.house;
+                if call.last_agent == LastAgent::NotAsked
+                    && house.look_for_last_agent(&self.sender, contact, call, &line)
+                {
+                    call.last_agent = LastAgent::Asked { line, priority };
+                } else {
+                    self.enter_line(contact, line, priority);
                 }
             }
             Command::Change(verb) => self.change(contact, verb),

@@ -211,6 +211,7 @@ async fn furnish(
         identifier: stores.identifier.clone(),
         normaliser: Normaliser::new(config.site.region),
         tickets: stores.tickets.clone(),
+        log: stores.log.clone(),
         traces: TraceSender::start(stores.database.clone()),
         speech: Speech::load(config, Arc::clone(&stores.prompts)),
         parties: Parties {

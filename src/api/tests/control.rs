@@ -75,6 +75,15 @@ fn a_wrap_up_is_ended_for_an_agent_who_is_there() {
                 .await,
             422,
         );
+        let extend = json!({"act": "extend", "contact": contact(1).to_string(), "by_s": 30});
+        is_problem(&desk.post("/agents/ming/wrap_up", None, &extend).await, 409);
+        for wrong in [
+            json!({"act": "extend"}),
+            json!({"act": "end", "by_s": 1}),
+            json!({"act": "extend", "contact": contact(1).to_string(), "by_s": 0}),
+        ] {
+            is_problem(&desk.post("/agents/ming/wrap_up", None, &wrong).await, 422);
+        }
         assert_eq!(desk.interventions().await, ["writer wrap_up_ended"]);
     });
 }
