@@ -207,7 +207,7 @@ impl View {
     pub(super) fn take_agent(&mut self, id: &AgentId) -> Option<Agent> {
         let agent = self.agents.remove(id)?;
         if agent.is_willing() {
-            self.lines.remove_agent(id);
+            self.lines.remove_agent(&agent);
         }
         for (contact, until) in wrap_ups(&agent) {
             self.wrap_ups.remove(&(until, contact, id.clone()));

@@ -114,6 +114,8 @@ pub(super) struct Lines {
     at_limit: BTreeSet<QueueId>,
     /// Every agent who is free for something, the lines they stand at, and how early they come there.
     free: BTreeMap<AgentId, Vec<(usize, Rank)>>,
+    /// The same agents by the queues they serve, so that a new line asks no others.
+    free_by_queue: BTreeMap<QueueId, BTreeSet<AgentId>>,
     stands: BTreeMap<ContactId, Stand>,
     /// When time alone moves a contact to another line.
     changes: BTreeSet<(Timestamp, ContactId)>,
@@ -128,7 +130,7 @@ struct Stand {
 }
 
 /// Most lines of one queue that are kept although nobody waits in them; rebuilding one costs a look at
-/// every free agent.
+/// every free agent of the queue.
 const EMPTY_LINES_MAX: usize = 64;
 
 impl Lines {
@@ -208,14 +210,24 @@ impl Lines {
             self.refresh(*at);
         }
         self.free.insert(id.clone(), joined);
+        for queue in agent.profile.queues.keys() {
+            let of_queue = self.free_by_queue.entry(queue.clone()).or_default();
+            of_queue.insert(id.clone());
+        }
     }
 
-    pub(super) fn remove_agent(&mut self, agent: &AgentId) {
-        for (at, rank) in self.free.remove(agent).into_iter().flatten() {
+    pub(super) fn remove_agent(&mut self, agent: &Agent) {
+        let id = &agent.profile.id;
+        for (at, rank) in self.free.remove(id).into_iter().flatten() {
             if let Some(Some(line)) = self.lines.get_mut(at) {
-                line.free.remove(&(rank, agent.clone()));
+                line.free.remove(&(rank, id.clone()));
             }
             self.refresh(at);
+        }
+        for queue in agent.profile.queues.keys() {
+            if let Some(of_queue) = self.free_by_queue.get_mut(queue) {
+                of_queue.remove(id);
+            }
         }
     }
 
@@ -277,26 +289,15 @@ impl Lines {
             waiting: BTreeSet::new(),
             free: BTreeSet::new(),
         };
-        let only = line.wanted.only.clone();
-        let mut join = |id: &AgentId, joined: &mut Vec<(usize, Rank)>| {
-            if let Some(agent) = agents.get(id)
+        let of_queue = self.free_by_queue.get(&line.wanted.queue);
+        for id in of_queue.into_iter().flatten() {
+            if let (Some(agent), Some(joined)) = (agents.get(id), self.free.get_mut(id))
                 && line.suits(agent)
             {
                 let rank = line.rank(agent);
                 line.free.insert((rank, id.clone()));
                 joined.push((at, rank));
             }
-        };
-        match only {
-            Some(only) => {
-                if let Some(joined) = self.free.get_mut(&only) {
-                    join(&only, joined);
-                }
-            }
-            None => self
-                .free
-                .iter_mut()
-                .for_each(|(id, joined)| join(id, joined)),
         }
         self.lines[at] = Some(line);
         at
