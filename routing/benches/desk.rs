@@ -12,8 +12,8 @@ use ringdown_routing::verb::{Answer, Change, Verb};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-const AGENTS: u64 = 1_000;
-const QUEUES: u64 = 20;
+const AGENTS: u64 = 10_000;
+const QUEUES: u64 = 1_000;
 const CYCLES: u64 = 20_000;
 
 fn main() {
@@ -22,7 +22,7 @@ fn main() {
     }
 }
 
-/// All agents talk, so many wait; then calls end one by one, each freeing an agent for the next.
+/// All agents are free at once and many wait; then calls end one by one, each freeing an agent for the next.
 fn measure(waiting: u64) {
     let mut floor = Floor::open();
     let filled = Instant::now();
@@ -30,14 +30,19 @@ fn measure(waiting: u64) {
         floor.enqueue();
     }
     let enqueue_ns = filled.elapsed().as_nanos() / u128::from(waiting + AGENTS);
+    let mut rush = Vec::new();
+    let mut begun = Instant::now();
     while let Some(contact) = floor.meet() {
+        rush.push(begun.elapsed());
         floor.talking.push(contact);
+        begun = Instant::now();
     }
+    let agents = u64::try_from(floor.talking.len()).unwrap_or(1);
     let mut hand_over = Vec::new();
     let mut decide = Vec::new();
     for cycle in 0..CYCLES {
         floor.enqueue();
-        let place = usize::try_from(cycle % AGENTS).unwrap_or(0);
+        let place = usize::try_from(cycle % agents).unwrap_or(0);
         let begun = Instant::now();
         floor.complete(floor.talking[place]);
         let decided = Instant::now();
@@ -69,9 +74,11 @@ fn measure(waiting: u64) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{} waiting, {AGENTS} agents: enqueue {enqueue_ns} ns; decide {}; quiet {}; \
+        "{} waiting, {agents} of {AGENTS} agents talk, {QUEUES} queues: enqueue {enqueue_ns} ns; \
+         all free at once: decide + offer + accept {}; then one by one: decide {}; quiet {}; \
          complete + decide + offer + accept {}; position {position:?} in {position_ns} ns",
         counts.waiting,
+        spread(rush),
         spread(decide),
         spread(quiet),
         spread(hand_over),
