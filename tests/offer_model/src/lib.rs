@@ -1,0 +1,396 @@
+//! The reservation protocol of the desk as a small model: two routers, two agents, two contacts, one crash,
+//! leases that end when they like.
+//!
+//! What the desk does in one verb is one action here; what may come between two verbs, any other action
+//! may. Each of the protocol's four [`Guard`]s can be taken away, and then one of the properties breaks:
+//! that is what the guard is for. The names of verbs are those of `ringdown_routing::verb`.
+//!
+//! Time is order: a ring that carries its own deadline is over before the lease of its offer ends, because
+//! the lease ends later by `LEASE_GRACE`.
+
+use stateright::{Model, Property};
+use std::collections::BTreeSet;
+
+/// A rule that the protocol rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Guard {
+    /// `Offer` looks and reserves in one step.
+    AtomicReserve,
+    /// `Accept` commits only the offer that stands, by its token.
+    TokenAtAccept,
+    /// A ring carries its own deadline and dies by itself, so it is over before its lease.
+    RingDeadline,
+    /// A ring is cancelled before its contact is re-queued.
+    CancelBeforeRequeue,
+}
+
+/// The model, without the guards in `without`.
+#[derive(Clone, Debug, Default)]
+pub struct Offers {
+    /// The guards taken away.
+    pub without: BTreeSet<Guard>,
+}
+
+/// Contacts, agents and routers are two each.
+const PAIR: [usize; 2] = [0, 1];
+
+/// Offers made at most, so that the model is finite; three are enough for every known fault.
+const OFFERS_MAX: u8 = 3;
+
+/// Where the store says a contact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contact {
+    /// In the line.
+    Waiting,
+    /// Reserved for an agent.
+    Offered {
+        /// Who.
+        agent: usize,
+        /// The offer.
+        token: u8,
+    },
+    /// An agent has it.
+    Active,
+    /// Over.
+    Ended,
+}
+
+/// What the store says an agent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Agent {
+    /// Nothing.
+    Free,
+    /// A contact is reserved for them.
+    Reserved {
+        /// Which.
+        contact: usize,
+        /// The offer.
+        token: u8,
+    },
+    /// They have a contact.
+    Busy {
+        /// Which.
+        contact: usize,
+    },
+}
+
+/// A router: what it is about to do, and whether it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Router {
+    /// Whether it has not crashed.
+    pub lives: bool,
+    /// A pair it found free and has not reserved yet; only without [`Guard::AtomicReserve`].
+    pub looked: Option<(usize, usize)>,
+    /// Offers it made and has not rung yet.
+    pub to_ring: BTreeSet<Offer>,
+}
+
+/// An offer as routers and phones know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offer {
+    /// Its token.
+    pub token: u8,
+    /// The contact.
+    pub contact: usize,
+    /// The agent.
+    pub agent: usize,
+    /// Who made it.
+    pub router: usize,
+}
+
+/// Everything at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Desk {
+    /// The store's contacts.
+    pub contacts: [Contact; 2],
+    /// The store's agents.
+    pub agents: [Agent; 2],
+    /// The last token it gave.
+    pub last_token: u8,
+    /// The routers.
+    pub routers: [Router; 2],
+    /// Phones that ring.
+    pub rings: BTreeSet<Offer>,
+    /// Rings that were answered, of which the store has not heard.
+    pub picked_up: BTreeSet<Offer>,
+}
+
+/// One step of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A router finds a pair free; only without [`Guard::AtomicReserve`].
+    Look(usize, usize, usize),
+    /// `Offer`: router, contact, agent.
+    Reserve(usize, usize, usize),
+    /// A router rings the phone.
+    Ring(Offer),
+    /// A ring ends by its own deadline.
+    RingDies(Offer),
+    /// An agent picks up.
+    PickUp(Offer),
+    /// `Accept`, by the router that rang.
+    Accept(Offer),
+    /// `Decline`, `RingTimeout` or `Requeue` by the router of a standing offer.
+    Requeue(Offer),
+    /// `Expire` finds a lease that is over.
+    LeaseEnds(usize),
+    /// `Complete`.
+    Complete(usize),
+    /// A router dies with all it meant to do.
+    Crash(usize),
+}
+
+impl Offers {
+    /// The protocol without one of its guards.
+    pub fn without(guard: Guard) -> Self {
+        Self {
+            without: BTreeSet::from([guard]),
+        }
+    }
+
+    fn has(&self, guard: Guard) -> bool {
+        !self.without.contains(&guard)
+    }
+}
+
+impl Desk {
+    fn stands(&self, offer: &Offer) -> bool {
+        let Offer { agent, token, .. } = *offer;
+        self.contacts[offer.contact] == Contact::Offered { agent, token }
+    }
+
+    fn is_free(&self, contact: usize, agent: usize) -> bool {
+        self.contacts[contact] == Contact::Waiting && self.agents[agent] == Agent::Free
+    }
+
+    fn rings_for(&self, contact: usize) -> usize {
+        let rings = self.rings.iter();
+        rings.filter(|ring| ring.contact == contact).count()
+    }
+
+    /// Whether an offer of a contact is rung or about to be, answered, or about to be told.
+    fn is_on_its_way(&self, contact: usize) -> bool {
+        let lives = |offer: &&Offer| self.routers[offer.router].lives;
+        let is_meant = |offer: &Offer| offer.contact == contact && self.stands(offer);
+        let to_ring = self.routers.iter().flat_map(|router| &router.to_ring);
+        let told = to_ring.chain(&self.picked_up).filter(lives).any(is_meant);
+        told || self.rings.iter().any(is_meant)
+    }
+
+    fn reserve(&mut self, router: usize, contact: usize, agent: usize) {
+        self.last_token += 1;
+        let token = self.last_token;
+        self.contacts[contact] = Contact::Offered { agent, token };
+        self.agents[agent] = Agent::Reserved { contact, token };
+        self.routers[router].to_ring.insert(Offer {
+            token,
+            contact,
+            agent,
+            router,
+        });
+    }
+
+    /// The contact of a standing offer waits again, its agent is free.
+    fn requeue(&mut self, contact: usize) {
+        if let Contact::Offered { agent, token } = self.contacts[contact] {
+            self.contacts[contact] = Contact::Waiting;
+            if self.agents[agent] == (Agent::Reserved { contact, token }) {
+                self.agents[agent] = Agent::Free;
+            }
+        }
+    }
+
+    fn crash(&mut self, router: usize) {
+        self.routers[router] = Router {
+            lives: false,
+            looked: None,
+            to_ring: BTreeSet::new(),
+        };
+    }
+}
+
+impl Model for Offers {
+    type State = Desk;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<Desk> {
+        let router = Router {
+            lives: true,
+            looked: None,
+            to_ring: BTreeSet::new(),
+        };
+        vec![Desk {
+            contacts: [Contact::Waiting; 2],
+            agents: [Agent::Free; 2],
+            last_token: 0,
+            routers: [router.clone(), router],
+            rings: BTreeSet::new(),
+            picked_up: BTreeSet::new(),
+        }]
+    }
+
+    fn actions(&self, desk: &Desk, steps: &mut Vec<Step>) {
+        for router in PAIR
+            .into_iter()
+            .filter(|router| desk.routers[*router].lives)
+        {
+            self.offer_steps(desk, router, steps);
+            if desk.routers.iter().all(|router| router.lives) {
+                steps.push(Step::Crash(router));
+            }
+        }
+        for ring in &desk.rings {
+            steps.push(Step::PickUp(*ring));
+            if self.has(Guard::RingDeadline) {
+                steps.push(Step::RingDies(*ring));
+            }
+        }
+        for offer in &desk.picked_up {
+            if desk.routers[offer.router].lives {
+                steps.push(Step::Accept(*offer));
+            }
+        }
+        for contact in PAIR {
+            match desk.contacts[contact] {
+                Contact::Offered { token, .. } => {
+                    let rings = desk.rings.iter().any(|ring| ring.token == token);
+                    // The lease ends after the ring's own deadline.
+                    if !rings || !self.has(Guard::RingDeadline) {
+                        steps.push(Step::LeaseEnds(contact));
+                    }
+                }
+                Contact::Active => steps.push(Step::Complete(contact)),
+                Contact::Waiting | Contact::Ended => {}
+            }
+        }
+    }
+
+    fn next_state(&self, before: &Desk, step: Step) -> Option<Desk> {
+        let mut desk = before.clone();
+        match step {
+            Step::Look(router, contact, agent) => {
+                desk.routers[router].looked = Some((contact, agent));
+            }
+            Step::Reserve(router, contact, agent) => {
+                desk.routers[router].looked = None;
+                desk.reserve(router, contact, agent);
+            }
+            Step::Ring(offer) => {
+                desk.routers[offer.router].to_ring.remove(&offer);
+                // A ring whose deadline has passed is not begun.
+                if desk.stands(&offer) || !self.has(Guard::RingDeadline) {
+                    desk.rings.insert(offer);
+                }
+            }
+            Step::RingDies(ring) => {
+                desk.rings.remove(&ring);
+            }
+            Step::PickUp(ring) => {
+                desk.rings.remove(&ring);
+                desk.picked_up.insert(ring);
+            }
+            Step::Accept(offer) => {
+                desk.picked_up.remove(&offer);
+                if desk.stands(&offer) || !self.has(Guard::TokenAtAccept) {
+                    desk.contacts[offer.contact] = Contact::Active;
+                    let contact = offer.contact;
+                    desk.agents[offer.agent] = Agent::Busy { contact };
+                }
+            }
+            Step::Requeue(offer) => {
+                if self.has(Guard::CancelBeforeRequeue) {
+                    desk.rings.remove(&offer);
+                }
+                desk.requeue(offer.contact);
+            }
+            Step::LeaseEnds(contact) => desk.requeue(contact),
+            Step::Complete(contact) => {
+                desk.contacts[contact] = Contact::Ended;
+                for agent in &mut desk.agents {
+                    if *agent == (Agent::Busy { contact }) {
+                        *agent = Agent::Free;
+                    }
+                }
+            }
+            Step::Crash(router) => desk.crash(router),
+        }
+        Some(desk)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("no_contact_is_offered_to_two_agents", |_, desk: &Desk| {
+                PAIR.into_iter().all(|contact| {
+                    let has = |agent: &&Agent| match agent {
+                        Agent::Free => false,
+                        Agent::Reserved { contact: held, .. } | Agent::Busy { contact: held } => {
+                            *held == contact
+                        }
+                    };
+                    desk.agents.iter().filter(has).count() <= 1
+                })
+            }),
+            Property::always("no_contact_is_answered_by_two", |_, desk: &Desk| {
+                PAIR.into_iter().all(|contact| {
+                    let has = |agent: &&Agent| **agent == Agent::Busy { contact };
+                    desk.agents.iter().filter(has).count() <= 1
+                })
+            }),
+            Property::always("no_contact_rings_two_phones", |_, desk: &Desk| {
+                PAIR.into_iter().all(|contact| desk.rings_for(contact) <= 1)
+            }),
+            Property::always("no_phone_rings_for_who_does_not_ring", |_, desk: &Desk| {
+                desk.rings.iter().all(|ring| desk.stands(ring))
+            }),
+            Property::always("nobody_is_stuck", |model: &Self, desk: &Desk| {
+                let mut steps = Vec::new();
+                model.actions(desk, &mut steps);
+                let is_over = |contact: &Contact| *contact == Contact::Ended;
+                let offered = |contact: usize| {
+                    matches!(desk.contacts[contact], Contact::Offered { .. })
+                        && !desk.is_on_its_way(contact)
+                        && !steps.contains(&Step::LeaseEnds(contact))
+                };
+                let nothing_left = steps.is_empty() && desk.last_token < OFFERS_MAX;
+                !PAIR.into_iter().any(offered)
+                    && (!nothing_left || desk.contacts.iter().all(is_over))
+            }),
+            Property::sometimes("everybody_is_served", |_, desk: &Desk| {
+                desk.contacts == [Contact::Ended; 2]
+            }),
+            Property::sometimes("a_late_answer_is_refused", |_, desk: &Desk| {
+                desk.picked_up.iter().any(|offer| !desk.stands(offer))
+            }),
+        ]
+    }
+}
+
+impl Offers {
+    fn offer_steps(&self, desk: &Desk, router: usize, steps: &mut Vec<Step>) {
+        let has_tokens = desk.last_token < OFFERS_MAX;
+        if self.has(Guard::AtomicReserve) {
+            for (contact, agent) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                if has_tokens && desk.is_free(contact, agent) {
+                    steps.push(Step::Reserve(router, contact, agent));
+                }
+            }
+        } else if let Some((contact, agent)) = desk.routers[router].looked {
+            if has_tokens {
+                steps.push(Step::Reserve(router, contact, agent));
+            }
+        } else {
+            for (contact, agent) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                if has_tokens && desk.is_free(contact, agent) {
+                    steps.push(Step::Look(router, contact, agent));
+                }
+            }
+        }
+        for offer in &desk.routers[router].to_ring {
+            steps.push(Step::Ring(*offer));
+        }
+        let own = desk.rings.iter().filter(|ring| ring.router == router);
+        for ring in own.filter(|ring| desk.stands(ring)) {
+            steps.push(Step::Requeue(*ring));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The protocol holds, and each of its guards is needed.
+
+use offer_model::{Guard, Offers};
+use stateright::{Checker, HasDiscoveries, Model};
+
+/// Whether a property breaks in a state that can be reached without a guard.
+fn breaks(property: &'static str, without: Guard) -> bool {
+    let wanted = HasDiscoveries::AllOf([property].into());
+    let checker = Offers::without(without).checker().finish_when(wanted);
+    let found = checker.spawn_bfs().join().discoveries();
+    found.contains_key(property)
+}
+
+#[test]
+fn with_all_guards_every_property_holds_in_every_state() {
+    let checker = Offers::default().checker().spawn_bfs().join();
+    assert!(checker.is_done() && checker.unique_state_count() > 1_000);
+    checker.assert_properties();
+}
+
+#[test]
+fn without_an_atomic_reserve_a_contact_is_offered_to_two_agents() {
+    assert!(breaks(
+        "no_contact_is_offered_to_two_agents",
+        Guard::AtomicReserve
+    ));
+}
+
+#[test]
+fn without_the_token_at_the_answer_two_agents_answer_one_contact() {
+    assert!(breaks(
+        "no_contact_is_answered_by_two",
+        Guard::TokenAtAccept
+    ));
+}
+
+#[test]
+fn without_its_own_deadline_a_ring_outlives_its_offer() {
+    assert!(breaks("no_contact_rings_two_phones", Guard::RingDeadline));
+}
+
+#[test]
+fn without_the_cancel_two_phones_ring_for_one_contact() {
+    assert!(breaks(
+        "no_contact_rings_two_phones",
+        Guard::CancelBeforeRequeue
+    ));
+}
