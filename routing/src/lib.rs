@@ -11,6 +11,7 @@
 //! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
 //! | [`event`] | what happened, one fact a line; statistics are a fold over these |
 //! | [`statistics`] | the fold that counts what happened, and its published formulas |
+//! | [`forecast`] | from past arrivals to those of the next days, with their back-test |
 //! | [`staffing`] | how many agents a load takes: Erlang B, C, A and X, patience, shrinkage |
 //! | [`desk`] | what each verb does: the store in memory, and the model of the store in Redis |
 //! | [`view`] | the state of the desk as its events tell it, indexed |
@@ -30,6 +31,7 @@ pub mod desk;
 mod elementary;
 pub mod estimate;
 pub mod event;
+pub mod forecast;
 pub mod ids;
 pub mod invariants;
 pub mod policy;
