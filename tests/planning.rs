@@ -1,4 +1,4 @@
-//! `staff` as a shell sees it: what is on stdout, what on stderr, and the exit status.
+//! `staff` and `forecast` as a shell sees it: what is on stdout, what on stderr, and the exit status.
 
 use serde_json::Value;
 use std::path::Path;
@@ -66,4 +66,82 @@ fn wrong_usage_is_exit_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
         assert!(!output.stderr.is_empty() && output.stdout.is_empty());
     }
+}
+
+/// Berlin's clock is put back within these twelve weeks.
+const PAST: &str =
+    "forecast forecast/arrivals.csv --time-zone Europe/Berlin --holidays forecast/holidays.csv";
+
+#[test]
+fn forecast_tells_days_intervals_and_the_back_test_that_chose_the_method() {
+    let forecast = json(&format!("{PAST} --format json"));
+    assert_eq!(forecast["from"], "2026-11-02T00:00:00+01:00");
+    assert_eq!(forecast["days_known"], 84);
+    assert_eq!(forecast["method"], "median");
+    let error = forecast["methods"][0]["weighted_absolute_error"]
+        .as_f64()
+        .expect("a share");
+    assert!((0.05..0.2).contains(&error), "{error}");
+    assert_eq!(forecast["back_test"].as_array().map(Vec::len), Some(28));
+    let monday = forecast["days"][0]["expected"].as_f64().expect("a number");
+    assert!((850.0..1_050.0).contains(&monday), "{monday}");
+    assert_eq!(forecast["days"][1]["factor"], 0.5, "the outing");
+    assert_eq!(forecast["days"][6]["expected"], 0.0, "Sundays are closed");
+    assert_eq!(forecast["intervals"].as_array().map(Vec::len), Some(336));
+    assert_eq!(forecast["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn a_day_of_changed_clocks_has_its_own_number_of_half_hours() {
+    let forward = json(&format!("{PAST} --from 2027-03-28 --days 1 --format json"));
+    assert_eq!(forward["intervals"].as_array().map(Vec::len), Some(46));
+    let back = json(&format!("{PAST} --from 2027-10-31 --days 1 --format json"));
+    assert_eq!(back["intervals"].as_array().map(Vec::len), Some(50));
+}
+
+#[test]
+fn forecast_plans_staff_as_table_and_csv() {
+    let staffed = format!("{PAST} --days 1 --staff --aht 4m --patience 180 --shrinkage 0.3");
+    let csv = text(&ringdown(&format!("{staffed} --format csv")).stdout);
+    let busiest = csv
+        .lines()
+        .find(|line| line.starts_with("2026-11-02T10:00"))
+        .expect("ten o'clock");
+    let fields: Vec<&str> = busiest.split(',').collect();
+    let agents: u32 = fields[6].parse().expect("agents by Erlang A");
+    assert!((8..16).contains(&agents), "{busiest}");
+    let table = text(&ringdown(&staffed).stdout);
+    assert!(table.contains("A agents") && table.contains("weighted absolute error"));
+    assert!(
+        !table.contains("2026-11-02 03:00"),
+        "a quiet night hides the day"
+    );
+}
+
+#[test]
+fn an_event_log_is_a_past_as_well() {
+    let forecast = json("forecast events/half_hour.jsonl --time-zone Asia/Taipei --format json");
+    assert_eq!(forecast["days_known"], 1);
+    assert!(
+        text(&ringdown("forecast events/half_hour.jsonl").stdout).contains("Beware: only 0 days")
+    );
+}
+
+#[test]
+fn faults_of_a_past_have_line_and_column() {
+    let output = ringdown("forecast forecast/make");
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(told.starts_with("forecast/make:"), "{told}");
+    assert!(told.contains(":1: `") && output.stdout.is_empty(), "{told}");
+    assert_eq!(
+        ringdown("forecast forecast/nothing.csv").status.code(),
+        Some(1)
+    );
+    assert_eq!(
+        ringdown("forecast forecast/arrivals.csv --staff")
+            .status
+            .code(),
+        Some(2)
+    );
 }

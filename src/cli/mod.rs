@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drain;
 pub mod emergency;
+pub mod forecast;
 pub mod replay;
 pub mod report;
 pub mod serve;
@@ -47,6 +48,8 @@ enum Command {
     Drain(drain::Args),
     /// Close the desk or a line at once, and end that.
     Emergency(emergency::Args),
+    /// Forecast the arrivals of the next days, and the staff they take.
+    Forecast(forecast::Args),
     /// Recompute the statistics from an event log.
     Replay(replay::Args),
     /// Print the statistics of a period.
@@ -82,6 +85,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
+        Command::Forecast(args) => forecast::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),

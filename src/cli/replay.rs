@@ -12,7 +12,7 @@ use ringdown_routing::statistics::{Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How late an event may stand in the file and still be counted.
@@ -52,15 +52,12 @@ pub struct Args {
 
 /// Reads the file, prints the report on stdout; the answer is no when a line was not an event.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mut fold = Statistics::new(Rules {
-        interval: args.interval.cell(),
-        settle_after: DISORDER_MAX,
-        ..Rules::default()
-    });
-    let read = read(args, &mut fold)?;
-    let (Some(first), Some(last)) = (read.first, fold.newest()) else {
-        anyhow::bail!("{}: no events", args.events.display());
-    };
+    let Read {
+        fold,
+        first,
+        last,
+        faults,
+    } = read(&args.events, args.interval)?;
     let instant = |text: &Option<String>, otherwise: Timestamp| match text {
         Some(text) => period::instant(text, last, &args.time_zone),
         None => Ok(otherwise),
@@ -75,31 +72,42 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let report = Report::of(&fold, period, scope, last);
     let mut stdout = std::io::stdout().lock();
     report.print(args.format, Words::of(&args.language), &mut stdout)?;
-    Ok(if read.faults == 0 {
+    Ok(if faults == 0 {
         Outcome::Good
     } else {
         Outcome::No
     })
 }
 
-struct Read {
-    first: Option<Timestamp>,
-    faults: u64,
+/// An event log that was read and counted.
+pub(super) struct Read {
+    /// The statistics.
+    pub(super) fold: Statistics,
+    /// When its earliest event happened.
+    pub(super) first: Timestamp,
+    /// When its latest event happened.
+    pub(super) last: Timestamp,
+    /// Lines that are not events.
+    pub(super) faults: u64,
 }
 
-fn read(args: &Args, fold: &mut Statistics) -> anyhow::Result<Read> {
-    let name = args.events.display();
-    let lines: Box<dyn BufRead> = if args.events.as_os_str() == "-" {
+/// Reads an event log and counts it for intervals of a width; lines that are not events are told on stderr.
+pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
+    let name = path.display();
+    let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
-        let file = File::open(&args.events).with_context(|| format!("{name}: cannot be read"))?;
+        let file = File::open(path).with_context(|| format!("{name}: cannot be read"))?;
         Box::new(BufReader::new(file))
     };
+    let mut fold = Statistics::new(Rules {
+        interval: interval.cell(),
+        settle_after: DISORDER_MAX,
+        ..Rules::default()
+    });
     let mut progress = Progress::begin("events");
-    let mut read = Read {
-        first: None,
-        faults: 0,
-    };
+    let mut earliest: Option<Timestamp> = None;
+    let mut faults: u64 = 0;
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
         if line.trim().is_empty() {
@@ -107,15 +115,12 @@ fn read(args: &Args, fold: &mut Statistics) -> anyhow::Result<Read> {
         }
         match serde_json::from_str::<Event>(&line) {
             Ok(event) => {
-                let first = read
-                    .first
-                    .map_or(event.at, |first: Timestamp| first.min(event.at));
-                read.first = Some(first);
+                earliest = Some(earliest.map_or(event.at, |first| first.min(event.at)));
                 fold.record(&event);
             }
             Err(error) => {
-                read.faults += 1;
-                if read.faults <= FAULTS_TOLD_MAX {
+                faults += 1;
+                if faults <= FAULTS_TOLD_MAX {
                     writeln!(std::io::stderr(), "{name}:{number}: not an event: {error}")?;
                 }
             }
@@ -123,14 +128,21 @@ fn read(args: &Args, fold: &mut Statistics) -> anyhow::Result<Read> {
         progress.step();
     }
     progress.end();
-    if read.faults > 0 {
+    if faults > 0 {
         writeln!(
             std::io::stderr(),
-            "{name}: {} lines are not events and are not counted",
-            read.faults
+            "{name}: {faults} lines are not events and are not counted"
         )?;
     }
-    Ok(read)
+    let (Some(first), Some(last)) = (earliest, fold.newest()) else {
+        anyhow::bail!("{name}: no events");
+    };
+    Ok(Read {
+        fold,
+        first,
+        last,
+        faults,
+    })
 }
 
 /// Reads a time zone's IANA name.

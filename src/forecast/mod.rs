@@ -1,0 +1,24 @@
+//! Forecasts as they are asked and told: past arrivals read from files and logs, days to come as table, CSV
+//! or JSON, with the staff they take.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | `arrivals` | past arrivals on the desk's wall clock, days of changed clocks made even |
+//! | `reading` | past arrivals and special days from CSV, every fault as line:column |
+//! | `staff` | the agents each interval takes |
+//! | `told` | one forecast as a document; `table` and `csv` print it |
+//!
+//! Every figure comes out of `routing::forecast` and `routing::staffing`. The back-test that chose the
+//! method is told with every forecast.
+
+mod arrivals;
+mod csv;
+mod reading;
+mod staff;
+mod table;
+mod told;
+
+pub use arrivals::{Arrivals, day};
+pub use reading::{Fault, read_arrivals, read_special_days};
+pub use staff::Staffed;
+pub use told::{Format, Told};
