@@ -7,6 +7,7 @@
 //! | `erlang_b`, `erlang_c` | nobody waits; everybody waits as long as it takes |
 //! | `erlang_a`, `palm` | callers hang up; the integrals behind it |
 //! | `erlang_x` | callers hang up, and some call again |
+//! | `rehearsal` | a day's plan played by the real policy, the queue carried over |
 //! | `patience` | how long callers are willing to wait, from what waits there were |
 //!
 //! Everything is right to 1e-9 against exact arithmetic from 1 to 100,000 agents and for loads up to
@@ -14,8 +15,8 @@
 //! last bit on every machine. Erlang C over-staffs when callers hang up; whoever tells it tells Erlang A
 //! beside it where the patience is known.
 //!
-//! What deliberately does not live here: the queue's real policy, several queues and the carrying over
-//! of a queue from one interval to the next. Those are simulated.
+//! What deliberately does not live here: the queue's real policy and its rules. A plan that is rehearsed
+//! is played by [`crate::simulation`], which is the judge.
 
 mod answer;
 mod erlang_a;
@@ -26,6 +27,7 @@ mod load;
 mod palm;
 mod patience;
 mod question;
+mod rehearsal;
 
 pub use answer::{
     Answer, BacklogStaff, DEFINITIONS, ImpatientStaff, PatientStaff, RetryingStaff,
@@ -38,3 +40,4 @@ pub use erlang_x::ErlangX;
 pub use load::Load;
 pub use patience::{Patience, Step, Wait};
 pub use question::{Deadline, LOAD_MAX, Question, SERVERS_MAX, StaffingFault, Target};
+pub use rehearsal::{Estimate, Plan, Rehearsal, Stretch};
