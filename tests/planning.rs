@@ -101,7 +101,8 @@ fn a_day_of_changed_clocks_has_its_own_number_of_half_hours() {
 
 #[test]
 fn forecast_plans_staff_as_table_and_csv() {
-    let staffed = format!("{PAST} --days 1 --staff --aht 4m --patience 180 --shrinkage 0.3");
+    let staffed =
+        format!("{PAST} --days 1 --staff --aht 4m --patience 180 --shrinkage 0.3 --rehearse 2");
     let csv = text(&ringdown(&format!("{staffed} --format csv")).stdout);
     let busiest = csv
         .lines()
@@ -116,6 +117,13 @@ fn forecast_plans_staff_as_table_and_csv() {
         !table.contains("2026-11-02 03:00"),
         "a quiet night hides the day"
     );
+    assert!(table.contains("Played 2 times by the real policy"));
+    let played = json(&format!("{staffed} --format json"));
+    let level = played["rehearsal"]["service_level_negative"]["mean"]
+        .as_f64()
+        .expect("a share");
+    assert!((0.75..0.97).contains(&level), "{level}");
+    assert!(played["intervals"][20]["rehearsal"]["abandon_rate"].is_f64());
 }
 
 #[test]

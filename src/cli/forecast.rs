@@ -85,6 +85,9 @@ pub struct Args {
     /// With --staff: contacts one agent handles at once.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     concurrency: u32,
+    /// With --staff: how often the plan is played by the real policy; 0 not at all.
+    #[arg(long, value_name = "RUNS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    rehearse: u16,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -115,7 +118,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let told = Told::new(&arrivals, &history, forecast);
     let staffed = match args.question() {
         None => None,
-        Some(question) => match Staffed::plan(&told, &question) {
+        Some(question) => match Staffed::plan(&told, &question, args.rehearse) {
             Ok(staffed) => Some(staffed),
             Err(fault) => Cli::command()
                 .error(ErrorKind::ValueValidation, fault)

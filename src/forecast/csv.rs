@@ -16,7 +16,7 @@ pub(super) fn print(
     if staffed.is_some() {
         write!(
             out,
-            ",erlang_c.agents,erlang_a.agents,scheduled,service_level,abandon_rate,occupancy"
+            ",erlang_c.agents,erlang_a.agents,scheduled,service_level,abandon_rate,occupancy,rehearsal.service_level,rehearsal.abandon_rate"
         )?;
     }
     write!(out, "\r\n")?;
@@ -34,15 +34,18 @@ pub(super) fn print(
         )?;
         if let Some(staffed) = staffed {
             let staff = StaffLine::of(staffed.answer(place));
+            let played = staffed.played(place);
             write!(
                 out,
-                ",{},{},{},{},{},{}",
+                ",{},{},{},{},{},{},{},{}",
                 field(staff.agents_c),
                 field(staff.agents_a),
                 field(staff.scheduled),
                 field(staff.service_level),
                 field(staff.abandon_rate),
                 field(staff.occupancy),
+                field(played.and_then(|played| played.service_level.negative)),
+                field(played.and_then(|played| played.abandon_rate)),
             )?;
         }
         write!(out, "\r\n")?;

@@ -1,17 +1,65 @@
-//! The agents each interval of a forecast takes.
+//! The agents each interval of a forecast takes, and what the whole plan does when it is rehearsed.
 
 use super::Told;
-use ringdown_routing::staffing::{Answer, Question, StaffingFault};
+use ringdown_routing::staffing::{
+    Answer, Estimate, Plan, Question, Rehearsal, StaffingFault, Stretch,
+};
+use ringdown_routing::statistics::{Figures, ServiceLevel};
+use serde::Serialize;
 
-/// The staff of every interval, each by itself: no queue is carried over.
+/// Seed of the rehearsals, so that the same forecast is told the same twice.
+const SEED: u64 = 1;
+
+/// The staff of every interval, each by itself, and the plan they make together.
 #[derive(Clone, Debug)]
 pub struct Staffed {
     answers: Vec<Option<Answer>>,
+    rehearsed: Option<Rehearsed>,
+}
+
+/// A plan that was played.
+#[derive(Clone, Debug)]
+struct Rehearsed {
+    runs: u16,
+    rehearsal: Rehearsal,
+}
+
+/// What a rehearsal says of an interval, or of the whole plan.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Played {
+    /// Contacts of a run, on average.
+    pub(super) offered: f64,
+    pub(super) service_level: ServiceLevel,
+    pub(super) abandon_rate: Option<f64>,
+    pub(super) asa_s: Option<f64>,
+    pub(super) occupancy: Option<f64>,
+}
+
+/// The whole plan as it was played.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct PlayedPlan {
+    pub(super) runs: u16,
+    seed: u64,
+    /// Mean over the runs of the negative service level, and what it may be off by.
+    pub(super) service_level_negative: Option<Estimate>,
+    pub(super) total: Played,
+}
+
+impl Played {
+    fn of(figures: &Figures, runs: u16) -> Self {
+        Self {
+            offered: figures.counts.offered as f64 / f64::from(runs.max(1)),
+            service_level: figures.service_level,
+            abandon_rate: figures.abandon_rate,
+            asa_s: figures.asa_s,
+            occupancy: figures.occupancy,
+        }
+    }
 }
 
 impl Staffed {
-    /// Asks the same question of every interval, with its own arrivals.
-    pub fn plan(told: &Told, question: &Question) -> Result<Self, StaffingFault> {
+    /// Asks the same question of every interval, with its own arrivals; then plays the plan so many times.
+    pub fn plan(told: &Told, question: &Question, runs: u16) -> Result<Self, StaffingFault> {
         let answers = told.expected().map(|(expected, interval_s)| {
             let Some(calls) = expected else {
                 return Ok(None);
@@ -23,14 +71,64 @@ impl Staffed {
             };
             question.answer().map(Some)
         });
-        Ok(Self {
-            answers: answers.collect::<Result<_, _>>()?,
+        let answers = answers.collect::<Result<Vec<_>, _>>()?;
+        let rehearsed = (runs > 0).then(|| Rehearsed {
+            runs,
+            rehearsal: rehearsable(told, &answers, question).rehearse(runs, SEED),
+        });
+        Ok(Self { answers, rehearsed })
+    }
+
+    /// What the rehearsal says of the interval at a place.
+    pub(super) fn played(&self, place: usize) -> Option<Played> {
+        let rehearsed = self.rehearsed.as_ref()?;
+        let figures = rehearsed.rehearsal.stretches.get(place)?;
+        Some(Played::of(figures, rehearsed.runs))
+    }
+
+    /// What it says of the whole plan.
+    pub(super) fn played_plan(&self) -> Option<PlayedPlan> {
+        let rehearsed = self.rehearsed.as_ref()?;
+        Some(PlayedPlan {
+            runs: rehearsed.runs,
+            seed: SEED,
+            service_level_negative: rehearsed.rehearsal.service_level,
+            total: Played::of(&rehearsed.rehearsal.total, rehearsed.runs),
         })
     }
 
     /// The staff of the interval at a place; `None` where no arrivals are forecast.
     pub(super) fn answer(&self, place: usize) -> Option<&Answer> {
         self.answers.get(place)?.as_ref()
+    }
+}
+
+/// The plan of the agents by Erlang A, or by Erlang C where no patience is known. Who handles several
+/// contacts at once is played as that many who handle one.
+fn rehearsable(told: &Told, answers: &[Option<Answer>], question: &Question) -> Plan {
+    let agents = |answer: &Answer| {
+        let agents = answer
+            .erlang_a
+            .as_ref()
+            .map_or(answer.erlang_c.agents, |impatient| impatient.agents);
+        agents * question.concurrency
+    };
+    Plan {
+        stretches: told
+            .rows
+            .iter()
+            .zip(answers)
+            .map(|(row, answer)| Stretch {
+                from: row.span.from,
+                to: row.span.to,
+                calls: row.expected.map_or(0.0, |slot| slot.expected),
+                agents: answer.as_ref().map_or(0, agents),
+            })
+            .collect(),
+        cell: told.interval.cell(),
+        aht_s: question.aht_s,
+        patience_s: question.patience_s,
+        target: question.target,
     }
 }
 

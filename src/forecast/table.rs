@@ -1,7 +1,7 @@
 //! A forecast as columns for people: the back-test, the days, the intervals, and what they mean.
 
 use super::arrivals::date;
-use super::staff::StaffLine;
+use super::staff::{PlayedPlan, StaffLine};
 use super::told::{DEFINITIONS, Row};
 use super::{Staffed, Told};
 use crate::report::columns::write_columns;
@@ -38,6 +38,9 @@ pub(super) fn print(
     print_days(told, out)?;
     writeln!(out)?;
     print_intervals(told, staffed, out)?;
+    if let Some(played) = staffed.and_then(Staffed::played_plan) {
+        print_played(&played, out)?;
+    }
     writeln!(out)?;
     for (field, formula) in DEFINITIONS {
         writeln!(out, "  {field:24} {formula}")?;
@@ -96,6 +99,8 @@ fn print_intervals(told: &Told, staffed: Option<&Staffed>, out: &mut impl Write)
             "SL A_T/O",
             "abandon",
             "occupancy",
+            "played: SL",
+            "abandon",
         ]);
     }
     let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
@@ -109,6 +114,7 @@ fn print_intervals(told: &Told, staffed: Option<&Staffed>, out: &mut impl Write)
         ];
         if let Some(staffed) = staffed {
             let staff = StaffLine::of(staffed.answer(place));
+            let played = staffed.played(place);
             line.extend([
                 count(staff.agents_c),
                 count(staff.agents_a),
@@ -116,11 +122,28 @@ fn print_intervals(told: &Told, staffed: Option<&Staffed>, out: &mut impl Write)
                 percent(staff.service_level),
                 percent(staff.abandon_rate),
                 percent(staff.occupancy),
+                percent(played.and_then(|played| played.service_level.negative)),
+                percent(played.and_then(|played| played.abandon_rate)),
             ]);
         }
         lines.push(line);
     }
     write_columns(&lines, 1, out)
+}
+
+fn print_played(played: &PlayedPlan, out: &mut impl Write) -> io::Result<()> {
+    let level = played.service_level_negative;
+    let within = level
+        .and_then(|level| level.within)
+        .map_or_else(String::new, |within| format!(" +- {:.1}", within * 100.0));
+    writeln!(
+        out,
+        "\nPlayed {} times by the real policy: {}{within} answered in time, {} hung up, occupancy {}",
+        played.runs,
+        percent(level.map(|level| level.mean)),
+        percent(played.total.abandon_rate),
+        percent(played.total.occupancy),
+    )
 }
 
 /// Intervals in which nobody is expected would only hide the others.

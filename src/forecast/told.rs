@@ -1,7 +1,7 @@
 //! One forecast, ready to be printed: its intervals on the clock of their day, and what to beware of.
 
 use super::arrivals::{Arrivals, date, period_of, slot_of};
-use super::staff::Staffed;
+use super::staff::{Played, PlayedPlan, Staffed};
 use super::{csv, table};
 use crate::report::{Interval, Span, period};
 use jiff::tz::TimeZone;
@@ -165,8 +165,10 @@ impl Told {
                     low: row.expected.map(|slot| slot.low),
                     high: row.expected.map(|slot| slot.high),
                     staff: staffed.and_then(|staffed| staffed.answer(place)),
+                    rehearsal: staffed.and_then(|staffed| staffed.played(place)),
                 })
                 .collect(),
+            rehearsal: staffed.and_then(Staffed::played_plan),
             warnings: self.warnings(),
             definitions: DEFINITIONS.into_iter().collect(),
         }
@@ -204,7 +206,7 @@ impl Told {
 }
 
 /// What the figures are, printed beside them.
-pub(super) const DEFINITIONS: [(&str, &str); 4] = [
+pub(super) const DEFINITIONS: [(&str, &str); 5] = [
     (
         "expected",
         "arrivals in the interval, by the method; on special days times their factor",
@@ -221,6 +223,10 @@ pub(super) const DEFINITIONS: [(&str, &str); 4] = [
         "method",
         "the median, unless another was better in the back-test",
     ),
+    (
+        "rehearsal",
+        "the plan (agents by Erlang A, else C) played by the real policy, queues carried over, all runs added up",
+    ),
 ];
 
 #[derive(Serialize)]
@@ -235,6 +241,8 @@ struct JsonForecast<'a> {
     back_test: Vec<Value>,
     days: Vec<Value>,
     intervals: Vec<JsonRow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<PlayedPlan>,
     warnings: Vec<String>,
     definitions: BTreeMap<&'static str, &'static str>,
 }
@@ -248,6 +256,8 @@ struct JsonRow<'a> {
     high: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     staff: Option<&'a Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rehearsal: Option<Played>,
 }
 
 fn seconds(span: Span) -> f64 {
