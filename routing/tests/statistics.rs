@@ -5,11 +5,11 @@
 use proptest::prelude::*;
 use ringdown_routing::agent::{AgentProfile, Status};
 use ringdown_routing::contact::{Channel, Needs, Priority};
-use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind};
-use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
+use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
+use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::statistics::{
-    Figures, Ledger, Recorded, Rules, Scope, Statistics, Thresholds,
+    Facet, Figures, Ledger, Recorded, Rules, Scope, Statistics, Thresholds,
 };
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RequeueReason;
@@ -673,6 +673,7 @@ proptest! {
         for start in (0..DAY_S).step_by(1_800) {
             let (from, to) = (at(start), at(start + 1_800));
             prop_assert_eq!(quarters.tally(from, to, &in_queue("Q")), halves.tally(from, to, &in_queue("Q")));
+            prop_assert_eq!(quarters.spread(from, to, &in_queue("Q")), halves.spread(from, to, &in_queue("Q")));
         }
     }
 
@@ -684,6 +685,59 @@ proptest! {
             prop_assert_eq!(ledger.agent_time(at(0), at(DAY_S), &agent).logged_in_ms(), u64::try_from(DAY_S * 1_000).unwrap());
         }
     }
+}
+
+#[test]
+fn a_contact_counts_under_its_number_its_callers_class_and_its_skills() {
+    let is_of_class = |class| EventKind::Identified {
+        outcome: IdentifiedAs::Known,
+        caller: None,
+        class: Some(class),
+    };
+    let mut needs_net = enqueued(1);
+    if let EventKind::Enqueued { skills, .. } = &mut needs_net {
+        *skills = Needs::always([(SkillId::from("net"), 4)].into());
+    }
+    let log = Log::default()
+        .arrive(0, 1)
+        .kind(1, 1, is_of_class(3))
+        .kind(2, 1, is_of_class(1))
+        .kind(2, 1, needs_net)
+        .abandon(30, 1, 30)
+        .arrive(40, 2)
+        .abandon(45, 2, 5);
+    let ledger = log.ledger(100);
+    let of = |facet: Facet| {
+        let (tally, spread) = ledger.of_facet(at(0), at(101), &facet, &in_queue("Q"));
+        (tally.counts.abandoned, spread.abandon_wait_s.p90)
+    };
+    let wait = |seconds: f64| move |told: f64| (told / seconds - 1.0).abs() < 1.0 / 128.0;
+    let (left, p90) = of(Facet::Number("100".to_owned()));
+    assert!(left == 2 && p90.is_some_and(wait(30.0)));
+    assert_eq!(of(Facet::CallerClass(1)).0, 1, "the latest word");
+    assert_eq!(of(Facet::CallerClass(3)).0, 0);
+    assert_eq!(of(Facet::Skill(SkillId::from("net"))).0, 1);
+    let elsewhere = ledger.of_facet(at(0), at(101), &Facet::CallerClass(1), &in_queue("R"));
+    assert_eq!(elsewhere.0.counts.abandoned, 0);
+}
+
+#[test]
+fn a_word_on_who_called_that_comes_late_is_no_hole() {
+    let mut log = Log::default().arrive(0, 1).abandon(9, 1, 9);
+    for hour in 1..9 {
+        log = log.arrive(hour * 3_600, 100 + u128::try_from(hour).unwrap());
+        log = log.abandon(hour * 3_600 + 9, 100 + u128::try_from(hour).unwrap(), 9);
+        if hour == 2 {
+            let kind = EventKind::Identified {
+                outcome: IdentifiedAs::Known,
+                caller: None,
+                class: Some(2),
+            };
+            log = log.kind(hour * 3_600, 1, kind);
+        }
+    }
+    let statistics = fold(&log.events, Rules::default());
+    assert_eq!(statistics.health().late, 0);
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! What is added up: contacts by interval of arrival, and agents' time by the clock.
 
+use super::sketch::Sketch;
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
 /// Contacts of one queue, channel and interval, and their times; adding two gives those of both.
-///
-/// A percentile sketch of the waits belongs here too, because it merges like the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// O: entered the queue.
@@ -86,6 +85,44 @@ impl AddAssign for Counts {
         self.talk_ms = self.talk_ms.saturating_add(rhs.talk_ms);
         self.hold_ms = self.hold_ms.saturating_add(rhs.hold_ms);
         self.wrap_up_ms = self.wrap_up_ms.saturating_add(rhs.wrap_up_ms);
+    }
+}
+
+/// What is kept of a queue, channel and interval: the counts, and how the times are spread.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The counts and sums.
+    pub counts: Counts,
+    /// Waits of those answered.
+    pub answer_waits: Sketch,
+    /// Waits of those who left.
+    pub abandon_waits: Sketch,
+    /// Time spent on each contact that ended: talk, hold and wrap-up.
+    pub handle_times: Sketch,
+}
+
+impl Cell {
+    /// Adds the counts of one stay of one contact, whose sums are that contact's own times.
+    pub(super) fn add_stay(&mut self, stay: Counts) {
+        if stay.answered > 0 {
+            self.answer_waits.add(stay.answer_wait_ms);
+        }
+        if stay.answered > stay.in_progress {
+            self.handle_times.add(stay.handle_ms());
+        }
+        if stay.abandoned > 0 {
+            self.abandon_waits.add(stay.abandon_wait_ms);
+        }
+        self.counts += stay;
+    }
+}
+
+impl AddAssign<&Self> for Cell {
+    fn add_assign(&mut self, rhs: &Self) {
+        self.counts += rhs.counts;
+        self.answer_waits += &rhs.answer_waits;
+        self.abandon_waits += &rhs.abandon_waits;
+        self.handle_times += &rhs.handle_times;
     }
 }
 

@@ -192,6 +192,19 @@ pub const DEFINITIONS: &[Definition] = &[
     ),
 ];
 
+/// What the percentiles are, beside them.
+pub const SPREAD_DEFINITIONS: &[Definition] = &[
+    define(
+        "percentiles.answer_wait_s",
+        "waits of A that 50, 80, 90, 95, 99 % do not exceed, to within 1/128, by arrival",
+    ),
+    define("percentiles.abandon_wait_s", "the same of the waits of B"),
+    define(
+        "percentiles.handle_time_s",
+        "the same of talk + hold + wrap-up of each contact that ended",
+    ),
+];
+
 /// Where counts and times belong; printed under every report.
 pub const ATTRIBUTION: &str = "Contacts count in the interval in which they arrived, and a later end revises it; \
      agents' time is split by the clock. A dash (null) means that nothing was there to divide by.";

@@ -4,12 +4,14 @@
 //! which they came does not matter, and a later end revises what was counted.
 
 use super::counts::Counts;
+use super::facet::FacetKey;
 use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
 use super::seen::{OriginKey, Seen};
 use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
 use crate::event::ContactResult;
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
 const STEPS_MAX: usize = 1_024;
@@ -155,6 +157,12 @@ pub(super) struct Journey {
     pub(super) blocked_in: Option<Option<QueueKey>>,
     pub(super) has_failed: bool,
     pub(super) closed: Option<(Timestamp, ContactResult)>,
+    /// What it came to.
+    pub(super) number: Option<FacetKey>,
+    /// Its caller's class, the latest word on it; boxed, as most are not known.
+    pub(super) class: Option<Box<(Timestamp, u8, FacetKey)>>,
+    /// What it needed at once in any queue.
+    pub(super) skills: BTreeSet<FacetKey>,
     steps: Facts<Act>,
     is_shuffled: bool,
 }
@@ -244,6 +252,22 @@ impl Journey {
                 .steps
                 .iter()
                 .any(|step| matches!(step.act, Act::Enqueued { .. }))
+    }
+
+    /// Whether nothing is known but who calls: a word on that may come long after the end.
+    pub(super) fn is_only_named(&self) -> bool {
+        self.steps.is_empty()
+            && self.closed.is_none()
+            && self.blocked_in.is_none()
+            && !self.has_failed
+    }
+
+    /// What it is counted by beside its queue and channel.
+    pub(super) fn facets(&self) -> impl Iterator<Item = FacetKey> + '_ {
+        let number = self.number;
+        let class = self.class.as_ref().map(|class| class.2);
+        let skills = self.skills.iter().copied();
+        number.into_iter().chain(class).chain(skills)
     }
 
     /// Whether nothing is missing: it began, it is closed, and what its result implies was told.

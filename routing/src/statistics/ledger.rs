@@ -2,9 +2,11 @@
 
 use super::Statistics;
 use super::agent_time::TimeSheet;
-use super::counts::{Activity, AgentTime, Counts};
+use super::counts::{Activity, AgentTime, Cell, Counts};
+use super::facet::{Facet, FacetKey};
 use super::figures::Figures;
 use super::journey::QueueKey;
+use super::sketch::Percentiles;
 use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
 use crate::time::Timestamp;
@@ -15,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Ledger {
     /// The instant up to which it is known.
     pub as_of: Timestamp,
-    contacts: BTreeMap<(i64, Option<QueueId>, Channel), Counts>,
+    contacts: Cells,
+    facets: BTreeMap<Facet, Cells>,
     agents: BTreeMap<(i64, AgentId), AgentTime>,
     serving: BTreeMap<QueueId, BTreeSet<AgentId>>,
 }
@@ -38,6 +41,27 @@ pub struct Tally {
     pub agent_time: AgentTime,
 }
 
+/// Percentiles of a scope and span, in seconds, right to a 128th.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Spread {
+    /// Waits of those answered.
+    pub answer_wait_s: Percentiles,
+    /// Waits of those who left.
+    pub abandon_wait_s: Percentiles,
+    /// Talk, hold and wrap-up of each contact that ended.
+    pub handle_time_s: Percentiles,
+}
+
+impl Spread {
+    fn of(sum: &Cell) -> Self {
+        Self {
+            answer_wait_s: Percentiles::from(&sum.answer_waits),
+            abandon_wait_s: Percentiles::from(&sum.abandon_waits),
+            handle_time_s: Percentiles::from(&sum.handle_times),
+        }
+    }
+}
+
 impl Tally {
     /// The figures of these sums.
     pub fn figures(&self) -> Figures {
@@ -49,16 +73,8 @@ impl Ledger {
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
         let mut tally = Tally::default();
-        for ((_, queue, channel), counts) in span(&self.contacts, from, to, (None, Channel::Voice))
-        {
-            let is_meant = scope
-                .queue
-                .as_ref()
-                .is_none_or(|wanted| queue.as_ref() == Some(wanted))
-                && scope.channel.is_none_or(|wanted| wanted == *channel);
-            if is_meant {
-                tally.counts += *counts;
-            }
+        for cell in within(&self.contacts, from, to, scope) {
+            tally.counts += cell.counts;
         }
         let none = BTreeSet::new();
         let serving = scope
@@ -71,6 +87,42 @@ impl Ledger {
             }
         }
         tally
+    }
+
+    /// How the times of the cells that start in `from..to` are spread.
+    pub fn spread(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Spread {
+        let mut sum = Cell::default();
+        for cell in within(&self.contacts, from, to, scope) {
+            sum += cell;
+        }
+        Spread::of(&sum)
+    }
+
+    /// Every number, caller class and skill in the ledger.
+    pub fn facets(&self) -> impl Iterator<Item = &Facet> {
+        self.facets.keys()
+    }
+
+    /// The contacts of a scope that have a facet, in the cells that start in `from..to`: their counts and
+    /// how their times are spread. Agents' time does not belong to any.
+    pub fn of_facet(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        facet: &Facet,
+        scope: &Scope,
+    ) -> (Tally, Spread) {
+        let mut sum = Cell::default();
+        if let Some(cells) = self.facets.get(facet) {
+            for cell in within(cells, from, to, scope) {
+                sum += cell;
+            }
+        }
+        let tally = Tally {
+            counts: sum.counts,
+            agent_time: AgentTime::default(),
+        };
+        (tally, Spread::of(&sum))
     }
 
     /// One agent's time in the cells that start in `from..to`.
@@ -102,7 +154,7 @@ impl Ledger {
     pub fn every_contact_is_accounted_for(&self) -> bool {
         self.contacts
             .values()
-            .all(Counts::every_contact_is_accounted_for)
+            .all(|cell| cell.counts.every_contact_is_accounted_for())
     }
 
     fn agents_in(
@@ -116,7 +168,25 @@ impl Ledger {
     }
 }
 
-type Cells = BTreeMap<(i64, Option<QueueId>, Channel), Counts>;
+type Cells = BTreeMap<(i64, Option<QueueId>, Channel), Cell>;
+
+/// The cells of a scope that start in `from..to`.
+fn within<'a>(
+    cells: &'a Cells,
+    from: Timestamp,
+    to: Timestamp,
+    scope: &'a Scope,
+) -> impl Iterator<Item = &'a Cell> {
+    span(cells, from, to, (None, Channel::Voice))
+        .filter(|((_, queue, channel), _)| {
+            scope
+                .queue
+                .as_ref()
+                .is_none_or(|wanted| queue.as_ref() == Some(wanted))
+                && scope.channel.is_none_or(|wanted| wanted == *channel)
+        })
+        .map(|(_, cell)| cell)
+}
 
 /// The cells that start in `from..to`; `least` is the least key of an interval.
 fn span(
@@ -124,7 +194,7 @@ fn span(
     from: Timestamp,
     to: Timestamp,
     least: (Option<QueueId>, Channel),
-) -> impl Iterator<Item = (&(i64, Option<QueueId>, Channel), &Counts)> {
+) -> impl Iterator<Item = (&(i64, Option<QueueId>, Channel), &Cell)> {
     let (queue, channel) = least;
     let end = to.as_millis().max(from.as_millis());
     cells.range((from.as_millis(), queue.clone(), channel)..(end, queue, channel))
@@ -134,18 +204,29 @@ fn span(
 pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
     let wanted = from.as_millis()..to.as_millis();
     let name = |key: QueueKey| fold.queues.get(key.place()).map(|line| line.id.clone());
+    let facet = |key: FacetKey| fold.facets.facet(key).cloned();
     let mut ledger = Ledger {
         as_of,
         contacts: BTreeMap::new(),
+        facets: BTreeMap::new(),
         agents: BTreeMap::new(),
         serving: BTreeMap::new(),
     };
-    for (key, counts) in &fold.cells {
+    for (key, cell) in &fold.cells {
         if wanted.contains(&key.start) {
             *ledger
                 .contacts
                 .entry((key.start, key.queue.and_then(name), key.channel))
-                .or_default() += *counts;
+                .or_default() += cell;
+        }
+    }
+    for ((key, facet_key), cell) in &fold.facet_cells {
+        if wanted.contains(&key.start)
+            && let Some(facet) = facet(*facet_key)
+        {
+            let place = (key.start, key.queue.and_then(name), key.channel);
+            let cells = ledger.facets.entry(facet).or_default();
+            *cells.entry(place).or_default() += cell;
         }
     }
     for journey in fold.open.values() {
@@ -159,10 +240,12 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
         };
         straight.count(&fold.rules, &fold.queues, as_of, &mut |key, counts| {
             if wanted.contains(&key.start) {
-                *ledger
-                    .contacts
-                    .entry((key.start, key.queue.and_then(name), key.channel))
-                    .or_default() += counts;
+                let place = (key.start, key.queue.and_then(name), key.channel);
+                for facet in straight.facets().filter_map(facet) {
+                    let cells = ledger.facets.entry(facet).or_default();
+                    cells.entry(place.clone()).or_default().add_stay(counts);
+                }
+                ledger.contacts.entry(place).or_default().add_stay(counts);
             }
         });
     }

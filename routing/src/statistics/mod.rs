@@ -6,28 +6,35 @@
 //! the desk, which goes by event, is another thing: see [`crate::event`].
 //!
 //! Memory is bounded by the contacts that are open or were closed within [`Rules::settle_after`], and
-//! by the number of intervals. An event that comes later than that for a closed contact is not
+//! by the number of intervals; the spread of a cell's times takes some hundred numbers at most. An event that comes later than that for a closed contact is not
 //! counted any more, and is seen in [`Health::late`].
 //!
 //! The invariant: O = A + B + F + CB + still waiting, in every cell, after any events in any order.
 
 mod agent_time;
 mod counts;
+mod facet;
 mod facts;
 mod figures;
 mod journey;
 mod ledger;
 mod seen;
+mod sketch;
 
-pub use counts::{Activity, AgentTime, Counts};
-pub use figures::{ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, ServiceLevel};
-pub use ledger::{Ledger, Scope, Tally};
+pub use counts::{Activity, AgentTime, Cell, Counts};
+pub use facet::Facet;
+pub use figures::{
+    ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, SPREAD_DEFINITIONS, ServiceLevel,
+};
+pub use ledger::{Ledger, Scope, Spread, Tally};
+pub use sketch::{Percentiles, Sketch};
 
 use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::{AgentId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use agent_time::AgentLine;
+use facet::{FacetKey, Facets};
 use journey::{Act, CellKey, Journey, QueueKey, Step};
 use ledger::Sheet;
 use seen::{OriginKey, Seen};
@@ -170,7 +177,9 @@ pub struct Statistics {
     swept: Timestamp,
     open: BTreeMap<ContactId, Box<Journey>>,
     due: BTreeSet<(Timestamp, ContactId)>,
-    cells: BTreeMap<CellKey, Counts>,
+    cells: BTreeMap<CellKey, Cell>,
+    facets: Facets,
+    facet_cells: BTreeMap<(CellKey, FacetKey), Cell>,
     queues: Vec<QueueLine>,
     queue_keys: BTreeMap<QueueId, QueueKey>,
     agents: BTreeMap<AgentId, AgentLine>,
@@ -189,6 +198,8 @@ impl Statistics {
             open: BTreeMap::new(),
             due: BTreeSet::new(),
             cells: BTreeMap::new(),
+            facets: Facets::default(),
+            facet_cells: BTreeMap::new(),
             queues: Vec::new(),
             queue_keys: BTreeMap::new(),
             agents: BTreeMap::new(),
@@ -246,15 +257,21 @@ impl Statistics {
     /// Gives up the cells of intervals that start before `before`, which nobody will ask for again.
     pub fn forget_before(&mut self, before: Timestamp) {
         self.cells.retain(|key, _| key.start >= before.as_millis());
+        self.facet_cells
+            .retain(|(key, _), _| key.start >= before.as_millis());
         self.agent_cells
             .retain(|(start, _), _| *start >= before.as_millis());
     }
 
     fn record_contact(&mut self, contact: ContactId, event: &Event, origin: OriginKey) {
         let act = match &event.kind {
-            EventKind::Arrived { channel, .. } => {
+            EventKind::Arrived { channel, to, .. } => {
                 let meant_for = event.queue.as_ref().map(|queue| self.queue_key(queue));
+                let number = self.facets.key(Facet::Number(to.clone()));
                 let journey = self.open.entry(contact).or_default();
+                if journey.arrived.is_none_or(|before| event.at < before) {
+                    journey.number = Some(number);
+                }
                 journey.arrived = Some(journey.arrived.map_or(event.at, |at| at.min(event.at)));
                 journey.channel = Some(*channel);
                 journey.meant_for = journey.meant_for.or(meant_for);
@@ -278,13 +295,18 @@ impl Statistics {
             EventKind::Enqueued {
                 channel,
                 enqueued_at,
+                skills,
                 ..
             } => {
                 let Some(queue) = &event.queue else {
                     return;
                 };
                 let queue = self.queue_key(queue);
+                let facets = &mut self.facets;
+                let at_once = skills.after(Duration::ZERO).flat_map(|need| need.keys());
+                let needed = at_once.map(|skill| facets.key(Facet::Skill(skill.clone())));
                 let journey = self.open.entry(contact).or_default();
+                journey.skills.extend(needed);
                 journey.channel.get_or_insert(*channel);
                 Act::Enqueued {
                     queue,
@@ -310,11 +332,22 @@ impl Statistics {
                 after_wrap_up: true,
                 ..
             } => Act::WrapUpOver,
+            EventKind::Identified {
+                class: Some(class), ..
+            } => {
+                let facet = self.facets.key(Facet::CallerClass(*class));
+                let class = (event.at, *class, facet);
+                let journey = self.touch(contact, event.at);
+                if journey.class.as_ref().is_none_or(|before| **before < class) {
+                    journey.class = Some(Box::new(class));
+                }
+                return;
+            }
             EventKind::Ready {
                 after_wrap_up: false,
                 ..
             }
-            | EventKind::Identified { .. }
+            | EventKind::Identified { class: None, .. }
             | EventKind::TicketLinked { .. }
             | EventKind::Offered { .. }
             | EventKind::Rang { .. }
@@ -457,7 +490,7 @@ impl Statistics {
             return;
         };
         if !journey.has_begun() {
-            self.health.late += 1;
+            self.health.late += u64::from(!journey.is_only_named());
         } else if !is_whole {
             self.health.with_holes += 1;
         }
@@ -466,13 +499,19 @@ impl Statistics {
 
     fn count_for_good(&mut self, mut journey: Journey) {
         journey.straighten(&self.seen);
-        let cells = &mut self.cells;
+        let (cells, facet_cells) = (&mut self.cells, &mut self.facet_cells);
         journey.count(
             &self.rules,
             &self.queues,
             self.newest,
             &mut |key, counts| {
-                *cells.entry(key).or_default() += counts;
+                cells.entry(key).or_default().add_stay(counts);
+                for facet in journey.facets() {
+                    facet_cells
+                        .entry((key, facet))
+                        .or_default()
+                        .add_stay(counts);
+                }
             },
         );
     }

@@ -1,0 +1,140 @@
+//! Percentiles that add up: how many times fell into each narrow bucket, without keeping the times.
+//!
+//! Buckets are those of a histogram with 64 to each doubling: times below 128 ms have one each, and no
+//! bucket is wider than a 64th of its times. Adding two sketches adds their buckets, so parts in any order
+//! and any grouping give the same sketch, to the last digit; all arithmetic is in whole numbers.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// Bits of a time that tell its bucket, below the first.
+const BITS: u32 = 6;
+
+/// Times of a cell, in milliseconds, by bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sketch {
+    buckets: BTreeMap<u16, u64>,
+}
+
+impl Sketch {
+    /// Adds one time.
+    pub fn add(&mut self, time_ms: u64) {
+        *self.buckets.entry(bucket(time_ms)).or_insert(0) += 1;
+    }
+
+    /// How many times were added.
+    pub fn count(&self) -> u64 {
+        self.buckets.values().sum()
+    }
+
+    /// The time that so many per mille do not exceed, in milliseconds and right to a 128th; `None` when
+    /// there are none.
+    pub fn percentile_ms(&self, per_mille: u64) -> Option<u64> {
+        let count = self.count();
+        let rank = count.saturating_mul(per_mille).div_ceil(1_000).max(1);
+        let mut passed = 0;
+        self.buckets.iter().find_map(|(bucket, times)| {
+            passed += times;
+            (passed >= rank).then(|| middle_ms(*bucket))
+        })
+    }
+}
+
+impl AddAssign<&Self> for Sketch {
+    fn add_assign(&mut self, rhs: &Self) {
+        for (bucket, times) in &rhs.buckets {
+            *self.buckets.entry(*bucket).or_insert(0) += times;
+        }
+    }
+}
+
+/// Percentiles of one kind of time, in seconds; `None` when there was none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// The median.
+    pub p50: Option<f64>,
+    /// 80 %.
+    pub p80: Option<f64>,
+    /// 90 %.
+    pub p90: Option<f64>,
+    /// 95 %.
+    pub p95: Option<f64>,
+    /// 99 %.
+    pub p99: Option<f64>,
+}
+
+impl From<&Sketch> for Percentiles {
+    fn from(sketch: &Sketch) -> Self {
+        let at = |per_mille| Some(sketch.percentile_ms(per_mille)? as f64 / 1_000.0);
+        Self {
+            p50: at(500),
+            p80: at(800),
+            p90: at(900),
+            p95: at(950),
+            p99: at(990),
+        }
+    }
+}
+
+fn bucket(time_ms: u64) -> u16 {
+    let shift = (u64::BITS - time_ms.leading_zeros()).saturating_sub(BITS + 1);
+    let upper_bits = time_ms >> shift;
+    u16::try_from((u64::from(shift) << BITS) + upper_bits).unwrap_or(u16::MAX)
+}
+
+/// The middle of a bucket, which no time in it is farther from than a 128th of itself.
+fn middle_ms(bucket: u16) -> u64 {
+    let bucket = u64::from(bucket);
+    let shift = (bucket >> BITS).saturating_sub(1);
+    let first = (bucket - (shift << BITS)) << shift;
+    first + (1 << shift) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(times_ms: &[u64]) -> Sketch {
+        let mut sketch = Sketch::default();
+        for time_ms in times_ms {
+            sketch.add(*time_ms);
+        }
+        sketch
+    }
+
+    #[test]
+    fn short_times_are_exact_and_nothing_has_no_percentile() {
+        assert_eq!(of(&[]).percentile_ms(500), None);
+        for time_ms in 0..128 {
+            assert_eq!(of(&[time_ms]).percentile_ms(500), Some(time_ms));
+        }
+        let sketch = of(&(1..=100).collect::<Vec<u64>>());
+        assert_eq!(sketch.percentile_ms(500), Some(50));
+        assert_eq!(sketch.percentile_ms(950), Some(95));
+        assert_eq!(sketch.percentile_ms(1_000), Some(100));
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_right_to_a_128th(mut times_ms in prop::collection::vec(any::<u64>().prop_map(|time| time >> (time % 60)), 1..200), per_mille in 1_u64..=1_000) {
+            let sketch = of(&times_ms);
+            times_ms.sort_unstable();
+            let rank = (times_ms.len() as u64 * per_mille).div_ceil(1_000);
+            let exact = times_ms[usize::try_from(rank).unwrap() - 1];
+            let told = sketch.percentile_ms(per_mille).unwrap();
+            prop_assert!(told.abs_diff(exact) <= exact / 128 + 1, "{told} {exact}");
+        }
+
+        #[test]
+        fn parts_in_any_grouping_make_the_same_whole(times_ms in prop::collection::vec(0_u64..10_000_000, 0..100), cut in any::<prop::sample::Index>()) {
+            let (first, second) = times_ms.split_at(cut.index(times_ms.len() + 1));
+            let (mut one, mut other) = (of(first), of(second));
+            one += &of(second);
+            other += &of(first);
+            prop_assert_eq!(&one, &of(&times_ms));
+            prop_assert_eq!(&one, &other);
+        }
+    }
+}
