@@ -228,7 +228,7 @@ fn frame(config: &Config, gateway: &Gateway) -> Frame {
     if let Ok(today) = gateway.observers().running.today(now, zone) {
         for row in &mut frame.queues {
             let tally = today.queues.iter().find(|(id, _)| name(id) == row.name);
-            if let Some((_, tally)) = tally {
+            if let Some((_, (tally, _))) = tally {
                 row.today = ServiceLevelToday::from(&tally.figures());
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{Outcome, block_on};
 use crate::config::{Config, Language};
-use crate::database::Database;
+use crate::database::{Database, DatabaseFault};
 use crate::event_log::EventLog;
 use crate::report::progress::Progress;
 use crate::report::{Format, Interval, Period, Words, from_log, period};
@@ -27,6 +27,9 @@ pub struct Args {
     /// Width of the rows: 15m, 30m, 1h, 1d.
     #[arg(long, default_value = "30m")]
     interval: Interval,
+    /// Compare with the period of the same length that begins then: 2026-11-16, yesterday.
+    #[arg(long, value_name = "FROM")]
+    compare: Option<String>,
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
@@ -62,6 +65,19 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let from = period::instant(&args.from, now, &zone)?;
     let to = period::instant(&args.to, now, &zone)?;
+    let other = match &args.compare {
+        None => None,
+        Some(text) => {
+            let other_from = period::instant(text, now, &zone)?;
+            let other_to = other_from + to.since(from);
+            Some(Period::new(
+                other_from,
+                other_to,
+                args.interval,
+                zone.clone(),
+            )?)
+        }
+    };
     let period = Period::new(from, to, args.interval, zone)?;
     let scope = Scope {
         queue,
@@ -71,7 +87,16 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         let database = Database::open(&config).await?;
         let log = EventLog::new(database.clone());
         let mut progress = Progress::begin("events");
-        let report = from_log::report(&log, period, scope, now, || progress.step()).await;
+        let report = async {
+            let step = || progress.step();
+            let report = from_log::report(&log, period, scope.clone(), now, step).await?;
+            let Some(other) = other else {
+                return Ok(report);
+            };
+            let other = from_log::report(&log, other, scope, now, || ()).await?;
+            Ok::<_, DatabaseFault>(report.compared_with(other))
+        }
+        .await;
         progress.end();
         database.close().await;
         Ok(report?)

@@ -5,12 +5,26 @@ use ringdown_routing::statistics::DEFINITIONS;
 use serde_json::Value;
 use std::io::{self, Write};
 
+/// The percentiles that are printed.
+const SPREAD_FIELDS: [&str; 9] = [
+    "answer_wait_s.p50",
+    "answer_wait_s.p90",
+    "answer_wait_s.p95",
+    "abandon_wait_s.p50",
+    "abandon_wait_s.p90",
+    "abandon_wait_s.p95",
+    "handle_time_s.p50",
+    "handle_time_s.p90",
+    "handle_time_s.p95",
+];
+
 /// Prints it; a figure with nothing to divide by is an empty field.
 pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let fields = DEFINITIONS.iter().map(|definition| definition.field);
     let head: Vec<&str> = ["start", "end", "queue"]
         .into_iter()
         .chain(fields)
+        .chain(SPREAD_FIELDS)
         .collect();
     write!(out, "{}\r\n", head.join(","))?;
     for row in &report.rows {
@@ -22,6 +36,10 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let figures = serde_json::to_value(row.tally.figures())?;
         for definition in DEFINITIONS {
             write!(out, ",{}", field(&figures, definition.field))?;
+        }
+        let spread = serde_json::to_value(row.spread)?;
+        for name in SPREAD_FIELDS {
+            write!(out, ",{}", field(&spread, name))?;
         }
         write!(out, "\r\n")?;
     }

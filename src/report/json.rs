@@ -3,7 +3,9 @@
 use super::{Report, period};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{AgentId, QueueId};
-use ringdown_routing::statistics::{ATTRIBUTION, AgentTime, DEFINITIONS, Figures, Health};
+use ringdown_routing::statistics::{
+    ATTRIBUTION, AgentTime, DEFINITIONS, Facet, Figures, Health, SPREAD_DEFINITIONS, Spread, Tally,
+};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,9 +21,14 @@ pub struct JsonReport {
     queue: Option<QueueId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<Channel>,
-    statistics: BTreeMap<QueueId, Figures>,
-    total: Figures,
+    statistics: BTreeMap<QueueId, JsonFigures>,
+    total: JsonFigures,
     intervals: Vec<JsonRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<JsonCompared>,
+    numbers: BTreeMap<String, JsonFigures>,
+    caller_classes: BTreeMap<String, JsonFigures>,
+    skills: BTreeMap<String, JsonFigures>,
     agents: BTreeMap<AgentId, JsonAgent>,
     is_conserved: bool,
     log: Health,
@@ -35,7 +42,31 @@ struct JsonRow {
     end: String,
     queue: QueueId,
     #[serde(flatten)]
+    figures: JsonFigures,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct JsonCompared {
+    from: String,
+    to: String,
+    statistics: BTreeMap<QueueId, JsonFigures>,
+    total: JsonFigures,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct JsonFigures {
+    #[serde(flatten)]
     figures: Figures,
+    percentiles: Spread,
+}
+
+impl JsonFigures {
+    fn of(tally: &Tally, percentiles: Spread) -> Self {
+        Self {
+            figures: tally.figures(),
+            percentiles,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -57,12 +88,8 @@ impl JsonReport {
             as_of: report.period.local(report.as_of),
             queue: report.scope.queue.clone(),
             channel: report.scope.channel,
-            statistics: report
-                .queues
-                .iter()
-                .map(|(queue, tally)| (queue.clone(), tally.figures()))
-                .collect(),
-            total: report.total.figures(),
+            statistics: of_queues(&report.queues),
+            total: JsonFigures::of(&report.total, report.spread),
             intervals: report
                 .rows
                 .iter()
@@ -70,9 +97,28 @@ impl JsonReport {
                     start: report.period.local(row.span.from),
                     end: report.period.local(row.span.to),
                     queue: row.queue.clone(),
-                    figures: row.tally.figures(),
+                    figures: JsonFigures::of(&row.tally, row.spread),
                 })
                 .collect(),
+            compared: report.compared.as_ref().map(|compared| JsonCompared {
+                from: report.period.local(compared.whole.from),
+                to: report.period.local(compared.whole.to),
+                statistics: of_queues(&compared.queues),
+                total: JsonFigures::of(&compared.total, compared.spread),
+            }),
+            numbers: facets(report, |facet| match facet {
+                Facet::Number(number) => Some(number.clone()),
+                Facet::Other => Some("(other)".to_owned()),
+                Facet::CallerClass(_) | Facet::Skill(_) => None,
+            }),
+            caller_classes: facets(report, |facet| match facet {
+                Facet::CallerClass(class) => Some(class.to_string()),
+                Facet::Number(_) | Facet::Skill(_) | Facet::Other => None,
+            }),
+            skills: facets(report, |facet| match facet {
+                Facet::Skill(skill) => Some(skill.to_string()),
+                Facet::Number(_) | Facet::CallerClass(_) | Facet::Other => None,
+            }),
             agents: report
                 .agents
                 .iter()
@@ -88,9 +134,30 @@ impl JsonReport {
             log: report.health,
             definitions: DEFINITIONS
                 .iter()
+                .chain(SPREAD_DEFINITIONS)
                 .map(|definition| (definition.field, definition.formula))
                 .collect(),
             attribution: ATTRIBUTION,
         }
     }
+}
+
+fn of_queues(queues: &BTreeMap<QueueId, (Tally, Spread)>) -> BTreeMap<QueueId, JsonFigures> {
+    let queues = queues.iter();
+    queues
+        .map(|(queue, (tally, spread))| (queue.clone(), JsonFigures::of(tally, *spread)))
+        .collect()
+}
+
+/// The figures of the facets that have a name by `name`.
+fn facets(
+    report: &Report,
+    name: impl Fn(&Facet) -> Option<String>,
+) -> BTreeMap<String, JsonFigures> {
+    let facets = report.facets.iter();
+    facets
+        .filter_map(|(facet, (tally, spread))| {
+            Some((name(facet)?, JsonFigures::of(tally, *spread)))
+        })
+        .collect()
 }

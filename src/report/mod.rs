@@ -1,4 +1,4 @@
-//! Reports: the statistics of a period, cut by the desk's wall clock, as table, CSV or JSON.
+//! Reports: the statistics of a period, cut by the desk's wall clock, as table, page, CSV or JSON.
 //!
 //! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
 //! printed beside the figures, always.
@@ -6,8 +6,10 @@
 pub(crate) mod columns;
 mod csv;
 pub mod from_log;
+mod html;
 mod json;
 pub mod period;
+mod plot;
 pub mod progress;
 pub mod running;
 mod table;
@@ -18,7 +20,9 @@ pub use period::{Interval, Period, PeriodFault, Span};
 pub use words::Words;
 
 use ringdown_routing::ids::{AgentId, QueueId};
-use ringdown_routing::statistics::{AgentTime, Health, Ledger, Scope, Statistics, Tally};
+use ringdown_routing::statistics::{
+    AgentTime, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
+};
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -33,15 +37,34 @@ pub struct Report {
     /// What part of the desk was asked for.
     pub scope: Scope,
     /// Each queue over the whole period.
-    pub queues: BTreeMap<QueueId, Tally>,
+    pub queues: BTreeMap<QueueId, (Tally, Spread)>,
     /// All of the scope over the whole period.
     pub total: Tally,
+    /// How its times are spread.
+    pub spread: Spread,
     /// Each queue in each interval, intervals first.
     pub rows: Vec<Row>,
+    /// Each number, caller class and skill over the whole period.
+    pub facets: BTreeMap<Facet, (Tally, Spread)>,
     /// Each agent over the whole period.
     pub agents: BTreeMap<AgentId, AgentTime>,
     /// How sound the log was.
     pub health: Health,
+    /// The period it is compared with.
+    pub compared: Option<Compared>,
+}
+
+/// Another period beside the one that is reported.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// From when to when.
+    pub whole: Span,
+    /// Each queue over all of it.
+    pub queues: BTreeMap<QueueId, (Tally, Spread)>,
+    /// All of the scope over all of it.
+    pub total: Tally,
+    /// How its times are spread.
+    pub spread: Spread,
 }
 
 /// One queue in one interval.
@@ -53,6 +76,8 @@ pub struct Row {
     pub queue: QueueId,
     /// Its sums.
     pub tally: Tally,
+    /// How its times are spread.
+    pub spread: Spread,
 }
 
 /// How a report is printed.
@@ -65,6 +90,8 @@ pub enum Format {
     Csv,
     /// One document.
     Json,
+    /// One page with plots, for screen and paper.
+    Html,
 }
 
 impl Report {
@@ -88,8 +115,10 @@ impl Report {
         let queues = wanted
             .iter()
             .map(|queue| {
-                let tally = ledger.tally(whole.from, whole.to, &in_queue(queue));
-                (queue.clone(), tally)
+                let scope = in_queue(queue);
+                let tally = ledger.tally(whole.from, whole.to, &scope);
+                let spread = ledger.spread(whole.from, whole.to, &scope);
+                (queue.clone(), (tally, spread))
             })
             .collect();
         let mut rows = Vec::with_capacity(period.spans.len() * wanted.len());
@@ -99,9 +128,18 @@ impl Report {
                     span: *span,
                     queue: queue.clone(),
                     tally: ledger.tally(span.from, span.to, &in_queue(queue)),
+                    spread: ledger.spread(span.from, span.to, &in_queue(queue)),
                 });
             }
         }
+        let facets = ledger
+            .facets()
+            .map(|facet| {
+                let sums = ledger.of_facet(whole.from, whole.to, facet, &scope);
+                (facet.clone(), sums)
+            })
+            .filter(|(_, (tally, _))| tally.counts != Counts::default())
+            .collect();
         let agents = ledger
             .agents()
             .into_iter()
@@ -113,13 +151,27 @@ impl Report {
         Self {
             as_of: ledger.as_of,
             total: ledger.tally(whole.from, whole.to, &scope),
+            spread: ledger.spread(whole.from, whole.to, &scope),
             queues,
             rows,
+            facets,
             agents,
             health,
+            compared: None,
             period,
             scope,
         }
+    }
+
+    /// The same report with the totals of another beside its own.
+    pub fn compared_with(mut self, other: Self) -> Self {
+        self.compared = Some(Compared {
+            whole: other.period.whole(),
+            queues: other.queues,
+            total: other.total,
+            spread: other.spread,
+        });
+        self
     }
 
     /// Whether O = A + B + F + CB + still waiting holds in the total and in every row.
@@ -137,6 +189,7 @@ impl Report {
             Format::Table => table::print(self, words, out),
             Format::Csv => csv::print(self, out),
             Format::Json => self.print_json(out),
+            Format::Html => html::print(self, words, out),
         };
         match printed.and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

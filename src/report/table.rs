@@ -3,8 +3,12 @@
 use super::columns::write_columns;
 use super::{Report, Row, Words};
 use crate::report::words::Column;
-use ringdown_routing::statistics::{AgentTime, DEFINITIONS, Figures, Tally};
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::{
+    AgentTime, DEFINITIONS, Facet, Figures, SPREAD_DEFINITIONS, Spread, Tally,
+};
 use ringdown_routing::time::Timestamp;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -24,17 +28,22 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
         super::period::name(&report.period.zone),
     )?;
     writeln!(out)?;
-    print_contacts(report, words, out)?;
+    write_columns(&contact_lines(report, words), 2, out)?;
+    if !report.facets.is_empty() {
+        writeln!(out)?;
+        write_columns(&facet_lines(report, words), 2, out)?;
+    }
     if !report.agents.is_empty() && report.scope.queue.is_none() {
         writeln!(out)?;
-        print_agents(report, words, out)?;
+        write_columns(&agent_lines(report, words), 1, out)?;
     }
     writeln!(out)?;
     print_soundness(report, words, out)?;
     print_definitions(words, out)
 }
 
-fn print_contacts(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+/// A heading, each interval in which somebody came, and the totals; the first two columns are words.
+pub(super) fn contact_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     let mut lines = vec![
         [words.interval, words.queue]
             .into_iter()
@@ -47,18 +56,55 @@ fn print_contacts(report: &Report, words: &Words, out: &mut impl Write) -> io::R
             minute(report, row.span.from),
             row.queue.as_str(),
             &row.tally,
+            &row.spread,
         ));
     }
-    for (queue, tally) in &report.queues {
-        lines.push(line(words.total.to_owned(), queue.as_str(), tally));
+    let totals = (&report.queues, &report.total, &report.spread);
+    lines.extend(total_lines(words.total, totals, words));
+    if let Some(compared) = &report.compared {
+        let totals = (&compared.queues, &compared.total, &compared.spread);
+        let (from, to) = (
+            minute(report, compared.whole.from),
+            minute(report, compared.whole.to),
+        );
+        let label = format!("{} {from} – {to}", words.compared);
+        lines.extend(total_lines(&label, totals, words));
     }
-    if report.queues.len() != 1 {
-        lines.push(line(words.total.to_owned(), words.all, &report.total));
-    }
-    write_columns(&lines, 2, out)
+    lines
 }
 
-fn print_agents(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+/// The totals of every queue, and of all of them when there are several.
+fn total_lines(
+    label: &str,
+    (queues, total, spread): (&BTreeMap<QueueId, (Tally, Spread)>, &Tally, &Spread),
+    words: &Words,
+) -> Vec<Vec<String>> {
+    let of_queues = queues
+        .iter()
+        .map(|(queue, (tally, spread))| line(label.to_owned(), queue.as_str(), tally, spread));
+    let all = (queues.len() != 1).then(|| line(label.to_owned(), words.all, total, spread));
+    of_queues.chain(all).collect()
+}
+
+/// A heading, and each number, caller class and skill; the first two columns are words.
+pub(super) fn facet_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
+    let head = [words.counted_by, ""].into_iter();
+    let columns = COLUMNS.iter().map(|column| words.column(*column));
+    let mut lines = vec![head.chain(columns).map(str::to_owned).collect::<Vec<_>>()];
+    for (facet, (tally, spread)) in &report.facets {
+        let (kind, name) = match facet {
+            Facet::Number(number) => (words.number, number.clone()),
+            Facet::CallerClass(class) => (words.caller_class, class.to_string()),
+            Facet::Skill(skill) => (words.skill, skill.to_string()),
+            Facet::Other => (words.other, String::new()),
+        };
+        lines.push(line(kind.to_owned(), &name, tally, spread));
+    }
+    lines
+}
+
+/// A heading and each agent; the first column is words.
+pub(super) fn agent_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     let mut lines = vec![
         words
             .agent_columns
@@ -69,7 +115,7 @@ fn print_agents(report: &Report, words: &Words, out: &mut impl Write) -> io::Res
     for (agent, time) in &report.agents {
         lines.push(agent_line(agent.as_str(), time));
     }
-    write_columns(&lines, 1, out)
+    lines
 }
 
 fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
@@ -93,7 +139,7 @@ fn print_definitions(words: &Words, out: &mut impl Write) -> io::Result<()> {
         .map(|definition| definition.field.width())
         .max()
         .unwrap_or(0);
-    for definition in DEFINITIONS {
+    for definition in DEFINITIONS.iter().chain(SPREAD_DEFINITIONS) {
         let formula = words.formula(definition);
         writeln!(out, "  {:width$}  {formula}", definition.field)?;
     }
@@ -106,7 +152,7 @@ fn has_happened(row: &Row) -> bool {
     counts.offered + counts.blocked + counts.failed + counts.left_before_queue > 0
 }
 
-const COLUMNS: [Column; 14] = [
+const COLUMNS: [Column; 15] = [
     Column::Offered,
     Column::Answered,
     Column::Abandoned,
@@ -117,22 +163,23 @@ const COLUMNS: [Column; 14] = [
     Column::Blocked,
     Column::Failed,
     Column::Asa,
+    Column::AnswerWaitP90,
     Column::Aht,
     Column::ServiceLevel,
     Column::LongestWait,
     Column::Occupancy,
 ];
 
-fn line(interval: String, queue: &str, tally: &Tally) -> Vec<String> {
+fn line(interval: String, queue: &str, tally: &Tally, spread: &Spread) -> Vec<String> {
     let figures = tally.figures();
-    let cells = COLUMNS.iter().map(|column| cell(*column, &figures));
+    let cells = COLUMNS.iter().map(|column| cell(*column, &figures, spread));
     [interval, queue.to_owned()]
         .into_iter()
         .chain(cells)
         .collect()
 }
 
-fn cell(column: Column, figures: &Figures) -> String {
+fn cell(column: Column, figures: &Figures, spread: &Spread) -> String {
     let counts = &figures.counts;
     match column {
         Column::Offered => counts.offered.to_string(),
@@ -145,6 +192,7 @@ fn cell(column: Column, figures: &Figures) -> String {
         Column::Blocked => counts.blocked.to_string(),
         Column::Failed => counts.failed.to_string(),
         Column::Asa => seconds(figures.asa_s),
+        Column::AnswerWaitP90 => seconds(spread.answer_wait_s.p90),
         Column::Aht => seconds(figures.aht_s),
         Column::ServiceLevel => percent(figures.service_level.negative),
         Column::LongestWait => seconds(figures.longest_wait_s),
@@ -193,7 +241,7 @@ fn percent(figure: Option<f64>) -> String {
 }
 
 /// The wall clock to the minute, `2026-11-23 09:00`; the offset stands once at the top.
-fn minute(report: &Report, at: Timestamp) -> String {
+pub(super) fn minute(report: &Report, at: Timestamp) -> String {
     report
         .period
         .local(at)

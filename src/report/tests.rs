@@ -58,6 +58,7 @@ fn the_table_says_what_happened_and_how_it_is_defined() {
             "0",
             "0",
             "12.0",
+            "12.0",
             "100.0",
             "33.3",
             "%",
@@ -115,7 +116,47 @@ fn json_carries_figures_and_definitions() {
     assert_eq!(json["statistics"]["helpdesk"]["offered"], 3);
     assert_eq!(json["intervals"][0]["start"], "2026-11-23T09:00:00+08:00");
     assert_eq!(json["intervals"][1]["asa_s"], serde_json::Value::Null);
+    assert_eq!(json["numbers"]["100"]["offered"], 3);
+    assert_eq!(json["numbers"]["100"]["occupancy"], serde_json::Value::Null);
+    assert!(json["skills"].as_object().unwrap().is_empty());
+    let wait = &json["total"]["percentiles"]["answer_wait_s"]["p90"];
+    assert!(
+        (wait.as_f64().unwrap() / 12.0 - 1.0).abs() < 1.0 / 128.0,
+        "{wait}"
+    );
     assert_eq!(json["definitions"]["abandon_rate"], "B / O");
     assert_eq!(json["time_zone"], "Asia/Taipei");
     assert_eq!(json["is_conserved"], true);
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_says_what_the_table_says() {
+    let page = printed(Format::Html, "zh-TW");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("lang=\"zh-TW\""));
+    for outside in ["http:", "https:", "src=", "@import", "url(", "<script"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(page.contains("<td>33.3 %</td>") && page.contains("人數相符"));
+    assert!(page.contains("<dt>service_level.ignored</dt><dd>A_T / (O - B_T)</dd>"));
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    assert_eq!(page.matches("<svg").count(), 1, "one queue, one plot");
+}
+
+#[test]
+fn a_compared_period_stands_beside_the_totals() {
+    let language: Language = "en".parse().unwrap();
+    let compared = report().compared_with(report());
+    let mut out = Vec::new();
+    compared
+        .print(Format::Table, Words::of(&language), &mut out)
+        .unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let cells = |label: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.starts_with(label)).unwrap();
+        let figures = line.split_once("helpdesk").unwrap().1;
+        figures.split_whitespace().map(str::to_owned).collect()
+    };
+    assert_eq!(cells("total"), cells("compared: 2026-11-23 09:00"));
+    let json = serde_json::to_value(JsonReport::of(&compared)).unwrap();
+    assert_eq!(json["compared"]["total"], json["total"]);
 }

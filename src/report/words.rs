@@ -26,6 +26,8 @@ pub enum Column {
     Failed,
     /// Average speed of answer.
     Asa,
+    /// The wait nine of ten answers do not exceed.
+    AnswerWaitP90,
     /// Average handle time.
     Aht,
     /// Service level, with its variant in the heading.
@@ -39,11 +41,19 @@ pub enum Column {
 /// The words of one language.
 #[derive(Debug)]
 pub struct Words {
+    /// The language's tag.
+    pub(super) tag: &'static str,
     pub(super) title: &'static str,
     pub(super) interval: &'static str,
     pub(super) queue: &'static str,
     pub(super) total: &'static str,
     pub(super) all: &'static str,
+    pub(super) compared: &'static str,
+    pub(super) counted_by: &'static str,
+    pub(super) number: &'static str,
+    pub(super) caller_class: &'static str,
+    pub(super) skill: &'static str,
+    pub(super) other: &'static str,
     pub(super) agent_columns: [&'static str; 13],
     pub(super) conserved: &'static str,
     pub(super) not_conserved: &'static str,
@@ -73,11 +83,18 @@ impl Words {
 }
 
 static ENGLISH: Words = Words {
+    tag: "en",
     title: "Contacts by interval of arrival",
     interval: "interval",
     queue: "queue",
     total: "total",
     all: "(all)",
+    compared: "compared:",
+    counted_by: "counted by",
+    number: "number",
+    caller_class: "caller class",
+    skill: "skill",
+    other: "all others",
     agent_columns: [
         "agent",
         "logged in",
@@ -109,6 +126,7 @@ static ENGLISH: Words = Words {
         Column::Blocked => "blocked",
         Column::Failed => "failed",
         Column::Asa => "ASA s",
+        Column::AnswerWaitP90 => "p90 s",
         Column::Aht => "AHT s",
         Column::ServiceLevel => "SL A_T/O",
         Column::LongestWait => "longest s",
@@ -118,11 +136,18 @@ static ENGLISH: Words = Words {
 };
 
 static CHINESE: Words = Words {
+    tag: "zh-TW",
     title: "來話統計（依到達時段）",
     interval: "時段",
     queue: "佇列",
     total: "合計",
     all: "（全部）",
+    compared: "比較：",
+    counted_by: "依",
+    number: "號碼",
+    caller_class: "來電者等級",
+    skill: "技能",
+    other: "其餘",
     agent_columns: [
         "專員",
         "登入",
@@ -154,6 +179,7 @@ static CHINESE: Words = Words {
         Column::Blocked => "阻擋",
         Column::Failed => "失敗",
         Column::Asa => "平均應答 秒",
+        Column::AnswerWaitP90 => "九成應答 秒",
         Column::Aht => "平均處理 秒",
         Column::ServiceLevel => "服務水準 A_T/O",
         Column::LongestWait => "最長等候 秒",
@@ -185,6 +211,11 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
             "（通話 + 保留 + 後續處理）/（通話 + 保留 + 後續處理 + 待命），該佇列的專員，依時鐘"
         }
         "utilisation" => "（通話 + 保留 + 後續處理）/ 登入時間，該佇列的專員，依時鐘",
+        "percentiles.answer_wait_s" => {
+            "A 的等候之 50、80、90、95、99 百分位數，誤差 1/128 以內，依到達時段"
+        }
+        "percentiles.abandon_wait_s" => "B 的等候之同樣百分位數",
+        "percentiles.handle_time_s" => "已結束者（通話 + 保留 + 後續處理）之同樣百分位數",
         "handling_rate" => "A /（O + 阻擋 + 失敗）",
         "failure_rate" => "（阻擋 + 失敗 +（B - S））/（O + 阻擋 + 失敗），各部分另列",
         _ => return None,

@@ -1,0 +1,169 @@
+//! The report as one page that needs nothing else: plots, tables and definitions, for screen and paper.
+
+use super::plot::{self, Bar, escaped};
+use super::table::{agent_lines, contact_lines, facet_lines, minute};
+use super::words::Column;
+use super::{Report, Words};
+use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS, Tally};
+use std::io::{self, Write};
+
+/// How it looks; on paper tables go on with their heading and plots are never cut.
+const STYLE: &str = "\
+body{font:14px/1.45 system-ui,'Noto Sans TC','PingFang TC',sans-serif;color:#222;max-width:1100px;margin:2em auto;padding:0 1em}\
+h1{font-size:1.4em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}.when{color:#555;margin:.2em 0 1em}\
+table{margin:1.6em 0;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
+th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}\
+th{border-bottom:2px solid #222}.text{text-align:left}tr.total td{font-weight:600}\
+svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
+.grid{stroke:#ddd;stroke-width:1}.key{font-size:12px;margin:.2em 0}\
+.sound{margin:1em 0}.unsound{margin:1em 0;font-weight:600;color:#b5484b}\
+dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em}dt{font-family:monospace}dd{margin:0}\
+.wide{overflow-x:auto}\
+@page{size:A4 landscape;margin:12mm}\
+@media print{body{max-width:none;margin:0;padding:0;font-size:11px}thead{display:table-header-group}\
+tr,svg,dl div{break-inside:avoid}.wide{overflow:visible}}";
+
+/// Prints it.
+pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let whole = report.period.whole();
+    let when = format!(
+        "{} – {} ({}, {})",
+        minute(report, whole.from),
+        minute(report, whole.to),
+        report.period.interval,
+        super::period::name(&report.period.zone),
+    );
+    write!(
+        out,
+        "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title} {when}</title>\
+         <style>{STYLE}</style></head><body>\n<h1>{title}</h1><p class=\"when\">{when}</p>\n",
+        words.tag,
+        title = escaped(words.title),
+        when = escaped(&when),
+    )?;
+    print_soundness(report, words, out)?;
+    print_plots(report, words, out)?;
+    write_table(&contact_lines(report, words), 2, out)?;
+    if !report.facets.is_empty() {
+        write_table(&facet_lines(report, words), 2, out)?;
+    }
+    if !report.agents.is_empty() && report.scope.queue.is_none() {
+        write_table(&agent_lines(report, words), 1, out)?;
+    }
+    writeln!(out, "<h2>{}</h2><dl>", escaped(words.definitions))?;
+    for definition in DEFINITIONS.iter().chain(SPREAD_DEFINITIONS) {
+        writeln!(
+            out,
+            "<dt>{}</dt><dd>{}</dd>",
+            definition.field,
+            escaped(words.formula(definition))
+        )?;
+    }
+    writeln!(
+        out,
+        "</dl><p class=\"key\">{}</p></body></html>",
+        escaped(words.attribution)
+    )
+}
+
+fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let (class, sentence) = if report.is_conserved() {
+        ("sound", words.conserved)
+    } else {
+        ("unsound", words.not_conserved)
+    };
+    writeln!(out, "<p class=\"{class}\">{}</p>", escaped(sentence))?;
+    let holes = report.health.late + report.health.with_holes;
+    if holes > 0 {
+        writeln!(
+            out,
+            "<p class=\"unsound\">{} {holes}</p>",
+            escaped(words.holes)
+        )?;
+    }
+    Ok(())
+}
+
+/// One plot for each queue: who was answered, who left, who else came, and the service level.
+fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+    let names =
+        [Column::Answered, Column::Abandoned, Column::FlowedOut].map(|column| words.column(column));
+    for queue in report.queues.keys() {
+        let rows = report.rows.iter().filter(|row| row.queue == *queue);
+        let bars: Vec<Bar> = rows
+            .map(|row| {
+                let start = minute(report, row.span.from);
+                Bar {
+                    title: bar_title(&start, &row.tally, words),
+                    label: label(report, &start),
+                    parts: parts(&row.tally),
+                    line: row.tally.figures().service_level.negative,
+                }
+            })
+            .collect();
+        let name = queue.as_str();
+        let svg = plot::bars(&bars, &names, words.column(Column::ServiceLevel), name);
+        writeln!(out, "<h2>{}</h2>{svg}", escaped(name))?;
+    }
+    Ok(())
+}
+
+fn parts(tally: &Tally) -> Vec<f64> {
+    let counts = &tally.counts;
+    let others = counts
+        .offered
+        .saturating_sub(counts.answered + counts.abandoned);
+    [counts.answered, counts.abandoned, others]
+        .iter()
+        .map(|count| *count as f64)
+        .collect()
+}
+
+fn bar_title(start: &str, tally: &Tally, words: &Words) -> String {
+    let counts = &tally.counts;
+    format!(
+        "{start}: {} {}, {} {}, {} {}",
+        words.column(Column::Offered),
+        counts.offered,
+        words.column(Column::Answered),
+        counts.answered,
+        words.column(Column::Abandoned),
+        counts.abandoned,
+    )
+}
+
+/// The time within a day, the date over several.
+fn label(report: &Report, start: &str) -> String {
+    let whole = report.period.whole();
+    let is_one_day = whole.to.since(whole.from).as_secs() <= 90_000;
+    let (date, time) = start.split_at(start.len().min(10));
+    if is_one_day { time } else { date }.trim().to_owned()
+}
+
+/// The first line is the heading, the first `words` columns are text.
+fn write_table(lines: &[Vec<String>], words: usize, out: &mut impl Write) -> io::Result<()> {
+    let Some((head, rows)) = lines.split_first() else {
+        return Ok(());
+    };
+    let class = |column| {
+        if column < words {
+            " class=\"text\""
+        } else {
+            ""
+        }
+    };
+    write!(out, "<div class=\"wide\"><table><thead><tr>")?;
+    for (column, cell) in head.iter().enumerate() {
+        write!(out, "<th{}>{}</th>", class(column), escaped(cell))?;
+    }
+    writeln!(out, "</tr></thead><tbody>")?;
+    for row in rows {
+        write!(out, "<tr>")?;
+        for (column, cell) in row.iter().enumerate() {
+            write!(out, "<td{}>{}</td>", class(column), escaped(cell))?;
+        }
+        writeln!(out, "</tr>")?;
+    }
+    writeln!(out, "</tbody></table></div>")
+}
