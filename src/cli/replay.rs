@@ -11,7 +11,7 @@ use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::{Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +71,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let report = Report::of(&fold, period, scope, last);
     let mut stdout = std::io::stdout().lock();
+    if args.format == Format::Xlsx && stdout.is_terminal() {
+        anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
+    }
     report.print(args.format, Words::of(&args.language), &mut stdout)?;
     Ok(if faults == 0 {
         Outcome::Good

@@ -9,7 +9,7 @@ use crate::report::{Format, Interval, Period, Words, from_log, period};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::Scope;
 use ringdown_routing::time::Timestamp;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 /// Arguments of `report`.
@@ -103,6 +103,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     })?;
     let language = args.language.as_ref().unwrap_or(&config.site.language);
     let mut stdout = std::io::stdout().lock();
+    if args.format == Format::Xlsx && stdout.is_terminal() {
+        anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
+    }
     report.print(args.format, Words::of(language), &mut stdout)?;
     Ok(Outcome::Good)
 }

@@ -1,4 +1,4 @@
-//! Reports: the statistics of a period, cut by the desk's wall clock, as table, page, CSV or JSON.
+//! Reports: the statistics of a period, cut by the desk's wall clock, as table, page, workbook, CSV or JSON.
 //!
 //! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
 //! printed beside the figures, always.
@@ -14,6 +14,7 @@ pub mod progress;
 pub mod running;
 mod table;
 pub mod words;
+mod xlsx;
 
 pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
@@ -92,6 +93,8 @@ pub enum Format {
     Json,
     /// One page with plots, for screen and paper.
     Html,
+    /// A workbook.
+    Xlsx,
 }
 
 impl Report {
@@ -190,6 +193,7 @@ impl Report {
             Format::Csv => csv::print(self, out),
             Format::Json => self.print_json(out),
             Format::Html => html::print(self, words, out),
+            Format::Xlsx => xlsx::print(self, words, out),
         };
         match printed.and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

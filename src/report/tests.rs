@@ -160,3 +160,17 @@ fn a_compared_period_stands_beside_the_totals() {
     let json = serde_json::to_value(JsonReport::of(&compared)).unwrap();
     assert_eq!(json["compared"]["total"], json["total"]);
 }
+
+#[test]
+fn the_workbook_is_the_same_whenever_it_is_written() {
+    let words = Words::of(&"zh-TW".parse().unwrap());
+    let compared = report().compared_with(report());
+    let written = || {
+        let mut out = Vec::new();
+        compared.print(Format::Xlsx, words, &mut out).unwrap();
+        out
+    };
+    let first = written();
+    assert!(first.starts_with(b"PK"), "a zip, as workbooks are");
+    assert_eq!(first, written());
+}
