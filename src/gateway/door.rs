@@ -351,10 +351,13 @@ mod tests {
             let request = request(method, user, proof);
             match method {
                 "REGISTER" => door.register(now, flow, &request, 1).unwrap(),
-                _ => match door.admit(now, &flow, &request, 1) {
-                    Entry::Respond(reply) => reply,
-                    other => panic!("{other:?}"),
-                },
+                _ => {
+                    let entry = door.admit(now, &flow, &request, 1);
+                    let Entry::Respond(reply) = entry else {
+                        panic!("{entry:?}");
+                    };
+                    reply
+                }
             }
         };
         let first = ask("");
