@@ -264,6 +264,8 @@ pub enum RequeueReason {
     LeaseExpired,
     /// The agent answered, but the conversation could not be set up.
     BridgeFailed,
+    /// Somebody took it from the agent.
+    ByHand,
 }
 
 /// What a store answers to a verb.

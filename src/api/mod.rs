@@ -6,7 +6,7 @@
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
 //! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
 //! | `callbacks` | callers who are called back |
-//! | `openings`, `control` | lines opened and closed by hand, and a supervisor's hand on the agents |
+//! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
 //! | `serve` | sockets: bounded, with time limits, ending gracefully |
@@ -36,6 +36,7 @@ mod simulations;
 mod staffing;
 mod statistics;
 mod tickets;
+mod waiting;
 
 pub use access::{Caller, Tokens};
 pub use feed::Feed;
@@ -186,6 +187,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts", get(contacts::list)),
         ("/contacts/{id}", get(contacts::one)),
         ("/contacts/{id}/events", get(contacts::events)),
+        ("/contacts/{id}/move", post(waiting::to_queue)),
+        ("/contacts/{id}/priority", post(waiting::reprioritise)),
+        ("/contacts/{id}/requeue", post(waiting::requeue)),
+        ("/contacts/{id}/drop", post(waiting::drop_call)),
         ("/tickets", get(tickets::list).post(tickets::open)),
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
         ("/callers", get(callers::identify)),

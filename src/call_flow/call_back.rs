@@ -134,6 +134,7 @@ impl CallBackFlow {
                 self.talk.resume(now);
                 out.push(Command::Publish(EventKind::Resumed));
             }
+            Input::Moved(line) => self.on_moved(line, out),
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
             Input::OfferLapsed { .. }
@@ -146,6 +147,8 @@ impl CallBackFlow {
             | Input::LineChosen(_)
             | Input::LineClosed(_)
             | Input::LineOpened
+            | Input::TakenFromAgent
+            | Input::Dropped
             | Input::MayCallBack
             | Input::CallBackNoted
             | Input::CallBackRefused
@@ -300,6 +303,14 @@ impl CallBackFlow {
             | Stage::RingingCaller
             | Stage::Talking
             | Stage::Over => {}
+        }
+    }
+
+    /// The desk moved it to another line, and freed who was rung.
+    fn on_moved(&mut self, line: QueueId, out: &mut Vec<Command>) {
+        if line != self.plan.line {
+            self.plan.line = line;
+            self.on_lapsed(out);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The state machine of one call.
 
 mod agent;
+mod by_hand;
 mod choice;
 
 use super::talk_clock::TalkClock;
@@ -137,6 +138,11 @@ enum Stage {
     Elsewhere {
         leg: LegId,
         reason: Refusing,
+    },
+    /// The desk is told to move the call to another line, the way out of this one.
+    Moving {
+        reason: Refusing,
+        to: QueueId,
     },
     /// The desk is told that the call leaves the line, and why.
     FlowingOut {
@@ -300,7 +306,12 @@ impl Flow {
             }
             Input::LineChosen(line) => self.on_line_chosen(line),
             Input::LineClosed(reason) => self.on_line_closed(reason, out),
-            Input::LineOpened => self.closing = None,
+            Input::LineOpened => {
+                self.closing.take_if(|reason| *reason != Refusing::Dropped);
+            }
+            Input::Moved(line) => self.on_moved(now, line, out),
+            Input::TakenFromAgent => self.on_taken_from_agent(now, out),
+            Input::Dropped => self.on_dropped(out),
             Input::MayCallBack => self.on_may_call_back(out),
             Input::CallBackNoted => self.on_call_back_noted(out),
             Input::CallBackRefused => self.on_call_back_refused(now, out),
@@ -436,6 +447,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Settling { .. }
@@ -454,6 +466,10 @@ impl Flow {
                 None => self.on_enqueued(now, out),
                 Some(reason) => self.on_not_taken(now, refusing(reason), out),
             },
+            Stage::Moving { reason, to } => {
+                let (reason, to) = (*reason, to.clone());
+                self.on_way_out_moved(now, reason, to, refusal, out);
+            }
             Stage::FlowingOut { reason } => match refusal {
                 None => {
                     let reason = *reason;
@@ -530,15 +546,38 @@ impl Flow {
         }
     }
 
-    /// The call cannot stay in the line: the desk is told, then the way out is taken.
+    /// The call cannot stay in the line: the desk is told, then the way out is taken. A way out into
+    /// another line is one step, in which the place is kept.
     fn flow_out(&mut self, reason: Refusing, out: &mut Vec<Command>) {
+        let then = self.way_out(reason).map(|way| way.then.clone());
+        match then.filter(|_| self.ways_out_taken < WAYS_OUT_MAX) {
+            Some(Then::Queue(to)) => {
+                self.ways_out_taken += 1;
+                self.stage = Stage::Moving {
+                    reason,
+                    to: to.clone(),
+                };
+                out.push(Command::Move { to });
+            }
+            Some(Then::Transfer(to)) => self.leave_line(reason, to.to_string(), out),
+            Some(Then::HangUp) | None => {
+                let to = match reason {
+                    Refusing::CallBack => "call_back",
+                    Refusing::Closed
+                    | Refusing::Emergency
+                    | Refusing::Full
+                    | Refusing::NoAgents
+                    | Refusing::Waited
+                    | Refusing::Dropped
+                    | Refusing::Fault => "hang_up",
+                };
+                self.leave_line(reason, to.to_owned(), out);
+            }
+        }
+    }
+
+    fn leave_line(&mut self, reason: Refusing, to: String, out: &mut Vec<Command>) {
         self.stage = Stage::FlowingOut { reason };
-        let to = match self.way_out(reason).map(|way| &way.then) {
-            None if reason == Refusing::CallBack => "call_back".to_owned(),
-            None | Some(Then::HangUp) => "hang_up".to_owned(),
-            Some(Then::Queue(queue)) => queue.to_string(),
-            Some(Then::Transfer(to)) => to.to_string(),
-        };
         out.push(Command::Change(Verb::FlowOut {
             contact: self.contact,
             to,
@@ -558,14 +597,18 @@ impl Flow {
             Refusing::Full => Some(&ways.full),
             Refusing::NoAgents => Some(&ways.no_agents),
             Refusing::Waited => Some(&ways.waited),
-            Refusing::CallBack | Refusing::Fault => None,
+            Refusing::Dropped | Refusing::CallBack | Refusing::Fault => None,
         }
     }
 
     /// The reason was spoken: goes where the line's rules say.
     fn take_way_out(&mut self, now: Instant, reason: Refusing, out: &mut Vec<Command>) {
         let way_out = self.way_out(reason).map(|way| way.then.clone());
-        let then = way_out.filter(|_| self.ways_out_taken < WAYS_OUT_MAX);
+        // Out of a line into another it went by a move, or could not go.
+        let was_in_line = self.refused_as != ContactResult::Blocked;
+        let then = way_out
+            .filter(|_| self.ways_out_taken < WAYS_OUT_MAX)
+            .filter(|then| !(was_in_line && matches!(then, Then::Queue(_))));
         self.ways_out_taken = self.ways_out_taken.saturating_add(1);
         match then.unwrap_or_default() {
             Then::HangUp => self.end_refused(reason, out),
@@ -636,6 +679,7 @@ impl Flow {
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::TakingBack => {
                 self.caller_left = Some(how);
@@ -798,6 +842,7 @@ impl Flow {
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::TakingBack => {
                 self.reject_or_hang_up(out);
@@ -891,7 +936,7 @@ fn reject_for(reason: Refusing) -> Reject {
             reason: "No Agents Logged In",
             retry_after_s: None,
         },
-        Refusing::Waited | Refusing::CallBack => Reject {
+        Refusing::Waited | Refusing::Dropped | Refusing::CallBack => Reject {
             status: 480,
             reason: "Temporarily Unavailable",
             retry_after_s: None,

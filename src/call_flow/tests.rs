@@ -865,6 +865,76 @@ fn an_agent_who_hangs_up_before_the_caller_answers_gives_the_call_back_back() {
     assert!(matches!(said[..], [Command::StandAside]));
 }
 
+#[test]
+fn a_call_that_is_moved_stops_ringing_and_follows_its_new_line() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let said = call.tell(Input::Moved(QueueId::new("night")));
+    assert!(hangs_up(&said, AGENT));
+    assert_eq!(call.flow.line().as_str(), "night");
+    // That line announces nothing, and its longest wait counts from now.
+    assert!(call.pass(Duration::from_secs(599)).is_empty());
+    assert!(matches!(
+        &verbs(&call.pass(Duration::from_secs(1)))[..],
+        [Verb::FlowOut { .. }]
+    ));
+}
+
+#[test]
+fn a_way_out_into_another_line_is_one_step() {
+    let mut line = line_rules();
+    line.announce_every = None;
+    line.ways_out.waited.then = Then::Queue(QueueId::new("night"));
+    let waited = || {
+        let mut call = Script::begin(rules_with(AnswerMode::AtOnce, line.clone()));
+        call.tell(Input::CallerAnswered);
+        call.tell(Input::Identified(known()));
+        call.tell(Input::TicketLinked(None));
+        call.tell(Input::Verb(Answer::Done));
+        let said = call.pass(Duration::from_secs(600));
+        assert!(matches!(&said[..], [Command::Move { to }] if to.as_str() == "night"));
+        call
+    };
+    let mut call = waited();
+    call.tell(Input::Verb(Answer::Done));
+    assert!(
+        call.pass(Duration::from_secs(599)).is_empty(),
+        "the wait counts anew"
+    );
+    assert!(
+        call.tell(Input::Moved(QueueId::new("night")))
+            .iter()
+            .all(|c| !asks_desk(c))
+    );
+    // A line that does not take it: the caller hears why, and is not sent there again.
+    let mut call = waited();
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::QueueFull,
+    }));
+    assert!(matches!(&verbs(&said)[..], [Verb::FlowOut { .. }]));
+    call.tell(Input::Verb(Answer::Done));
+    assert!(hangs_up(&call.tell(Input::PlayEnded(PlayId(4))), CALLER));
+}
+
+#[test]
+fn a_call_that_is_dropped_or_taken_back_leaves_its_agent_at_once() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    let said = call.tell(Input::Dropped);
+    assert!(hangs_up(&said, AGENT));
+    call.tell(Input::Verb(Answer::Done));
+    let said = call.tell(Input::PlayEnded(PlayId(4)));
+    assert_eq!(closing(&said), Some(ContactResult::FlowedOut));
+
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    assert!(hangs_up(&call.tell(Input::TakenFromAgent), AGENT));
+    call.tell(offer(2));
+    call.tell(Input::AgentPickedUp { leg: LegId(102) });
+    call.tell(Input::Verb(Answer::Done));
+    let said = call.tell(Input::TakenFromAgent);
+    assert!(hangs_up(&said, LegId(102)));
+    assert!(plays(&said, Phrase::AgentLost));
+    assert!(verbs(&said).is_empty(), "the desk did it already");
+}
+
 fn any_input() -> impl Strategy<Value = Input> {
     let leg = (100_u64..104).prop_map(LegId);
     let end = prop_oneof![
@@ -895,6 +965,10 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::LineClosed(Refusing::Emergency)),
         Just(Input::LineClosed(Refusing::Closed)),
         Just(Input::LineOpened),
+        Just(Input::Moved(QueueId::new("night"))),
+        Just(Input::Moved(QueueId::new("support"))),
+        Just(Input::TakenFromAgent),
+        Just(Input::Dropped),
         Just(Input::MayCallBack),
         Just(Input::CallBackNoted),
         Just(Input::CallBackRefused),
@@ -919,7 +993,10 @@ fn any_input() -> impl Strategy<Value = Input> {
 
 /// Whether a command asks the desk for an answer.
 fn asks_desk(command: &Command) -> bool {
-    matches!(command, Command::Change(_) | Command::Enqueue { .. })
+    matches!(
+        command,
+        Command::Change(_) | Command::Enqueue { .. } | Command::Move { .. }
+    )
 }
 
 proptest! {

@@ -171,6 +171,8 @@ pub enum Refusing {
     NoAgents,
     /// The wait was too long.
     Waited,
+    /// Somebody took it out of the line.
+    Dropped,
     /// It will be called back.
     CallBack,
     /// Something of ours does not work.
@@ -186,6 +188,7 @@ impl Refusing {
             Self::Full => "queue_full",
             Self::NoAgents => "no_agents",
             Self::Waited => "waited_too_long",
+            Self::Dropped => "dropped",
             Self::CallBack => "call_back",
             Self::Fault => "fault",
         }
@@ -253,6 +256,12 @@ pub enum Input {
     LineClosed(Refusing),
     /// The line that the call stands in was opened again.
     LineOpened,
+    /// The desk moved the call to another line, by hand or by time.
+    Moved(QueueId),
+    /// Somebody took the call from the agent it rings for or talks to; it waits again.
+    TakenFromAgent,
+    /// Somebody took the call out of the line.
+    Dropped,
     /// The wait is long enough to offer a call-back.
     MayCallBack,
     /// The call-back is in the database.
@@ -338,6 +347,11 @@ pub enum Command {
         queue: QueueId,
         /// Its priority.
         priority: Priority,
+    },
+    /// Move the waiting call to another queue's line; answered like a verb.
+    Move {
+        /// The queue.
+        to: QueueId,
     },
     /// Change the desk; answered by [`Input::Verb`] or [`Input::DeskLost`].
     Change(Verb),

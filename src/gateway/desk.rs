@@ -8,9 +8,12 @@ use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId};
-use ringdown_routing::verb::{DeclineReason, Verb};
+use ringdown_routing::verb::{DeclineReason, RequeueReason, Verb};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Where a contact goes that somebody takes out of the line; no queue has such a name.
+pub(crate) const DROPPED: &str = "dropped by hand";
 
 /// How often opening hours and registrations are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -74,11 +77,16 @@ fn is_for_a_call_back(event: &Event) -> bool {
     }
 }
 
+/// Offers are for the node that rings; what others do to a contact concerns whoever has its call.
 fn is_for_a_call(event: &Event, house: &House) -> bool {
-    if let EventKind::Offered { node, .. } = &event.kind {
-        *node == house.node
-    } else {
-        matches!(event.kind, EventKind::OfferExpired { .. })
+    match &event.kind {
+        EventKind::Offered { node, .. } => *node == house.node,
+        EventKind::Enqueued { node, .. } => {
+            *node == house.node || *node == crate::call_backs::node()
+        }
+        EventKind::Requeued { reason, .. } => *reason == RequeueReason::ByHand,
+        EventKind::Overflowed { to, .. } => to == DROPPED,
+        kind => matches!(kind, EventKind::OfferExpired { .. }),
     }
 }
 

@@ -32,4 +32,5 @@ mod staff;
 mod start;
 mod task;
 
+pub(crate) use desk::DROPPED;
 pub use start::{Gateway, Places};

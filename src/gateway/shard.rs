@@ -22,7 +22,7 @@ use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::Verb;
+use ringdown_routing::verb::{Answer, Refusal, Verb};
 use ringdown_voice::call::{
     CallCommand, CallControl, CallEvent, Dial, IncomingCall, LegId, MediaWish,
 };
@@ -437,6 +437,12 @@ impl Shard {
             })
         } else if let EventKind::OfferExpired { token } = &event.kind {
             Input::OfferLapsed { token: *token }
+        } else if let (EventKind::Enqueued { .. }, Some(line)) = (&event.kind, &event.queue) {
+            Input::Moved(line.clone())
+        } else if let EventKind::Requeued { .. } = &event.kind {
+            Input::TakenFromAgent
+        } else if let EventKind::Overflowed { .. } = &event.kind {
+            Input::Dropped
         } else {
             return;
         };
@@ -563,6 +569,17 @@ impl Shard {
                     call.last_agent = LastAgent::Asked { line, priority };
                 } else {
                     self.enter_line(contact, line, priority);
+                }
+            }
+            Command::Move { to } => {
+                let to = self.house.line_of(to);
+                match self.house.why_closed(&to) {
+                    None => self.change(contact, Verb::Move { contact, to }),
+                    Some(_) => {
+                        let reason = Refusal::QueueClosed;
+                        let refused = Input::Verb(Answer::Refused { reason });
+                        self.inputs.push_back((contact, refused));
+                    }
                 }
             }
             Command::Change(verb) => self.change(contact, verb),

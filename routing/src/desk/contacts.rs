@@ -142,7 +142,8 @@ impl Desk {
                 RequeueReason::Declined
                 | RequeueReason::Unreachable
                 | RequeueReason::RingTimeout
-                | RequeueReason::BridgeFailed => Some(self.back_off_end(at, &placed)),
+                | RequeueReason::BridgeFailed
+                | RequeueReason::ByHand => Some(self.back_off_end(at, &placed)),
             };
             let kind = EventKind::Requeued { reason, retry_at };
             self.emit(about_pair(at, &placed, kind));

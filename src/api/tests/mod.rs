@@ -13,6 +13,7 @@ mod operations;
 mod simulations;
 mod staffing;
 mod tickets;
+mod waiting;
 
 use super::*;
 use crate::acd::{Clock, EventSink, Surroundings};

@@ -12,6 +12,7 @@ impl Flow {
             | Stage::Releasing
             | Stage::TakingBack
             | Stage::Accepting { .. }
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::AcceptingLost => self.next_offer = Some(offer),
             // The verb on its way (Abandon, Complete) settles an offer that crossed it.
@@ -96,6 +97,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Settling { .. }
@@ -144,6 +146,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Settling { .. }
@@ -233,6 +236,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
             | Stage::Settling { .. }

@@ -1,0 +1,117 @@
+//! What others do to a call: the desk that moves it by its rules, a supervisor who does so by hand.
+
+use super::*;
+
+impl Flow {
+    /// It stands in another line now, whose rules hold from now on.
+    pub(super) fn on_moved(&mut self, now: Instant, line: QueueId, out: &mut Vec<Command>) {
+        if line == self.line {
+            return;
+        }
+        self.on_line_chosen(line);
+        self.line_since = Some(now);
+        match &self.stage {
+            Stage::Waiting { .. } | Stage::Reserved { .. } => self.stand_in_line(now, out),
+            Stage::Ringing { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.stand_in_line(now, out);
+            }
+            // The verb on its way is answered in the light of it.
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Enqueuing
+            | Stage::TakingCallBack
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::Talking { .. }
+            | Stage::TakingBack
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::Moving { .. }
+            | Stage::FlowingOut { .. }
+            | Stage::Leaving { .. }
+            | Stage::Settling { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    fn stand_in_line(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.play_music(out);
+        self.wait_again(now, out);
+    }
+
+    pub(super) fn on_taken_from_agent(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if let Stage::Ringing { leg, .. } | Stage::Talking { leg } = &self.stage {
+            let was_talking = matches!(self.stage, Stage::Talking { .. });
+            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+            if was_talking {
+                self.talk.stop(now);
+                self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
+            }
+            self.wait_again(now, out);
+        } else if let Stage::Reserved { .. } = &self.stage {
+            self.wait_again(now, out);
+        }
+    }
+
+    /// The desk has let it go already; the caller is told good-bye.
+    pub(super) fn on_dropped(&mut self, out: &mut Vec<Command>) {
+        match &self.stage {
+            Stage::Waiting { .. } | Stage::Reserved { .. } => {
+                self.flow_out(Refusing::Dropped, out);
+            }
+            Stage::Ringing { leg, .. } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.flow_out(Refusing::Dropped, out);
+            }
+            Stage::Enqueuing
+            | Stage::TakingCallBack
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::Releasing
+            | Stage::Moving { .. }
+            | Stage::TakingBack => self.closing = Some(Refusing::Dropped),
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Talking { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::FlowingOut { .. }
+            | Stage::Leaving { .. }
+            | Stage::Settling { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    /// The way out was another line, and the desk has answered.
+    pub(super) fn on_way_out_moved(
+        &mut self,
+        now: Instant,
+        reason: Refusing,
+        to: QueueId,
+        refusal: Option<Refusal>,
+        out: &mut Vec<Command>,
+    ) {
+        match refusal {
+            None => {
+                let say = self.way_out(reason).and_then(|way| way.say.clone());
+                // Where the hours of that queue follow the sun, the desk tells the line in a moment.
+                self.on_line_chosen(to);
+                self.line_since = Some(now);
+                match say {
+                    Some(phrase) => self.play(ANNOUNCEMENT, phrase, out),
+                    None => self.play_music(out),
+                }
+                self.wait_again(now, out);
+            }
+            // An agent was found at the last moment.
+            Some(Refusal::NotWaiting) => self.wait_again(now, out),
+            // The other line does not take it: it ends here.
+            Some(_) if self.caller_left.is_some() => self.wait_again(now, out),
+            Some(_) => self.leave_line(reason, "hang_up".to_owned(), out),
+        }
+    }
+}
