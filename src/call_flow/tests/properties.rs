@@ -1,0 +1,105 @@
+//! What holds for a call whatever comes in, in any order.
+
+use super::*;
+use proptest::prelude::*;
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let leg = (100_u64..104).prop_map(LegId);
+    let end = prop_oneof![
+        Just(LegEnd::HungUp),
+        Just(LegEnd::Cancelled),
+        Just(LegEnd::Lost),
+        Just(LegEnd::NotAcceptable)
+    ];
+    let why = prop_oneof![
+        Just(Refused::NoAnswer),
+        Just(Refused::Busy),
+        Just(Refused::Declined { status: 603 }),
+        Just(Refused::Unreachable { status: 408 })
+    ];
+    prop_oneof![
+        Just(Input::Identified(known())),
+        Just(Input::TicketLinked(Some(ticket()))),
+        Just(Input::Verb(Answer::Done)),
+        Just(Input::Verb(Answer::Refused {
+            reason: Refusal::StaleOffer
+        })),
+        Just(Input::DeskLost),
+        (1_u64..4).prop_map(offer),
+        (1_u64..4).prop_map(|token| Input::OfferLapsed {
+            token: OfferToken::new(token)
+        }),
+        Just(Input::LineChosen(QueueId::new("night"))),
+        Just(Input::LineClosed(Refusing::Emergency)),
+        Just(Input::LineClosed(Refusing::Closed)),
+        Just(Input::LineOpened),
+        Just(Input::Moved(QueueId::new("night"))),
+        Just(Input::Moved(QueueId::new("support"))),
+        Just(Input::TakenFromAgent),
+        Just(Input::Dropped),
+        Just(Input::MayCallBack),
+        Just(Input::CallBackNoted),
+        Just(Input::CallBackRefused),
+        Just(Input::CallerDigit('1')),
+        Just(Input::AgentGone {
+            agent: AgentId::new("anna")
+        }),
+        Just(Input::EarlyOpen),
+        Just(Input::CallerAnswered),
+        end.clone().prop_map(Input::CallerEnded),
+        Just(Input::CallerDigit('#')),
+        (1_u64..6).prop_map(|id| Input::PlayEnded(PlayId(id))),
+        leg.clone().prop_map(|leg| Input::AgentRings { leg }),
+        leg.clone().prop_map(|leg| Input::AgentPickedUp { leg }),
+        (leg.clone(), why).prop_map(|(leg, why)| Input::AgentRefused { leg, why }),
+        (leg, end).prop_map(|(leg, how)| Input::AgentEnded { leg, how }),
+        Just(Input::Held(HeldBy::Agent)),
+        Just(Input::Resumed(HeldBy::Caller)),
+        Just(Input::Shutdown),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn at_most_one_verb_is_on_its_way_and_every_call_ends_exactly_once(
+        inputs in prop::collection::vec(any_input(), 0..60)
+    ) {
+        let mut call = Script::begin(rules(AnswerMode::AtOnce));
+        let mut on_its_way = 0_usize;
+        let mut caller_left = false;
+        for input in inputs {
+            let is_answer = matches!(input, Input::Verb(_) | Input::DeskLost);
+            // The world answers only what was asked, and a leg ends once.
+            if is_answer && on_its_way == 0 { continue; }
+            if caller_left && matches!(input, Input::CallerEnded(_) | Input::CallerAnswered | Input::EarlyOpen) { continue; }
+            caller_left |= matches!(input, Input::CallerEnded(_) | Input::Shutdown);
+            if is_answer { on_its_way -= 1; }
+            let said = call.tell(input);
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+            prop_assert!(on_its_way <= 1, "two verbs on their way");
+            let rings = said.iter().any(|c| matches!(c, Command::RingAgent { .. }));
+            prop_assert!(!(caller_left && rings), "rings for a caller who left");
+        }
+        // The rest of the world's duties: the caller leaves, and every question gets its answer.
+        if !caller_left {
+            let said = call.tell(Input::CallerEnded(LegEnd::HungUp));
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        if on_its_way == 0 {
+            let said = call.tell(Input::CallBackNoted);
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        for _ in 0..8 {
+            if on_its_way == 0 { break; }
+            on_its_way -= 1;
+            let said = call.tell(Input::Verb(Answer::Done));
+            on_its_way += said.iter().filter(|c| asks_desk(c)).count();
+        }
+        call.tell(Input::TicketLinked(None));
+        prop_assert!(call.flow.is_over(), "{:?}", call.flow);
+        let closings = call.said.iter().filter(|c| matches!(c, Command::Close(_))).count();
+        prop_assert_eq!(closings, 1);
+    }
+}
