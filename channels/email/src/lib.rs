@@ -20,6 +20,7 @@ pub mod automatic;
 pub mod composing;
 pub mod reading;
 pub mod rules;
+pub mod smtp;
 pub mod threading;
 
 pub use address::{EmailAddress, Mailbox, MessageId};
