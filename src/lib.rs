@@ -16,6 +16,7 @@ pub mod event_log;
 pub mod forecast;
 pub mod gateway;
 pub mod live_view;
+pub mod mail;
 pub mod metrics;
 pub mod openings;
 pub mod report;

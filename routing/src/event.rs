@@ -377,6 +377,8 @@ pub enum EventKind {
 pub enum IdentifiedAs {
     /// One person.
     Known,
+    /// One person, by an address that anybody can write into a mail and nobody confirmed.
+    Claimed,
     /// Several may be meant.
     Ambiguous,
     /// Nobody has that number or address.

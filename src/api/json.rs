@@ -10,6 +10,13 @@ use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+/// A document with its instants told in RFC 3339, as the API tells them.
+pub(crate) fn told(document: &Value) -> Value {
+    let mut document = document.clone();
+    tell_instants(&mut document);
+    document
+}
+
 /// A record with its instants told in RFC 3339.
 pub(super) fn record(record: &impl Serialize) -> Result<Value, Problem> {
     let mut value = serde_json::to_value(record).map_err(|error| {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `access`, `gate` | who may ask, how often, and that a mutation is done once |
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
-//! | `contacts`, `tickets`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
+//! | `contacts`, `tickets`, `attachments`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
 //! | `callbacks` | callers who are called back |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
@@ -15,6 +15,7 @@
 
 mod access;
 mod agents;
+mod attachments;
 mod callbacks;
 mod callers;
 mod contacts;
@@ -40,6 +41,7 @@ mod waiting;
 
 pub use access::{Caller, Tokens};
 pub use feed::Feed;
+pub(crate) use json::told;
 pub use observers::Observers;
 pub use problem::Problem;
 
@@ -193,6 +195,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts/{id}/drop", post(waiting::drop_call)),
         ("/tickets", get(tickets::list).post(tickets::open)),
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
+        ("/tickets/{id}/attachments/{aid}", get(attachments::one)),
         ("/callers", get(callers::identify)),
         ("/queues", get(queues::list)),
         ("/queues/{id}/waiting", get(queues::waiting)),

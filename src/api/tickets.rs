@@ -27,16 +27,22 @@ pub(super) struct ListParams {
     contact: Option<String>,
     number: Option<String>,
     caller: Option<String>,
+    message_id: Option<String>,
     cursor: Option<u64>,
     limit: Option<usize>,
 }
 
-/// Lists tickets, newest first; the one asked for by contact or number comes whole.
+/// Lists tickets, newest first; the one asked for by contact, number or mail comes whole.
 pub(super) async fn list(
     State(state): State<ApiState>,
     Params(params): Params<ListParams>,
 ) -> Result<Response, Problem> {
     let limit = limit(params.limit)?;
+    if let Some(message_id) = &params.message_id {
+        let found = state.parts.tickets.ticket_of_mail(message_id).await?;
+        let items = found.iter().map(json::record).collect::<Result<_, _>>()?;
+        return Ok(json::page(items, None));
+    }
     let query = TicketsQuery {
         number: params.number,
         contact: parsed::<ContactId>("contact", params.contact.as_deref())?,
@@ -188,7 +194,7 @@ pub(super) async fn change(
 
 /// A ticket's key in a path.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TicketKey(TicketId);
+pub(super) struct TicketKey(pub(super) TicketId);
 
 impl std::str::FromStr for TicketKey {
     type Err = std::num::ParseIntError;

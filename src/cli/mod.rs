@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod drain;
 pub mod emergency;
 pub mod forecast;
+pub mod mail;
 pub mod replay;
 pub mod report;
 pub mod serve;
@@ -50,6 +51,8 @@ enum Command {
     Emergency(emergency::Args),
     /// Forecast the arrivals of the next days, and the staff they take.
     Forecast(forecast::Args),
+    /// Take one mail from standard input.
+    Mail(mail::Args),
     /// Recompute the statistics from an event log.
     Replay(replay::Args),
     /// Print the statistics of a period.
@@ -73,6 +76,8 @@ pub enum Outcome {
     Good,
     /// The answer is no.
     No,
+    /// A status of its own, for callers who act on it.
+    Status(u8),
 }
 
 /// Runs the subcommand that was asked for.
@@ -86,6 +91,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Mail(args) => mail::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Serve(args) => serve::run(&args),
@@ -97,6 +103,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
+        Ok(Outcome::Status(status)) => ExitCode::from(status),
         Err(error) => {
             // With stderr gone there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "ringdown: {error:#}");

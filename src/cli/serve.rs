@@ -86,6 +86,9 @@ fn announce(places: &Places) {
     for (transport, address) in &places.sip {
         tracing::info!(%transport, %address, "SIP");
     }
+    for (protocol, address) in &places.mail {
+        tracing::info!(protocol, %address, "mail");
+    }
     tracing::info!(web = %places.web, operations = %places.operations, "ready");
 }
 

@@ -53,6 +53,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
         }
     }
     check_calendars(config, source);
+    check_mail(config, source, &queues);
     check_tickets(config, source);
     check_services(config, source);
 }
@@ -126,6 +127,10 @@ fn check_media(config: &Config, source: &mut Source<'_>) {
 fn check_listeners(config: &Config, source: &mut Source<'_>) {
     let mut taken: BTreeMap<(&str, SocketAddr), String> = BTreeMap::new();
     let sip = &config.sip;
+    let mail = [
+        ("listen", config.email.listen),
+        ("lmtp_listen", config.email.lmtp_listen),
+    ];
     let udp = sip.listen_udp.iter().enumerate();
     let tcp = sip.listen_tcp.iter().enumerate();
     let listeners = udp
@@ -143,6 +148,10 @@ fn check_listeners(config: &Config, source: &mut Source<'_>) {
                 vec![Key("sip"), Key("listen_tcp"), Index(place)],
             )
         }))
+        .chain(
+            mail.into_iter()
+                .filter_map(|(key, at)| Some(("tcp", at?, vec![Key("email"), Key(key)]))),
+        )
         .chain([
             ("tcp", config.web.listen, vec![Key("web"), Key("listen")]),
             (
@@ -427,6 +436,63 @@ fn check_sip_uri(source: &mut Source<'_>, path: &[Step<'_>], uri: &str) {
             path,
             format!("`{uri}` is not a SIP URI such as `sip:phone@192.0.2.1:5060`"),
         );
+    }
+}
+
+fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String>) {
+    let email = &config.email;
+    let has_door = email.listen.is_some() || email.lmtp_listen.is_some();
+    if has_door && config.mailboxes.is_empty() {
+        let sentence = "there is no [[mailbox]], so no mail would be taken";
+        source.note_at(&[Key("email")], sentence);
+    }
+    if email.certificate.is_some() != email.key.is_some() {
+        let path = [Key("email"), Key("certificate")];
+        source.note_at(&path, "`certificate` and `key` go together");
+    }
+    if email.tls_required && email.certificate.is_none() {
+        let path = [Key("email"), Key("tls_required")];
+        source.note_at(&path, "there is no `certificate` to begin TLS with");
+    }
+    for (key, limit) in [
+        ("recipients_max", u64::from(email.recipients_max)),
+        ("connections_max", u64::from(email.connections_max)),
+        (
+            "connections_per_source_max",
+            u64::from(email.connections_per_source_max),
+        ),
+        (
+            "mails_per_minute_max",
+            u64::from(email.mails_per_minute_max),
+        ),
+        ("mail_bytes_max", email.mail_bytes_max),
+    ] {
+        if limit == 0 {
+            source.note_at(&[Key("email"), Key(key)], "must be at least 1");
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (place, mailbox) in config.mailboxes.iter().enumerate() {
+        let path = |key| [Key("mailbox"), Index(place), Key(key)];
+        check_known(
+            source,
+            &path("queue"),
+            "queue",
+            mailbox.queue.as_str(),
+            queues,
+        );
+        for address in mailbox.addresses() {
+            if !seen.insert(address.key()) {
+                let sentence = format!("{address} is an address of another mailbox already");
+                source.note_at(&path("address"), sentence);
+            }
+        }
+    }
+    for (place, rule) in email.rules.iter().enumerate() {
+        let path = [Key("email"), Key("rule"), Index(place)];
+        if let Some(queue) = &rule.then.queue {
+            check_known(source, &path, "queue", queue.as_str(), queues);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod desk;
 mod fault;
 mod hours;
+mod mail;
 mod redis;
 mod services;
 mod source;
@@ -20,6 +21,7 @@ pub use desk::{
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
+pub use mail::{Email, MailAddress, Mailbox};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, Language, Region, Secret, Zone};
@@ -64,6 +66,12 @@ pub struct Config {
     /// What agents can do.
     #[serde(default, rename = "skill")]
     pub skills: Vec<Skill>,
+    /// The doors of mail.
+    #[serde(default)]
+    pub email: Email,
+    /// Addresses people write to.
+    #[serde(default, rename = "mailbox")]
+    pub mailboxes: Vec<Mailbox>,
     /// Opening hours by name.
     #[serde(default)]
     pub hours: BTreeMap<String, Hours>,
@@ -202,10 +210,13 @@ impl Config {
 
     fn resolve_paths(&mut self, folder: &Path) {
         self.data_dir = folder.join(&self.data_dir);
-        for path in [&mut self.media.prompts, &mut self.media.music]
-            .into_iter()
-            .flatten()
-        {
+        let files = [
+            &mut self.media.prompts,
+            &mut self.media.music,
+            &mut self.email.certificate,
+            &mut self.email.key,
+        ];
+        for path in files.into_iter().flatten() {
             *path = folder.join(&*path);
         }
         if let Some(redis) = &mut self.redis {

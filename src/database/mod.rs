@@ -4,8 +4,8 @@
 //! one transaction ([`writer`]); a full disk or a lost server never stops a call: what cannot be written
 //! is kept up to a bound, tried again, and counted when it had to be let go.
 //!
-//! The two engines understand the same SQL but for two fragments: `{serial}` in the schema, and
-//! `{rows}`, a JSON array read as rows, which is how a batch is written with one statement.
+//! The two engines understand the same SQL but for three fragments: `{serial}` and `{bytes}` in the schema,
+//! and `{rows}`, a JSON array read as rows, which is how a batch is written with one statement.
 
 mod fault;
 mod writer;
@@ -14,6 +14,7 @@ pub use fault::DatabaseFault;
 pub use writer::{Health, Statement, Value};
 
 use crate::config::Config;
+use crate::mail::{Filed, MailToFile};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
@@ -43,18 +44,21 @@ pub enum Engine {
 impl Engine {
     /// The SQL as this engine wants it.
     pub(crate) fn sql(self, template: &str) -> AssertSqlSafe<String> {
-        let (serial, rows) = match self {
+        let (serial, rows, bytes) = match self {
             // Materialised, because every mention of json_each's value writes its JSON out anew.
             Self::Sqlite => (
                 "INTEGER PRIMARY KEY AUTOINCREMENT",
                 "(WITH m AS MATERIALIZED (SELECT value FROM json_each($1)) SELECT value FROM m) AS r",
+                "BLOB",
             ),
             Self::Postgres => (
                 "BIGSERIAL PRIMARY KEY",
                 "json_array_elements($1::json) AS r(value)",
+                "BYTEA",
             ),
         };
-        AssertSqlSafe(template.replace("{serial}", serial).replace("{rows}", rows))
+        let sql = template.replace("{serial}", serial).replace("{rows}", rows);
+        AssertSqlSafe(sql.replace("{bytes}", bytes))
     }
 }
 
@@ -136,6 +140,11 @@ impl Database {
     /// Runs statements in one transaction, committed when this returns.
     pub async fn write(&self, statements: Vec<Statement>) -> Result<(), DatabaseFault> {
         self.writer.write(statements).await
+    }
+
+    /// Files a mail in one transaction; the answer comes when it is committed.
+    pub(crate) async fn file_mail(&self, mail: MailToFile) -> Result<Filed, DatabaseFault> {
+        self.writer.file(mail).await
     }
 
     /// How often this part was changed (`cms`, `agents`, `tokens`); 0 when never.
@@ -230,7 +239,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 6] = [
+const MIGRATIONS: [(&str, &str); 7] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -246,6 +255,7 @@ const MIGRATIONS: [(&str, &str); 6] = [
         "last agents",
         include_str!("migrations/0006_last_agents.sql"),
     ),
+    ("mail", include_str!("migrations/0007_mail.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

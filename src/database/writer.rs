@@ -9,6 +9,7 @@
 
 use super::{DatabaseFault, Engine, open_connection};
 use crate::event_log;
+use crate::mail::{self, Filed, MailToFile};
 use crate::tickets::{self, Linked, OpenTicket};
 use ringdown_routing::event::Event;
 use sqlx::any::AnyConnectOptions;
@@ -104,6 +105,7 @@ enum Item {
     Event(Box<Event>),
     Link(Box<OpenTicket>, Answer<Linked>),
     Statements(Vec<Statement>, Answer<()>),
+    Mail(Box<MailToFile>, Answer<Filed>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -168,6 +170,14 @@ impl Writer {
         receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
     }
 
+    /// Files a mail. Unlike a ticket it never waits in memory for a database that cannot be written: its
+    /// sender keeps it, and is told to come again.
+    pub(super) async fn file(&self, mail: MailToFile) -> Result<Filed, DatabaseFault> {
+        let (answer, receiver) = oneshot::channel();
+        self.hand_over(Item::Mail(Box::new(mail), answer));
+        receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
+    }
+
     pub(super) async fn flush(&self) -> Result<(), DatabaseFault> {
         let (answer, receiver) = oneshot::channel();
         let sent = self.items.send(Item::Flush(answer)).await;
@@ -206,31 +216,50 @@ struct Batch {
     events: Vec<Event>,
     links: Vec<(OpenTicket, Answer<Linked>)>,
     statements: Vec<(Vec<Statement>, Answer<()>)>,
+    mails: Vec<(Box<MailToFile>, Answer<Filed>)>,
+}
+
+/// What a written batch answers.
+#[derive(Debug, Default)]
+struct Written {
+    linked: Vec<Linked>,
+    filed: Vec<Filed>,
 }
 
 impl Batch {
     fn len(&self) -> usize {
-        self.events.len() + self.links.len() + self.statements.len()
+        self.events.len() + self.links.len() + self.statements.len() + self.mails.len()
     }
 
     /// Takes the second half out.
     fn split(&mut self) -> Self {
         let half = |len: usize| len / 2 + len % 2;
-        // With one of each kind left, the kinds part.
-        if self.events.len() <= 1 && self.links.len() <= 1 && self.statements.len() <= 1 {
-            let mut other = Self::default();
-            if self.events.is_empty() {
-                other.links = std::mem::take(&mut self.links);
-            } else {
-                other.links = std::mem::take(&mut self.links);
-                other.statements = std::mem::take(&mut self.statements);
+        // With one of each kind left, the kinds part: the first that is there, and the others.
+        let lens = [
+            self.events.len(),
+            self.links.len(),
+            self.statements.len(),
+            self.mails.len(),
+        ];
+        if lens.iter().all(|len| *len <= 1) {
+            let first = lens.iter().position(|len| *len > 0).unwrap_or(0);
+            let mut others = Self::default();
+            if first < 1 {
+                others.links = std::mem::take(&mut self.links);
             }
-            return other;
+            if first < 2 {
+                others.statements = std::mem::take(&mut self.statements);
+            }
+            if first < 3 {
+                others.mails = std::mem::take(&mut self.mails);
+            }
+            return others;
         }
         Self {
             events: self.events.split_off(half(self.events.len())),
             links: self.links.split_off(half(self.links.len())),
             statements: self.statements.split_off(half(self.statements.len())),
+            mails: self.mails.split_off(half(self.mails.len())),
         }
     }
 }
@@ -260,6 +289,7 @@ impl Task {
                     Item::Statements(statements, answer) => {
                         batch.statements.push((statements, answer));
                     }
+                    Item::Mail(mail, answer) => batch.mails.push((mail, answer)),
                     Item::Flush(answer) => flushes.push(answer),
                     Item::Close(answer) => closing = Some(answer),
                 }
@@ -292,10 +322,10 @@ impl Task {
                 continue;
             }
             match self.try_write(&batch).await {
-                Ok(linked) => {
+                Ok(written) => {
                     pause = RETRY_PAUSE_MIN;
                     self.set_trouble(None);
-                    self.settle(batch, linked);
+                    self.settle(batch, written);
                 }
                 Err(fault) if !fault.is_transient() && batch.len() > 1 => {
                     let rest = batch.split();
@@ -308,6 +338,10 @@ impl Task {
                     for (_, answer) in batch.statements.drain(..) {
                         self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                         // Whoever asked may have gone.
+                        let _ = answer.send(Err(fault.clone()));
+                    }
+                    for (_, answer) in batch.mails.drain(..) {
+                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                         let _ = answer.send(Err(fault.clone()));
                     }
                     match patience {
@@ -323,7 +357,7 @@ impl Task {
         }
     }
 
-    async fn try_write(&mut self, batch: &Batch) -> Result<Vec<Linked>, DatabaseFault> {
+    async fn try_write(&mut self, batch: &Batch) -> Result<Written, DatabaseFault> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => open_connection(self.engine, &self.options).await?,
@@ -337,15 +371,18 @@ impl Task {
         result
     }
 
-    fn settle(&self, batch: Batch, linked: Vec<Linked>) {
+    fn settle(&self, batch: Batch, written: Written) {
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
         self.forget(batch.len());
-        for ((_, answer), linked) in batch.links.into_iter().zip(linked) {
+        for ((_, answer), linked) in batch.links.into_iter().zip(written.linked) {
             // Whoever asked may have gone.
             let _ = answer.send(Ok(linked));
         }
         for (_, answer) in batch.statements {
             let _ = answer.send(Ok(()));
+        }
+        for ((_, answer), filed) in batch.mails.into_iter().zip(written.filed) {
+            let _ = answer.send(Ok(filed));
         }
     }
 
@@ -361,6 +398,9 @@ impl Task {
             let _ = answer.send(Err(fault.clone()));
         }
         for (_, answer) in batch.statements {
+            let _ = answer.send(Err(fault.clone()));
+        }
+        for (_, answer) in batch.mails {
             let _ = answer.send(Err(fault.clone()));
         }
     }
@@ -400,7 +440,10 @@ async fn write_batch(
     engine: Engine,
     connection: &mut AnyConnection,
     batch: &Batch,
-) -> Result<Vec<Linked>, DatabaseFault> {
+) -> Result<Written, DatabaseFault> {
+    if !batch.mails.is_empty() {
+        outlast_power(engine, connection).await?;
+    }
     let mut transaction = connection.begin().await?;
     if !batch.events.is_empty() {
         event_log::store(engine, &mut transaction, &batch.events).await?;
@@ -422,6 +465,12 @@ async fn write_batch(
         let answers: Result<_, _> = batch.links.iter().map(|(wish, _)| of(wish)).collect();
         answers?
     };
+    let mails: Vec<&MailToFile> = batch.mails.iter().map(|(mail, _)| &**mail).collect();
+    let filed = if mails.is_empty() {
+        Vec::new()
+    } else {
+        mail::file(engine, &mut transaction, &mails).await?
+    };
     for statement in batch.statements.iter().flat_map(|(all, _)| all) {
         let mut query = sqlx::query(engine.sql(&statement.sql));
         for value in &statement.values {
@@ -433,7 +482,24 @@ async fn write_batch(
         query.execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    Ok(linked)
+    Ok(Written { linked, filed })
+}
+
+/// A mail's sender forgets it when it is told 250, so that commit must outlast even a crash of the machine:
+/// from the first mail on, SQLite waits for the disk. PostgreSQL always does.
+async fn outlast_power(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<(), DatabaseFault> {
+    match engine {
+        Engine::Sqlite => {
+            sqlx::raw_sql("PRAGMA synchronous = FULL")
+                .execute(connection)
+                .await?;
+        }
+        Engine::Postgres => {}
+    }
+    Ok(())
 }
 
 /// Most writes in one transaction.

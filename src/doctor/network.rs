@@ -51,12 +51,20 @@ pub(super) fn ports(config: &Config, is_running: bool) -> Vec<Finding> {
         .listen_tcp
         .iter()
         .map(|address| ("sip tcp", *address, bind_tcp(*address)));
+    let mail = [
+        ("smtp", config.email.listen),
+        ("lmtp", config.email.lmtp_listen),
+    ];
+    let mail = mail
+        .into_iter()
+        .filter_map(|(name, address)| Some((name, address?, bind_tcp(address?))));
     let web = [
         ("api", config.web.listen),
         ("operations", config.web.operations_listen),
     ]
     .map(|(name, address)| (name, address, bind_tcp(address)));
     udp.chain(tcp)
+        .chain(mail)
         .chain(web)
         .map(|(name, address, bound)| port(name, address, bound, is_running))
         .collect()

@@ -14,6 +14,9 @@ use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
 use crate::drain::Drain;
 use crate::event_log::EventLog;
+use crate::mail::Intake;
+use crate::mail::door::MailDoor;
+use crate::mail::usher::Usher;
 use crate::openings::Openings;
 use crate::roster::{self, Roster};
 use crate::site_prompts::SitePrompts;
@@ -43,6 +46,7 @@ pub struct Gateway {
     shard_tasks: JoinSet<()>,
     tasks: JoinSet<()>,
     shell: Shell,
+    mail: Option<MailDoor>,
     stop: watch::Sender<bool>,
     places: Places,
 }
@@ -52,6 +56,8 @@ pub struct Gateway {
 pub struct Places {
     /// SIP: transport and address.
     pub sip: Vec<(Transport, SocketAddr)>,
+    /// Mail: protocol and address.
+    pub mail: Vec<(&'static str, SocketAddr)>,
     /// The API and pages.
     pub web: SocketAddr,
     /// `/healthz`, `/readyz`, `/metrics`.
@@ -69,11 +75,6 @@ impl Gateway {
         let (shell, inboxes) = Shell::bind(shell_settings(&config, shard_count))?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..shard_count).map(ShardSender::new).unzip();
         let media = start_media(&config, &senders)?;
-        let places = Places {
-            sip: shell.handle().local_addresses().collect(),
-            web: web.local_addr()?,
-            operations: operations.local_addr()?,
-        };
         let (stores, reidentified) = Stores::open(&config).await?;
         let house = Arc::new(furnish(&config, &stores, media).await?);
         let observers = Arc::new(Observers::new(Rules::default()));
@@ -87,6 +88,14 @@ impl Gateway {
         tasks.spawn(shards::tell_reidentified(reidentified, senders.clone()));
         let handle = shell.handle();
         let shard_tasks = shards::start(&config, &house, &senders, receivers, inboxes, &handle);
+
+        let mail = open_mail(&config, &house, &stores, &mut tasks).await?;
+        let places = Places {
+            sip: shell.handle().local_addresses().collect(),
+            mail: mail.as_ref().map_or(Vec::new(), |door| door.places.clone()),
+            web: web.local_addr()?,
+            operations: operations.local_addr()?,
+        };
 
         let (stop, stopped) = watch::channel(false);
         let state = open_api(&config, &house, &stores, &observers).await?;
@@ -104,6 +113,7 @@ impl Gateway {
             shard_tasks,
             tasks,
             shell,
+            mail,
             stop,
             places,
         })
@@ -138,6 +148,9 @@ impl Gateway {
 
     /// Ends calls in good order, then stores what is left to be stored.
     pub async fn stop(mut self) {
+        if let Some(mail) = self.mail.take() {
+            mail.close().await;
+        }
         for shard in &self.shards {
             shard.tell(ShardInput::Shutdown).await;
         }
@@ -239,6 +252,24 @@ async fn furnish(
         drain: Drain::new(Arc::clone(&calls)),
         calls,
     })
+}
+
+/// Opens the doors of mail, and has its contacts brought into their lines, also those that came before.
+async fn open_mail(
+    config: &Arc<Config>,
+    house: &House,
+    stores: &Stores,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Option<MailDoor>> {
+    if config.mailboxes.is_empty() {
+        return Ok(None);
+    }
+    let (acd, node) = (house.acd.clone(), house.node.clone());
+    let usher = Usher::new(acd, stores.database.clone(), Arc::clone(config), node);
+    tasks.spawn(usher.clone().run());
+    let (tickets, identifier) = (stores.tickets.clone(), stores.identifier.clone());
+    let intake = Intake::open(&stores.database, tickets, identifier, config, Some(usher)).await?;
+    MailDoor::open(config, intake, Clock::of_the_machine()).await
 }
 
 /// Tells the desk its agents, and keeps telling what changes of them and of the opening hours.

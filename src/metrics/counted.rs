@@ -213,6 +213,7 @@ fn seconds(millis: u64) -> f64 {
 fn identified(outcome: IdentifiedAs) -> &'static str {
     match outcome {
         IdentifiedAs::Known => "known",
+        IdentifiedAs::Claimed => "claimed",
         IdentifiedAs::Ambiguous => "ambiguous",
         IdentifiedAs::Unknown => "unknown",
         IdentifiedAs::Unavailable => "unavailable",

@@ -22,6 +22,8 @@ pub struct OpenTicket {
     pub(super) organisation: Option<OrganisationId>,
     pub(super) cis: Vec<CiId>,
     pub(super) digits: Option<String>,
+    /// The ticket it belongs to, when that is known already.
+    pub(super) attach: Option<(TicketId, Rule)>,
     /// An abandoned call that ended since then is repeated by this one; `None` for other channels.
     pub(super) abandoned_since: Option<Timestamp>,
     pub(super) kind: Kind,
@@ -56,12 +58,24 @@ pub struct Linked {
     pub rule: Rule,
 }
 
+impl OpenTicket {
+    /// Brings the contact to a ticket that is there, by this rule.
+    pub(crate) fn attach_to(&mut self, ticket: TicketId, rule: Rule) {
+        self.attach = Some((ticket, rule));
+    }
+}
+
 impl Linked {
     /// Whether it was opened for this contact.
     pub fn is_new(&self) -> bool {
         match self.rule {
             Rule::New => true,
-            Rule::KeyedIn | Rule::RepeatCall => false,
+            Rule::KeyedIn
+            | Rule::RepeatCall
+            | Rule::Reference
+            | Rule::SignedAddress
+            | Rule::SubjectNumber
+            | Rule::SignedMarker => false,
         }
     }
 }
@@ -75,6 +89,14 @@ pub enum Rule {
     KeyedIn,
     /// The same caller (or number, when nobody knows the caller) abandoned a call shortly before.
     RepeatCall,
+    /// The mail answers or continues a mail of the ticket.
+    Reference,
+    /// The mail went to an address that was signed for the ticket.
+    SignedAddress,
+    /// The mail's subject names the ticket.
+    SubjectNumber,
+    /// The mail's text holds the marker that was signed for the ticket.
+    SignedMarker,
     /// Nothing else held.
     New,
 }
@@ -85,6 +107,10 @@ impl Rule {
         match self {
             Self::KeyedIn => "keyed_in",
             Self::RepeatCall => "repeat_call",
+            Self::Reference => "reference",
+            Self::SignedAddress => "signed_address",
+            Self::SubjectNumber => "subject_number",
+            Self::SignedMarker => "signed_marker",
             Self::New => "new",
         }
     }
@@ -93,6 +119,10 @@ impl Rule {
         match word {
             "keyed_in" => Self::KeyedIn,
             "repeat_call" => Self::RepeatCall,
+            "reference" => Self::Reference,
+            "signed_address" => Self::SignedAddress,
+            "subject_number" => Self::SubjectNumber,
+            "signed_marker" => Self::SignedMarker,
             _ => Self::New,
         }
     }
@@ -183,6 +213,8 @@ async fn find(
                 "organisation": wish.organisation,
                 "sender": wish.from,
                 "digits": wish.digits,
+                "attach": wish.attach.map(|(ticket, _)| ticket),
+                "attach_rule": wish.attach.map(|(_, rule)| rule),
                 "since": wish.abandoned_since,
             })
         })
@@ -315,20 +347,23 @@ SELECT x.contact, t.id, t.number, t.priority, x.rule FROM (
     SELECT r.value->>'contact' AS contact, l.ticket AS ticket, 'linked ' || l.rule AS rule, 1 AS place
     FROM {rows} JOIN ticket_contacts l ON l.contact = r.value->>'contact'
     UNION ALL
-    SELECT r.value->>'contact', k.id, 'keyed_in', 2
+    SELECT r.value->>'contact', CAST(r.value->>'attach' AS BIGINT), r.value->>'attach_rule', 2
+    FROM {rows} WHERE r.value->>'attach' IS NOT NULL
+    UNION ALL
+    SELECT r.value->>'contact', k.id, 'keyed_in', 3
     FROM {rows} JOIN tickets k ON k.digits = r.value->>'digits' AND k.status <> 'closed'
         AND (k.caller = r.value->>'caller' OR k.organisation = r.value->>'organisation'
             OR k.sender = r.value->>'sender')
     UNION ALL
-    SELECT r.value->>'contact', c.ticket, 'repeat_call', 3
+    SELECT r.value->>'contact', c.ticket, 'repeat_call', 4
     FROM {rows} JOIN contacts c ON c.caller = r.value->>'caller' AND c.result = 'abandoned'
         AND c.ended_at >= CAST(r.value->>'since' AS BIGINT)
     UNION ALL
-    SELECT r.value->>'contact', c.ticket, 'repeat_call', 4
+    SELECT r.value->>'contact', c.ticket, 'repeat_call', 5
     FROM {rows} JOIN contacts c ON c.sender = r.value->>'sender' AND c.result = 'abandoned'
         AND c.ended_at >= CAST(r.value->>'since' AS BIGINT)
     WHERE r.value->>'caller' IS NULL
-) x JOIN tickets t ON t.id = x.ticket AND (x.place = 1 OR t.status <> 'closed')
+) x JOIN tickets t ON t.id = x.ticket AND (x.place <= 2 OR t.status <> 'closed')
 ORDER BY x.place, t.id DESC";
 
 const COUNT_UP: &str = "\

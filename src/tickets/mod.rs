@@ -5,12 +5,14 @@
 //! contact, the answer is the same ticket. What a call was (wait, talk, agent, result) is never copied:
 //! its article is read from the contact's record, so an abandoned or failed call is a trace as well.
 
+mod articles;
 mod link;
 mod reading;
 
+pub use articles::{Article, Attachment, CallFacts, Direction};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
-pub use reading::{Article, CallFacts, Direction, Ticket, TicketSummary, TicketsQuery};
+pub use reading::{Ticket, TicketSummary, TicketsQuery};
 
 use crate::config::{Config, Zone};
 use crate::database::{Database, DatabaseFault, Statement};
@@ -227,6 +229,23 @@ impl Tickets {
         self.rules.matrix[place(impact)][place(urgency)]
     }
 
+    /// A wish with the rules of the configuration applied, for a writer that has more to write with it.
+    pub(crate) fn wish_for(&self, wish: TicketWish) -> OpenTicket {
+        self.resolve(wish, Opened::ForContact)
+    }
+
+    /// Gives a wish other grades than those that follow from the caller's class.
+    pub(crate) fn grade(
+        &self,
+        wish: &mut OpenTicket,
+        impact: Option<Grade>,
+        urgency: Option<Grade>,
+    ) {
+        wish.impact = impact.unwrap_or(wish.impact);
+        wish.urgency = urgency.unwrap_or(wish.urgency);
+        wish.priority = self.priority(wish.impact, wish.urgency);
+    }
+
     fn resolve(&self, wish: TicketWish, opened: Opened) -> OpenTicket {
         let impact = match wish.class {
             Some(class @ 1..=3) => self.rules.impact_by_class[usize::from(class) - 1],
@@ -247,6 +266,7 @@ impl Tickets {
             organisation: wish.organisation,
             cis: wish.cis,
             digits: wish.keyed_in,
+            attach: None,
             abandoned_since: match wish.channel {
                 Channel::Voice => Some(wish.at - window),
                 Channel::Email | Channel::Fax | Channel::Chat => None,

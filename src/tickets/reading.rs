@@ -1,12 +1,9 @@
 //! Reading tickets: one with all that belongs to it, or lists.
 
+use super::articles::{Article, call_article};
 use super::{Grade, Kind, TicketStatus, Tickets};
 use crate::database::DatabaseFault;
-use ringdown_routing::contact::Channel;
-use ringdown_routing::event::ContactResult;
-use ringdown_routing::ids::{
-    AgentId, CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId,
-};
+use ringdown_routing::ids::{CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -48,59 +45,6 @@ pub struct Ticket {
     pub created_at: Timestamp,
     /// When it or one of its contacts last changed.
     pub changed_at: Timestamp,
-}
-
-/// One thing said or written on a ticket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Article {
-    /// Its key: the contact for a call, a number for a text.
-    pub id: String,
-    /// How it came; `None` for a note of the desk.
-    pub channel: Option<Channel>,
-    /// Which way.
-    pub direction: Direction,
-    /// Who from.
-    pub from: String,
-    /// Who to.
-    pub to: String,
-    /// Its subject; empty for a call.
-    pub subject: String,
-    /// The text; for a call, its facts in words.
-    pub text: String,
-    /// When.
-    pub at: Timestamp,
-    /// A call's facts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub call: Option<CallFacts>,
-}
-
-/// Which way an article went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// From the customer.
-    In,
-    /// To the customer.
-    Out,
-    /// Among the desk.
-    Internal,
-}
-
-/// What a call was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CallFacts {
-    /// How it ended; `None` while it lasts.
-    pub result: Option<ContactResult>,
-    /// Who took it.
-    pub agent: Option<AgentId>,
-    /// How long the caller waited.
-    pub wait_ms: Option<u64>,
-    /// How long they spoke.
-    pub talk_ms: Option<u64>,
-    /// How long the call was on hold.
-    pub hold_ms: Option<u64>,
-    /// Why it was blocked or failed.
-    pub reason: Option<String>,
 }
 
 /// A ticket in a list.
@@ -155,10 +99,7 @@ impl Tickets {
                 .fetch_all(reads)
                 .await?;
         let contacts = sqlx::query(CONTACTS_OF).bind(key).fetch_all(reads).await?;
-        let texts = sqlx::query("SELECT * FROM articles WHERE ticket = $1 ORDER BY at, id")
-            .bind(key)
-            .fetch_all(reads)
-            .await?;
+        let texts = self.texts(id).await?;
         let mut changed_at: i64 = row.try_get("changed_at")?;
         let mut articles = Vec::with_capacity(contacts.len() + texts.len());
         let mut contact_ids = Vec::with_capacity(contacts.len());
@@ -169,11 +110,9 @@ impl Tickets {
                     .map_err(|fault| DatabaseFault::Unreadable(format!("{id}: {fault}")))?,
             );
             changed_at = changed_at.max(contact.try_get("changed_at")?);
-            articles.push(call_article(id, contact)?);
+            articles.extend(call_article(id, contact)?);
         }
-        for text in &texts {
-            articles.push(text_article(text)?);
-        }
+        articles.extend(texts);
         articles.sort_by_key(|article| article.at);
         let optional = |column| row.try_get::<Option<String>, _>(column);
         Ok(Some(Ticket {
@@ -245,82 +184,6 @@ SELECT t.* FROM tickets t WHERE ($1 = '' OR t.number = $1)
     AND ($2 = '' OR t.id IN (SELECT ticket FROM ticket_contacts WHERE contact = $2))
     AND ($3 = '' OR t.caller = $3) AND t.id < $4 ORDER BY t.id DESC LIMIT $5";
 
-fn call_article(id: String, row: &AnyRow) -> Result<Article, DatabaseFault> {
-    let text = |column| row.try_get::<Option<String>, _>(column);
-    let millis = |column| {
-        let value = row.try_get::<Option<i64>, _>(column)?;
-        Ok::<_, sqlx::Error>(value.and_then(|it| u64::try_from(it).ok()))
-    };
-    let facts = CallFacts {
-        result: text("result")?.map(word).transpose()?,
-        agent: text("agent")?.map(AgentId::new),
-        wait_ms: millis("wait_ms")?,
-        talk_ms: millis("talk_ms")?,
-        hold_ms: millis("hold_ms")?,
-        reason: text("reason")?,
-    };
-    let linked_at: i64 = row.try_get("linked_at")?;
-    let arrived_at: Option<i64> = row.try_get("arrived_at")?;
-    Ok(Article {
-        id,
-        channel: text("channel")?.map(word).transpose()?,
-        direction: Direction::In,
-        from: text("sender")?.unwrap_or_default(),
-        to: text("recipient")?.unwrap_or_default(),
-        subject: String::new(),
-        text: words_of(&facts),
-        at: Timestamp::from_millis(arrived_at.unwrap_or(linked_at)),
-        call: Some(facts),
-    })
-}
-
-/// A call's facts as people read them.
-fn words_of(facts: &CallFacts) -> String {
-    let seconds = |millis: u64| format!("{} s", (millis + 500) / 1_000);
-    let agent = facts.agent.as_ref().map_or("an agent", AgentId::as_str);
-    let mut words = match facts.result {
-        None => "Call in progress".to_owned(),
-        Some(ContactResult::Answered) => format!("Call answered by {agent}"),
-        Some(ContactResult::Abandoned) => "Caller left before an agent answered".to_owned(),
-        Some(ContactResult::FlowedOut) => "Call left the queue unanswered".to_owned(),
-        Some(ContactResult::CallBack) => "Caller asked to be called back".to_owned(),
-        Some(ContactResult::Blocked) => "Call was refused before the queue".to_owned(),
-        Some(ContactResult::Failed) => "Call failed".to_owned(),
-    };
-    for (name, value) in [
-        ("waited", facts.wait_ms),
-        ("talked", facts.talk_ms),
-        ("held", facts.hold_ms.filter(|held| *held > 0)),
-    ] {
-        if let Some(millis) = value {
-            words.push_str(&format!(", {name} {}", seconds(millis)));
-        }
-    }
-    if let Some(reason) = &facts.reason {
-        words.push_str(&format!(" ({reason})"));
-    }
-    words.push('.');
-    words
-}
-
-fn text_article(row: &AnyRow) -> Result<Article, DatabaseFault> {
-    let id: i64 = row.try_get("id")?;
-    Ok(Article {
-        id: id.to_string(),
-        channel: row
-            .try_get::<Option<String>, _>("channel")?
-            .map(word)
-            .transpose()?,
-        direction: word(row.try_get("direction")?)?,
-        from: row.try_get("sender")?,
-        to: row.try_get("recipient")?,
-        subject: row.try_get("subject")?,
-        text: row.try_get("body")?,
-        at: Timestamp::from_millis(row.try_get("at")?),
-        call: None,
-    })
-}
-
 fn summary(row: &AnyRow) -> Result<TicketSummary, DatabaseFault> {
     let id: i64 = row.try_get("id")?;
     Ok(TicketSummary {
@@ -348,12 +211,12 @@ fn small(row: &AnyRow, column: &str) -> Result<u8, DatabaseFault> {
 }
 
 /// Reads one of our enums from its word.
-fn word<T: DeserializeOwned>(text: String) -> Result<T, DatabaseFault> {
+pub(super) fn word<T: DeserializeOwned>(text: String) -> Result<T, DatabaseFault> {
     serde_json::from_value(serde_json::Value::String(text))
         .map_err(|error| DatabaseFault::Unreadable(error.to_string()))
 }
 
-fn key(id: TicketId) -> i64 {
+pub(super) fn key(id: TicketId) -> i64 {
     i64::try_from(id.as_u64()).unwrap_or(i64::MAX)
 }
 

@@ -4,11 +4,13 @@ use std::fmt;
 
 /// One address: what stands before the last `@` outside quotes, and what stands behind.
 ///
-/// The local part is kept as it was written, unquoted; the domain is in lower case.
+/// The local part is kept as it was written, unquoted; the domain is in its ASCII form and lower case, so
+/// that `a@bücher.example` and `a@xn--bcher-kva.example` are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     local: String,
     domain: String,
+    is_ascii: bool,
 }
 
 impl Address {
@@ -22,9 +24,9 @@ impl Address {
         &self.domain
     }
 
-    /// Whether it holds letters beyond ASCII, which need SMTPUTF8.
+    /// Whether it was written without letters beyond ASCII, which need SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
-        self.local.is_ascii() && self.domain.is_ascii()
+        self.is_ascii
     }
 
     /// The key under which a mailbox is known: lower case, without sub-address.
@@ -66,9 +68,15 @@ pub fn parse_address(text: &str) -> Result<Address, PathFault> {
     if !is_domain(domain) || local.is_empty() || local.len() > LOCAL_BYTES_MAX {
         return Err(PathFault);
     }
+    let ascii = if domain.is_ascii() {
+        domain.to_ascii_lowercase()
+    } else {
+        idna::domain_to_ascii(domain).map_err(|_| PathFault)?
+    };
     Ok(Address {
         local,
-        domain: domain.to_lowercase(),
+        domain: ascii,
+        is_ascii: text.is_ascii(),
     })
 }
 
@@ -104,6 +112,7 @@ pub(super) fn parse_path(text: &str) -> Result<Path<'_>, PathFault> {
         Address {
             local: "postmaster".to_owned(),
             domain: String::new(),
+            is_ascii: true,
         }
     } else {
         parse_address(address)?
@@ -228,7 +237,7 @@ mod tests {
         check("<\"plain\"@example.org>", Some("plain@example.org"));
         check("<postmaster>", Some("postmaster"));
         check("<anna@[192.0.2.1]>", Some("anna@[192.0.2.1]"));
-        check("<安娜@例子.中国>", Some("安娜@例子.中国"));
+        check("<安娜@例子.中国>", Some("安娜@xn--fsqu00a.xn--fiqs8s"));
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! `[email]` and `[[mailbox]]`: the doors of mail, and what each address leads to.
+
+use super::value::{AddressRange, Language, seconds};
+use crate::tickets::Kind;
+use ringdown_email::rules::Rule;
+use ringdown_email::smtp::{Address, parse_address};
+use ringdown_routing::ids::QueueId;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[email]`: the doors mail comes in by, and their bounds.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Email {
+    /// Address of the SMTP door; closed when not given.
+    pub listen: Option<SocketAddr>,
+    /// Address of the LMTP door, for a mail server of the site; closed when not given.
+    pub lmtp_listen: Option<SocketAddr>,
+    /// The name we give ourselves in greetings and Message-IDs; the first mailbox's domain when empty.
+    pub host: String,
+    /// File of the certificate with its chain (PEM), which STARTTLS shows; no TLS without it.
+    pub certificate: Option<PathBuf>,
+    /// File of its key (PEM).
+    pub key: Option<PathBuf>,
+    /// Whether the SMTP door takes mail without TLS.
+    pub tls_required: bool,
+    /// Mail servers of the site: they send for the whole world, so that no rate holds for them, and their
+    /// word about the sender (`authserv_id`) is believed.
+    pub relays: Vec<AddressRange>,
+    /// The name under which those servers write `Authentication-Results` (RFC 8601); without it nobody's
+    /// word is believed, and every sender is only claimed.
+    pub authserv_id: Option<String>,
+    /// Most octets of one mail.
+    pub mail_bytes_max: u64,
+    /// Most recipients of one mail.
+    pub recipients_max: u32,
+    /// Most connections at one time.
+    pub connections_max: u32,
+    /// Most connections at one time from one source.
+    pub connections_per_source_max: u32,
+    /// Most mails in one minute from one source that is no relay.
+    pub mails_per_minute_max: u32,
+    /// What becomes of mails, the first rule that matches; what none says is as the mailbox has it.
+    #[serde(rename = "rule")]
+    pub rules: Vec<Rule>,
+    /// Octets of a mail kept in memory while it comes in; above, it goes to a file of `data_dir`.
+    pub memory_bytes_max: u32,
+    /// Octets of all mails that are being read at one time; a mail waits until there is room.
+    pub reading_bytes_max: u32,
+    /// How long after its last change a ticket that is over is opened again by a reply; an older one is
+    /// followed by a new ticket.
+    #[serde(rename = "reopen_max_s", deserialize_with = "seconds")]
+    pub reopen_max: Duration,
+    /// Longest silence of a client.
+    #[serde(rename = "idle_max_s", deserialize_with = "seconds")]
+    pub idle_max: Duration,
+    /// Longest time a client waits for its mail to be stored; then it is told to come again.
+    #[serde(rename = "storing_max_s", deserialize_with = "seconds")]
+    pub storing_max: Duration,
+}
+
+impl Default for Email {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the ranges are constants of this file")]
+        let loopback = |range: &str| range.parse().expect("a loopback range is a range");
+        Self {
+            listen: None,
+            lmtp_listen: None,
+            host: String::new(),
+            certificate: None,
+            key: None,
+            tls_required: false,
+            relays: vec![loopback("127.0.0.0/8"), loopback("::1")],
+            authserv_id: None,
+            mail_bytes_max: 50 * 1_024 * 1_024,
+            recipients_max: 100,
+            connections_max: 500,
+            connections_per_source_max: 50,
+            mails_per_minute_max: 300,
+            rules: Vec::new(),
+            memory_bytes_max: 256 * 1_024,
+            reading_bytes_max: 128 * 1_024 * 1_024,
+            reopen_max: Duration::from_secs(14 * 86_400),
+            idle_max: Duration::from_secs(300),
+            storing_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[[mailbox]]`: an address people write to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mailbox {
+    /// The address; a sub-address (`help+anything@...`) leads to it as well.
+    pub address: MailAddress,
+    /// Further addresses that lead to it.
+    #[serde(default)]
+    pub aliases: Vec<MailAddress>,
+    /// The line its mails stand in.
+    pub queue: QueueId,
+    /// The name in From of what we send; the site's name when empty.
+    #[serde(default)]
+    pub name: String,
+    /// Kind of tickets opened by its mails.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Language of what we send to people whose own is not known; the site's when not given.
+    pub language: Option<Language>,
+}
+
+impl Mailbox {
+    /// Every address that leads to it, its own first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        let all = std::iter::once(&self.address).chain(&self.aliases);
+        all.map(|address| &address.0)
+    }
+
+    /// The word by which it is known in the database and in events: its address's plain form.
+    pub fn key(&self) -> String {
+        self.address.0.key()
+    }
+}
+
+/// A mail address, checked when it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailAddress(pub Address);
+
+impl fmt::Display for MailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for MailAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_address(&text).map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is not a mail address such as `help@desk.example`"
+            ))
+        })
+    }
+}

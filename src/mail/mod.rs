@@ -1,0 +1,36 @@
+//! Mail: every one becomes exactly one article on the right ticket.
+//!
+//! The path of a mail through these files: `door` takes it in by SMTP or LMTP (`ringdown mail` by a pipe),
+//! [`Intake`] reads it and finds out who wrote it, `filing` puts it into the store within the writer's
+//! transaction, `placing` decides there which ticket it belongs to, and `usher` brings its contact into the
+//! line. Only then is the sender told 250.
+//!
+//! | module | what lives here |
+//! |---|---|
+//! | [`Intake`] | from octets to a filed mail |
+//! | `reader` | a mail taken apart, and what makes it the same when it comes again |
+//! | `identity` | who wrote it, and how far that is believed |
+//! | `placing` | which ticket it belongs to, and the guards against getting into a stranger's |
+//! | `filing`, `lookup`, `rows` | the batch in the transaction: what is known, what is decided, what is written |
+//! | `usher` | contacts of mails into the lines, and again after a restart |
+//! | `door` | the SMTP and LMTP listeners |
+//!
+//! The invariants: a mail is answered 250 only after the commit; the same mail (mailbox, Message-ID, body) is
+//! one article however often it comes; a mail that cannot be read is kept and shown as what it is; nothing of
+//! a mail waits in memory for a database that is not well: its sender keeps it.
+
+pub(crate) mod door;
+mod filing;
+mod identity;
+mod intake;
+mod lookup;
+mod placing;
+mod reader;
+mod rows;
+#[cfg(test)]
+mod tests;
+pub(crate) mod usher;
+
+pub use filing::Filed;
+pub(crate) use filing::{MailToFile, file};
+pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation};
