@@ -13,6 +13,7 @@ pub mod digest;
 pub mod gateway;
 pub mod http;
 pub mod load;
+pub mod mail;
 pub mod measure;
 pub mod phone;
 pub mod place;

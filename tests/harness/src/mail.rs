@@ -1,0 +1,235 @@
+//! Senders of mail: a client that says what it is told to, swaks, and a real Postfix in front of the desk.
+
+use crate::PATIENCE;
+use crate::place::{Folder, free_address};
+use crate::process::Process;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+/// One connection to an SMTP or LMTP server.
+#[derive(Debug)]
+pub struct MailClient {
+    stream: BufReader<TcpStream>,
+}
+
+impl MailClient {
+    /// Connects and reads the banner; the fault when there is nobody, or somebody who breaks off.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut client = Self {
+            stream: BufReader::new(stream),
+        };
+        client.answer()?;
+        Ok(client)
+    }
+
+    /// Connects to a server that is there.
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address)
+            .unwrap_or_else(|fault| panic!("no mail server at {address}: {fault}"))
+    }
+
+    /// Sends a line and gives the answer, all its lines.
+    pub fn try_say(&mut self, line: &str) -> std::io::Result<String> {
+        self.stream
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())?;
+        self.answer()
+    }
+
+    /// Sends a line and wants a code.
+    pub fn say(&mut self, line: &str, code: &str) -> String {
+        let answer = self
+            .try_say(line)
+            .unwrap_or_else(|fault| panic!("{line}: {fault}"));
+        assert!(answer.starts_with(code), "{line}: {answer}");
+        answer
+    }
+
+    /// Delivers one mail to one recipient after the greeting; gives the answer to its end, or to whatever was
+    /// refused before.
+    pub fn try_deliver(&mut self, from: &str, to: &str, mail: &str) -> std::io::Result<String> {
+        for line in [
+            format!("MAIL FROM:<{from}>"),
+            format!("RCPT TO:<{to}>"),
+            "DATA".to_owned(),
+        ] {
+            let answer = self.try_say(&line)?;
+            if !answer.starts_with(['2', '3']) {
+                return Ok(answer);
+            }
+        }
+        let mut wire = String::with_capacity(mail.len() + 8);
+        for line in mail.lines() {
+            if line.starts_with('.') {
+                wire.push('.');
+            }
+            wire.push_str(line);
+            wire.push_str("\r\n");
+        }
+        self.stream.get_mut().write_all(wire.as_bytes())?;
+        self.try_say(".")
+    }
+
+    /// Reads one more answer.
+    pub fn answer(&mut self) -> std::io::Result<String> {
+        let mut answer = String::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            answer.push_str(&line);
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// Runs swaks with these arguments to its end; gives its exit status (0: the mail was taken) and what it said.
+pub fn swaks(arguments: &[&str]) -> (i32, String) {
+    let output = Command::new("swaks")
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|fault| panic!("swaks cannot be started: {fault}"));
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap_or(-1), said)
+}
+
+/// A certificate of our own with its key, as PEM files in a folder: `certificate.pem` and `key.pem`.
+pub fn make_certificate(folder: &Folder, host: &str) {
+    let status = Command::new("openssl")
+        .current_dir(folder.path())
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args([
+            "-keyout",
+            "key.pem",
+            "-out",
+            "certificate.pem",
+            "-subj",
+            &format!("/CN={host}"),
+        ])
+        .output();
+    let output = status.unwrap_or_else(|fault| panic!("openssl cannot be started: {fault}"));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// A Postfix that takes mail for `desk.example` and delivers it by LMTP. Its master runs as root, as always.
+#[derive(Debug)]
+pub struct Postfix {
+    process: Process,
+    address: SocketAddr,
+    _folder: Folder,
+}
+
+impl Postfix {
+    /// Starts one in front of the LMTP server at `lmtp`, which need not be there yet.
+    pub fn start(lmtp: SocketAddr) -> Self {
+        for _ in 0..ATTEMPTS_MAX {
+            let (folder, address) = (Folder::new(), free_address());
+            let place = folder.path().display();
+            folder.write("conf/main.cf", main_cf(&place.to_string(), lmtp));
+            folder.write("conf/master.cf", master_cf(address));
+            folder.write("queue/.keep", "");
+            folder.write("data/.keep", "");
+            let data = folder.path().join("data");
+            let owned = Command::new("chown").arg("postfix").arg(&data).status();
+            assert!(
+                owned.is_ok_and(|status| status.success()),
+                "postfix runs for root only"
+            );
+            let mut command = Command::new("postfix");
+            command
+                .arg("-c")
+                .arg(folder.path().join("conf"))
+                .arg("start-fg");
+            let process = Process::start("postfix", &mut command);
+            let is_up = |line: &str| line.contains("daemon started");
+            if process.find_line(PATIENCE, is_up).is_some() && TcpStream::connect(address).is_ok() {
+                return Self {
+                    process,
+                    address,
+                    _folder: folder,
+                };
+            }
+        }
+        panic!("postfix did not start in {ATTEMPTS_MAX} attempts");
+    }
+
+    /// Where it takes mail.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until it has said something about a delivery.
+    pub fn wait_for(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        self.process.wait_for_line(what, is_wanted)
+    }
+}
+
+impl Drop for Postfix {
+    /// Stops it in order (SIGTERM to its master), so that it takes its daemons with it.
+    fn drop(&mut self) {
+        self.process.signal("TERM");
+        let _ = self.process.find_line(PATIENCE, |_| false);
+    }
+}
+
+/// How often another port is tried when somebody was faster.
+const ATTEMPTS_MAX: u32 = 5;
+
+fn main_cf(place: &str, lmtp: SocketAddr) -> String {
+    format!(
+        "compatibility_level = 3.6\nqueue_directory = {place}/queue\ndata_directory = {place}/data\n\
+         command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\n\
+         setgid_group = postdrop\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
+         myhostname = mx.desk.example\nmydestination =\nrelay_domains = desk.example\n\
+         relay_transport = lmtp:inet:127.0.0.1:{}\nmaillog_file = /dev/stdout\nqueue_run_delay = 1s\n\
+         minimal_backoff_time = 1s\nmaximal_backoff_time = 2s\nsmtputf8_enable = no\n",
+        lmtp.port()
+    )
+}
+
+/// Only what a mail passes on its way; nothing is chrooted.
+fn master_cf(address: SocketAddr) -> String {
+    let mut text = format!("127.0.0.1:{} inet n - n - - smtpd\n", address.port());
+    for line in [
+        "postlog unix-dgram n - n - 1 postlogd",
+        "cleanup unix n - n - 0 cleanup",
+        "qmgr unix n - n 300 1 qmgr",
+        "rewrite unix - - n - - trivial-rewrite",
+        "bounce unix - - n - 0 bounce",
+        "defer unix - - n - 0 bounce",
+        "trace unix - - n - 0 bounce",
+        "proxymap unix - - n - - proxymap",
+        "lmtp unix - - n - - lmtp",
+        "smtp unix - - n - - smtp",
+        "error unix - - n - - error",
+        "retry unix - - n - - error",
+        "anvil unix - - n - 1 anvil",
+        "scache unix - - n - 1 scache",
+    ] {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,417 @@
+//! Mail from the outside: SMTP, LMTP and a pipe into the real program, found again through its API.
+
+use ringdown_harness::PATIENCE;
+use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::gateway::Gateway;
+use ringdown_harness::mail::{MailClient, Postfix, make_certificate, swaks};
+use ringdown_harness::place::free_address;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_ringdown"))
+}
+
+/// A desk with mailboxes, and its doors.
+struct MailDesk {
+    desk: Desk,
+    smtp: SocketAddr,
+    lmtp: SocketAddr,
+}
+
+impl MailDesk {
+    fn open(plan: DeskPlan, keys: &str) -> Self {
+        let (smtp, lmtp) = (free_address(), free_address());
+        let plan = plan.section(&sections(smtp, lmtp, keys));
+        Self {
+            desk: plan.open(program()),
+            smtp,
+            lmtp,
+        }
+    }
+
+    fn ticket_of(&self, message_id: &str) -> Value {
+        let id = message_id.replace('<', "%3C").replace('>', "%3E");
+        let path = format!("/api/v1/tickets?message_id={id}");
+        let list = self
+            .desk
+            .api
+            .wait_until(&path, "the ticket", PATIENCE, |list| {
+                list["items"]
+                    .as_array()
+                    .is_some_and(|items| items.len() == 1)
+            });
+        list["items"][0].clone()
+    }
+}
+
+fn sections(smtp: SocketAddr, lmtp: SocketAddr, keys: &str) -> String {
+    format!(
+        "[email]\nlisten = \"{smtp}\"\nlmtp_listen = \"{lmtp}\"\n{keys}\n\
+         [[mailbox]]\naddress = \"help@desk.example\"\naliases = [\"hilfe@desk.example\"]\nqueue = \"desk\"\n\
+         [[mailbox]]\naddress = \"net@desk.example\"\nqueue = \"desk\"\nkind = \"service_request\"\n"
+    )
+}
+
+fn mail(id: &str) -> String {
+    format!(
+        "Message-ID: {id}\nFrom: Anna <anna@example.org>\nTo: help@desk.example\nSubject: Printer {id}\n\nIt does not print.\n"
+    )
+}
+
+fn deliver(address: SocketAddr, hello: &str, to: &str, mail: &str) -> String {
+    let mut client = MailClient::connect(address);
+    client.say(&format!("{hello} client.example"), "250");
+    client
+        .try_deliver("anna@example.org", to, mail)
+        .unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+#[test]
+fn a_mail_is_a_ticket_when_its_sender_hears_250() {
+    let desk = MailDesk::open(DeskPlan::new(), "");
+    let answer = deliver(desk.smtp, "EHLO", "help+x@desk.example", &mail("<1@a>"));
+    let number = answer
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .expect("it names the ticket")
+        .to_owned();
+    assert!(answer.starts_with("250 2.0.0 Stored: RD-"), "{answer}");
+    // Without waiting: it was stored before the answer.
+    let list = desk
+        .desk
+        .api
+        .get_json("/api/v1/tickets?message_id=%3C1%40a%3E");
+    let ticket = &list["items"][0];
+    assert_eq!(ticket["number"], number.as_str());
+    let article = &ticket["articles"][0];
+    for (field, wanted) in [
+        ("channel", "email"),
+        ("direction", "in"),
+        ("message_id", "<1@a>"),
+        ("text_new", "It does not print."),
+    ] {
+        assert_eq!(article[field], wanted, "{article:#}");
+    }
+    assert_eq!(article["auto_reply"], false);
+    let contact = ticket["contacts"][0].as_str().expect("it has a contact");
+    let path = format!("/api/v1/contacts/{contact}");
+    let contact = desk
+        .desk
+        .api
+        .wait_until(&path, "that it waits", PATIENCE, |it| {
+            it["state"] == "waiting"
+        });
+    assert_eq!(
+        (&contact["channel"], &contact["queue"]),
+        (&"email".into(), &"desk".into())
+    );
+    let again = deliver(desk.smtp, "EHLO", "hilfe@desk.example", &mail("<1@a>"));
+    assert_eq!(again, answer, "the same mail again");
+    assert_eq!(
+        desk.ticket_of("<1@a>")["articles"].as_array().map(Vec::len),
+        Some(1)
+    );
+}
+
+#[test]
+fn swaks_sends_through_tls_with_a_file_and_lmtp_to_two() {
+    let (smtp, lmtp) = (free_address(), free_address());
+    let plan = DeskPlan::new();
+    make_certificate(plan.folder(), "desk.example");
+    let file = plan
+        .folder()
+        .write("report.txt", "what was printed\n".repeat(50_000));
+    let keys = "certificate = \"certificate.pem\"\nkey = \"key.pem\"\ntls_required = true\nmemory_bytes_max = 10000\n";
+    let desk = plan.section(&sections(smtp, lmtp, keys)).open(program());
+    let desk = MailDesk { desk, smtp, lmtp };
+    let at = |address: SocketAddr| address.to_string();
+    let (status, said) = swaks(&[
+        "--server",
+        &at(smtp),
+        "--to",
+        "help@desk.example",
+        "--from",
+        "anna@example.org",
+    ]);
+    assert_ne!(status, 0, "without TLS: {said}");
+    let (status, said) = swaks(&[
+        "--server",
+        &at(smtp),
+        "--tls",
+        "--to",
+        "help@desk.example",
+        "--from",
+        "anna@example.org",
+        "--header",
+        "Message-Id: <tls@a>",
+        "--attach",
+        &format!("@{}", file.display()),
+    ]);
+    assert_eq!(status, 0, "{said}");
+    let ticket = desk.ticket_of("<tls@a>");
+    let attachment = &ticket["articles"][0]["attachments"][0];
+    assert_eq!(
+        (&attachment["filename"], &attachment["bytes"]),
+        (&"report.txt".into(), &850_000.into())
+    );
+    let path = format!(
+        "/api/v1/tickets/{}/attachments/{}",
+        ticket["id"], attachment["id"]
+    );
+    let got = desk.desk.api.get(&path);
+    assert_eq!((got.status, got.body.len()), (200, 850_000));
+    assert!(
+        got.head
+            .to_ascii_lowercase()
+            .contains("x-content-type-options: nosniff"),
+        "{}",
+        got.head
+    );
+    assert_eq!(
+        desk.desk
+            .api
+            .get("/api/v1/tickets/999/attachments/1")
+            .status,
+        404
+    );
+    let (status, said) = swaks(&[
+        "--protocol",
+        "LMTP",
+        "--server",
+        &at(desk.lmtp),
+        "--to",
+        "help@desk.example,net@desk.example",
+        "--from",
+        "anna@example.org",
+        "--header",
+        "Message-Id: <two@a>",
+    ]);
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(said.matches("250 2.0.0 Stored: RD-").count(), 2, "{said}");
+    let (status, said) = swaks(&[
+        "--server",
+        &at(smtp),
+        "--tls",
+        "--to",
+        "nobody@desk.example",
+        "--from",
+        "anna@example.org",
+    ]);
+    assert_ne!(status, 0);
+    assert!(said.contains("550 5.1.1"), "{said}");
+}
+
+#[test]
+fn postfix_delivers_by_lmtp_and_keeps_what_cannot_be_stored_yet() {
+    let (smtp, lmtp) = (free_address(), free_address());
+    let postfix = Postfix::start(lmtp);
+    let send = |id: &str| {
+        let answer = deliver(postfix.address(), "EHLO", "help@desk.example", &mail(id));
+        assert!(answer.starts_with("250"), "{answer}");
+    };
+    send("<before@a>");
+    postfix.wait_for("that the desk is away", |line| {
+        line.contains("status=deferred")
+    });
+    let plan = DeskPlan::new().section(&sections(smtp, lmtp, ""));
+    let desk = MailDesk {
+        desk: plan.open(program()),
+        smtp,
+        lmtp,
+    };
+    send("<after@a>");
+    for id in ["<before@a>", "<after@a>"] {
+        let ticket = desk.ticket_of(id);
+        assert_eq!(ticket["articles"].as_array().map(Vec::len), Some(1));
+        let number = ticket["number"].as_str().expect("it has a number");
+        postfix.wait_for("that it is stored", |line| {
+            line.contains("status=sent") && line.contains(number)
+        });
+    }
+}
+
+fn pipe(desk: &MailDesk, arguments: &[&str], mail: &str) -> (i32, String, String) {
+    let mut child = Command::new(program())
+        .current_dir(desk.desk.folder.path())
+        .arg("mail")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // Who refuses the arguments does not read.
+    let _ = stdin.write_all(mail.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap_or(-1),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn a_pipe_takes_a_mail_that_the_running_gateway_brings_into_line() {
+    let desk = MailDesk::open(DeskPlan::new(), "");
+    let (status, said, told) = pipe(
+        &desk,
+        &[
+            "--mailbox",
+            "net@desk.example",
+            "--from",
+            "anna@example.org",
+            "--format",
+            "json",
+        ],
+        &mail("<pipe@a>"),
+    );
+    assert_eq!(status, 0, "{told}");
+    let said: Value = serde_json::from_str(&said).expect("one JSON document");
+    assert_eq!(
+        (&said["ticket"]["kind"], &said["article"]["message_id"]),
+        (&"service_request".into(), &"<pipe@a>".into())
+    );
+    let contact = said["article"]["contact"]
+        .as_str()
+        .expect("it has a contact");
+    let path = format!("/api/v1/contacts/{contact}");
+    desk.desk
+        .api
+        .wait_until(&path, "that it waits", PATIENCE, |it| {
+            it["state"] == "waiting"
+        });
+    let (status, again, _) = pipe(&desk, &["--to", "net@desk.example"], &mail("<pipe@a>"));
+    assert_eq!(
+        (status, again.trim()),
+        (0, said["ticket"]["number"].as_str().expect("it has one"))
+    );
+    for (arguments, mail, wanted) in [
+        (&["--to", "nobody@desk.example"][..], "x: y\n\nz\n", 67),
+        (&[], "", 65),
+        (&["-c", "nowhere.toml"], "x: y\n\nz\n", 78),
+        (&["--what"], "x: y\n\nz\n", 2),
+    ] {
+        assert_eq!(pipe(&desk, arguments, mail).0, wanted, "{arguments:?}");
+    }
+    let file = desk.desk.folder.write("one.eml", mail("<explained@a>"));
+    let (status, said, told) = pipe(&desk, &["--explain", &file.display().to_string()], "");
+    assert_eq!(status, 0, "{told}");
+    assert!(said.contains("\"origin\": \"person\""), "{said}");
+    let found = desk
+        .desk
+        .api
+        .get_json("/api/v1/tickets?message_id=%3Cexplained%40a%3E");
+    assert_eq!(
+        found["items"].as_array().map(Vec::len),
+        Some(0),
+        "it stores nothing"
+    );
+}
+
+#[test]
+fn a_full_disk_makes_senders_wait_and_stores_nothing_by_halves() {
+    let mut desk = MailDesk::open(DeskPlan::new().files_kb_max(1_000), "");
+    let large = format!(
+        "{}{}\n",
+        mail("<large@a>"),
+        "0123456789abcdef\n".repeat(100_000)
+    );
+    let answer = deliver(desk.smtp, "EHLO", "help@desk.example", &large);
+    assert!(answer.starts_with("451 4.3.0"), "{answer}");
+    let found = desk
+        .desk
+        .api
+        .get_json("/api/v1/tickets?message_id=%3Clarge%40a%3E");
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(0));
+    assert_eq!(
+        desk.desk.api.get_json("/api/v1/contacts")["items"]
+            .as_array()
+            .map(Vec::len),
+        Some(0)
+    );
+    assert!(desk.desk.gateway.process.is_running());
+}
+
+/// Mails of the test that kills.
+const MAILS: usize = 300;
+
+/// Senders of the test that kills, at one time.
+const SENDERS: usize = 6;
+
+/// How long the gateway lives between two crashes; short against the run.
+const LIFE: Duration = Duration::from_millis(700);
+
+#[test]
+fn a_gateway_that_crashes_again_and_again_loses_no_mail_and_doubles_none() {
+    let mut desk = MailDesk::open(DeskPlan::new(), "");
+    let (smtp, next, done) = (desk.smtp, AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..SENDERS {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= MAILS {
+                        return;
+                    }
+                    send_until_taken(smtp, &mail(&format!("<{number}@crash>")));
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let mut crashes = 0;
+        while done.load(Ordering::Relaxed) < MAILS {
+            let lines = desk.desk.gateway.process.transcript().lines().count();
+            desk.desk.gateway.process.wait_for_more(lines + 1_000, LIFE);
+            if done.load(Ordering::Relaxed) < MAILS {
+                desk.desk.gateway.process.kill();
+                crashes += 1;
+                desk.desk.gateway = Gateway::start(program(), &desk.desk.configuration);
+                desk.desk.gateway.must_be_ready(&desk.desk.operations);
+            }
+        }
+        assert!(crashes > 2, "it crashed {crashes} times");
+    });
+    let mut articles: BTreeMap<String, usize> = BTreeMap::new();
+    let list = desk.desk.api.get_json("/api/v1/tickets?limit=500");
+    for ticket in list["items"].as_array().expect("a list") {
+        *articles.entry(ticket["subject"].to_string()).or_default() += 1;
+    }
+    assert_eq!(articles.len(), MAILS);
+    assert!(articles.values().all(|count| *count == 1), "{articles:?}");
+    let path = "/api/v1/queues/desk/waiting?limit=500";
+    // Half of the line is for callers; the others wait in the database.
+    desk.desk
+        .api
+        .wait_until(path, "a full half of the line", PATIENCE, |waiting| {
+            waiting["items"]
+                .as_array()
+                .is_some_and(|items| items.len() == 50)
+        });
+}
+
+/// Sends a mail again until it is taken, as every mail server does.
+fn send_until_taken(smtp: SocketAddr, mail: &str) {
+    let deadline = Instant::now() + PATIENCE * 3;
+    loop {
+        let taken = MailClient::try_connect(smtp).and_then(|mut client| {
+            client.try_say("EHLO client.example")?;
+            client.try_deliver("anna@example.org", "help@desk.example", mail)
+        });
+        if taken.is_ok_and(|answer| answer.starts_with("250")) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the mail was never taken");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
