@@ -105,7 +105,7 @@ async fn take(args: &Args) -> Result<String, Refusal> {
         .map_err(|fault| later(&fault))?;
     let (identifier, _) = Identifier::start(&database, &config);
     let tickets = Tickets::new(database.clone(), &config);
-    let opened = Intake::open(&database, tickets.clone(), identifier, &config, None).await;
+    let opened = Intake::open(&database, tickets.clone(), identifier, &config, None, now()).await;
     let intake = opened.map_err(|fault| later(&fault))?;
     let arrival = MailArrival {
         mailbox: mailbox.key(),

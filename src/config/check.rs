@@ -446,6 +446,16 @@ fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String
         let sentence = "there is no [[mailbox]], so no mail would be taken";
         source.note_at(&[Key("email")], sentence);
     }
+    if let Some(smarthost) = &email.smarthost {
+        let path = |key| [Key("email"), Key("smarthost"), Key(key)];
+        if smarthost.user.is_some() != smarthost.password.is_some() {
+            source.note_at(&path("user"), "`user` and `password` go together");
+        }
+        let is_plain = smarthost.tls == crate::config::SmarthostTls::None;
+        if is_plain && smarthost.password.is_some() {
+            source.note_at(&path("tls"), "a password is not sent without TLS");
+        }
+    }
     if email.certificate.is_some() != email.key.is_some() {
         let path = [Key("email"), Key("certificate")];
         source.note_at(&path, "`certificate` and `key` go together");

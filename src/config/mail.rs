@@ -1,6 +1,6 @@
 //! `[email]` and `[[mailbox]]`: the doors of mail, and what each address leads to.
 
-use super::value::{AddressRange, Language, seconds};
+use super::value::{AddressRange, Language, Secret, seconds};
 use crate::tickets::Kind;
 use ringdown_email::rules::Rule;
 use ringdown_email::smtp::{Address, parse_address};
@@ -55,6 +55,14 @@ pub struct Email {
     /// followed by a new ticket.
     #[serde(rename = "reopen_max_s", deserialize_with = "seconds")]
     pub reopen_max: Duration,
+    /// How what we send goes out; nothing is sent without it.
+    pub smarthost: Option<Smarthost>,
+    /// A sender gets one acknowledgement in this time.
+    #[serde(rename = "acknowledgement_window_s", deserialize_with = "seconds")]
+    pub acknowledgement_window: Duration,
+    /// How long a mail is tried that the smarthost does not take.
+    #[serde(rename = "outbox_age_max_s", deserialize_with = "seconds")]
+    pub outbox_age_max: Duration,
     /// Longest silence of a client.
     #[serde(rename = "idle_max_s", deserialize_with = "seconds")]
     pub idle_max: Duration,
@@ -85,10 +93,46 @@ impl Default for Email {
             memory_bytes_max: 256 * 1_024,
             reading_bytes_max: 128 * 1_024 * 1_024,
             reopen_max: Duration::from_secs(14 * 86_400),
+            smarthost: None,
+            acknowledgement_window: Duration::from_secs(3_600),
+            outbox_age_max: Duration::from_secs(2 * 86_400),
             idle_max: Duration::from_secs(300),
             storing_max: Duration::from_secs(30),
         }
     }
+}
+
+/// `[email.smarthost]`: the mail server that takes what we send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smarthost {
+    /// Its name or address; with TLS its certificate must be of this name.
+    pub host: String,
+    /// Its port.
+    #[serde(default = "submission")]
+    pub port: u16,
+    /// How the way there is kept secret.
+    #[serde(default)]
+    pub tls: SmarthostTls,
+    /// The account at it, if it wants one.
+    pub user: Option<String>,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// File of the certificate (PEM) that vouches for it, besides those this machine trusts.
+    pub authority: Option<PathBuf>,
+}
+
+/// How the way to the smarthost is kept secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmarthostTls {
+    /// By STARTTLS; nothing is sent when that is not to be had.
+    #[default]
+    Starttls,
+    /// By TLS from the first octet.
+    Tls,
+    /// Not at all: for a server on this machine.
+    None,
 }
 
 /// `[[mailbox]]`: an address people write to.
@@ -108,6 +152,9 @@ pub struct Mailbox {
     /// Kind of tickets opened by its mails.
     #[serde(default)]
     pub kind: Kind,
+    /// Whether senders are told that their mail opened a ticket, where that may be told.
+    #[serde(default = "yes")]
+    pub acknowledge: bool,
     /// Language of what we send to people whose own is not known; the site's when not given.
     pub language: Option<Language>,
 }
@@ -144,4 +191,13 @@ impl<'de> Deserialize<'de> for MailAddress {
             ))
         })
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// RFC 6409 §3.1.
+fn submission() -> u16 {
+    587
 }

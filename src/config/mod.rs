@@ -21,7 +21,7 @@ pub use desk::{
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
-pub use mail::{Email, MailAddress, Mailbox};
+pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, Language, Region, Secret, Zone};
@@ -216,7 +216,9 @@ impl Config {
             &mut self.email.certificate,
             &mut self.email.key,
         ];
-        for path in files.into_iter().flatten() {
+        let smarthost = self.email.smarthost.as_mut();
+        let authority = smarthost.and_then(|smarthost| smarthost.authority.as_mut());
+        for path in files.into_iter().flatten().chain(authority) {
             *path = folder.join(&*path);
         }
         if let Some(redis) = &mut self.redis {

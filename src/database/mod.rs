@@ -239,7 +239,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 7] = [
+const MIGRATIONS: [(&str, &str); 8] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -256,6 +256,7 @@ const MIGRATIONS: [(&str, &str); 7] = [
         include_str!("migrations/0006_last_agents.sql"),
     ),
     ("mail", include_str!("migrations/0007_mail.sql")),
+    ("outbox", include_str!("migrations/0008_outbox.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

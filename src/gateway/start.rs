@@ -16,6 +16,7 @@ use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::mail::Intake;
 use crate::mail::door::MailDoor;
+use crate::mail::postman::Postman;
 use crate::mail::usher::Usher;
 use crate::openings::Openings;
 use crate::roster::{self, Roster};
@@ -47,6 +48,7 @@ pub struct Gateway {
     tasks: JoinSet<()>,
     shell: Shell,
     mail: Option<MailDoor>,
+    postman: Option<Postman>,
     stop: watch::Sender<bool>,
     places: Places,
 }
@@ -90,6 +92,8 @@ impl Gateway {
         let shard_tasks = shards::start(&config, &house, &senders, receivers, inboxes, &handle);
 
         let mail = open_mail(&config, &house, &stores, &mut tasks).await?;
+        let clock = Clock::of_the_machine();
+        let postman = Postman::start(&config, &stores.database, house.node.clone(), clock)?;
         let places = Places {
             sip: shell.handle().local_addresses().collect(),
             mail: mail.as_ref().map_or(Vec::new(), |door| door.places.clone()),
@@ -114,6 +118,7 @@ impl Gateway {
             tasks,
             shell,
             mail,
+            postman,
             stop,
             places,
         })
@@ -150,6 +155,9 @@ impl Gateway {
     pub async fn stop(mut self) {
         if let Some(mail) = self.mail.take() {
             mail.close().await;
+        }
+        if let Some(postman) = self.postman.take() {
+            postman.close().await;
         }
         for shard in &self.shards {
             shard.tell(ShardInput::Shutdown).await;
@@ -268,7 +276,8 @@ async fn open_mail(
     let usher = Usher::new(acd, stores.database.clone(), Arc::clone(config), node);
     tasks.spawn(usher.clone().run());
     let (tickets, identifier) = (stores.tickets.clone(), stores.identifier.clone());
-    let intake = Intake::open(&stores.database, tickets, identifier, config, Some(usher)).await?;
+    let (database, now) = (&stores.database, house.now());
+    let intake = Intake::open(database, tickets, identifier, config, Some(usher), now).await?;
     MailDoor::open(config, intake, Clock::of_the_machine()).await
 }
 

@@ -3,7 +3,9 @@
 //!
 //! A mail that was filed before (same mailbox, Message-ID and body) is answered with what it became then.
 
+use super::letters::{Acknowledgement, Letters};
 use super::lookup::{find_known, find_open_contacts, find_tickets};
+use super::outbox;
 use super::placing::{Place, is_report};
 use super::rows;
 use crate::database::{DatabaseFault, Engine};
@@ -16,8 +18,11 @@ use ringdown_routing::ids::{CallerId, ContactId, NodeId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// A mail with everything decided that needs no look into the store.
 #[derive(Clone, Debug)]
@@ -43,6 +48,12 @@ pub(crate) struct MailToFile {
     pub(super) participants: BTreeSet<String>,
     /// The ticket, if it needs one of its own.
     pub(super) wish: OpenTicket,
+    /// What the sender is told, if the mail opens a ticket.
+    pub(super) acknowledgement: Option<Acknowledgement>,
+    /// Who writes that.
+    pub(super) letters: Arc<Letters>,
+    /// Addresses that it reports to be no good, with why.
+    pub(super) bad_addresses: Vec<(String, String)>,
     /// What becomes of answers to tickets that are over.
     pub(super) reopen: ReopenRule,
     /// The node that brings the contact to the desk; `None` leaves it to any that runs.
@@ -63,6 +74,25 @@ pub(crate) struct MailIdentity {
 pub(super) struct Blob {
     pub(super) sha256: String,
     pub(super) bytes: Bytes,
+}
+
+impl Blob {
+    pub(super) fn of(bytes: Bytes) -> Self {
+        Self {
+            sha256: sha256_of(&bytes),
+            bytes,
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn sha256_of(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for octet in Sha256::digest(octets) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{octet:02x}");
+    }
+    text
 }
 
 /// What the contact's record says of the arrival.
@@ -232,6 +262,8 @@ async fn file_round(
         })
         .collect();
     rows::note_mails(engine, connection, mails, &filed).await?;
+    outbox::note_bad_addresses(engine, connection, mails, &filed).await?;
+    outbox::acknowledge(engine, connection, mails, &filed).await?;
     Ok(filed)
 }
 

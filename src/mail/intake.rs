@@ -2,6 +2,8 @@
 
 use super::filing::{Arrival, ArticleDraft, Filed, MailIdentity, MailToFile};
 use super::identity::SenderCheck;
+use super::letters::{Acknowledgement, Letters};
+use super::outbox::bad_addresses;
 use super::reader::{self, ReadMail};
 use super::usher::{MailContact, Usher};
 use crate::cms::Caller;
@@ -12,18 +14,21 @@ use crate::tickets::{Grade, Kind, OpenTicket, TicketWish, Tickets};
 use bytes::Bytes;
 use rand::Rng as _;
 use ringdown_email::EmailAddress;
-use ringdown_email::automatic::{Origin, OwnAddresses, ReturnPath, classify};
+use ringdown_email::automatic::{
+    LoopBounds, LoopGuard, Origin, OwnAddresses, ReturnPath, classify, may_answer,
+};
+use ringdown_email::composing::Thread;
 use ringdown_email::reading::mail::{Limits, Mail};
 use ringdown_email::rules::{self, Explanation, Facts, Rule, Standing, Treatment};
 use ringdown_email::threading::{self, Clue, ReopenRule, ThreadingKey, TicketHook};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::{ContactId, QueueId};
+use ringdown_routing::ids::{ContactId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Takes mails in; clones share it.
@@ -45,6 +50,11 @@ struct Shared {
     key: ThreadingKey,
     reopen: ReopenRule,
     authserv_id: Option<String>,
+    letters: Arc<Letters>,
+    /// Whether there is a smarthost to send by.
+    sends: bool,
+    /// What came lately, so that nothing is answered that comes faster than people write.
+    guard: Mutex<LoopGuard>,
     /// Octets of mails that may be held at one time.
     room: Semaphore,
     room_bytes: u32,
@@ -139,9 +149,15 @@ impl Intake {
         identifier: Identifier,
         config: &Config,
         usher: Option<Usher>,
+        now: Timestamp,
     ) -> Result<Self, DatabaseFault> {
         let email = &config.email;
         let room_bytes = email.reading_bytes_max.max(1);
+        let key = ThreadingKey::new(shared_secret(database, "threading").await?);
+        let bounds = LoopBounds {
+            acknowledgement_window: email.acknowledgement_window,
+            ..LoopBounds::default()
+        };
         let mailboxes = config.mailboxes.iter();
         let addresses = config.mailboxes.iter().flat_map(config::Mailbox::addresses);
         let addresses = addresses.filter_map(|address| EmailAddress::parse(&address.to_string()));
@@ -164,7 +180,10 @@ impl Intake {
                     before: format!("{}-", config.tickets.prefix),
                     after: String::new(),
                 },
-                key: ThreadingKey::new(shared_secret(database, "threading").await?),
+                letters: Arc::new(Letters::new(config, key.clone())),
+                sends: email.smarthost.is_some(),
+                guard: Mutex::new(remember(database, bounds, now).await?),
+                key,
                 reopen: ReopenRule {
                     reopen_within: email.reopen_max,
                 },
@@ -214,8 +233,11 @@ impl Intake {
         let read = self.read(raw).await;
         let sender = self.identify(&arrival, &read.mail).await;
         let to_file = self.prepare(&arrival, mailbox, read, sender);
-        let contact = to_file.arrival.clone();
+        let (contact, from) = (to_file.arrival.clone(), to_file.sender.address.clone());
         let filed = shared.database.file_mail(to_file).await?;
+        if let Some(from) = from.filter(|_| !filed.is_repeat) {
+            self.guard().count(contact.at, &from, filed.ticket);
+        }
         if let Some(usher) = &shared.usher
             && filed.contact.is_some()
             && !filed.is_repeat
@@ -234,6 +256,48 @@ impl Intake {
         let shared = &self.shared;
         let to: Vec<EmailAddress> = EmailAddress::parse(&arrival.to).into_iter().collect();
         threading::clues(mail, &to, &shared.own, &shared.hook, &shared.key)
+    }
+
+    fn guard(&self) -> MutexGuard<'_, LoopGuard> {
+        let guard = self.shared.guard.lock();
+        guard.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the sender is to be told, if anything may be told: never to a machine, and to nobody whose mails
+    /// come faster than a person writes.
+    fn acknowledgement(
+        &self,
+        arrived: &Arrival,
+        mailbox: &config::Mailbox,
+        mail: &Mail,
+        treatment: &Treatment,
+        return_path: &ReturnPath,
+        known: Option<&Caller>,
+    ) -> Option<Acknowledgement> {
+        let shared = &self.shared;
+        let is_wanted = treatment.acknowledge.unwrap_or(mailbox.acknowledge);
+        if !shared.sends || !is_wanted || arrived.is_spam {
+            return None;
+        }
+        may_answer(mail, return_path, &shared.own).ok()?;
+        let to = mail.answer_to()?;
+        // A new ticket has no flow of its own yet.
+        self.guard()
+            .may_send(arrived.at, &to.email, TicketId::new(0))
+            .ok()?;
+        let spoken = known.and_then(|caller| caller.language.as_ref());
+        let spoken = spoken.or(mailbox.language.as_ref());
+        Some(Acknowledgement {
+            to: to.clone(),
+            to_key: mail_key(to.email.as_str())?,
+            mailbox: arrived.mailbox.clone(),
+            queue: arrived.queue.clone(),
+            language: spoken.map(|language| language.as_str().to_owned()),
+            subject: mail.subject.clone(),
+            thread: Thread::answering(mail),
+            contact: arrived.contact,
+            at: arrived.at,
+        })
     }
 
     /// What the first rule that matches says.
@@ -345,6 +409,16 @@ impl Intake {
             caller: known.map(|caller| caller.id.clone()),
             participants: participants(mail, &treatment),
             wish: self.wish(&arrived, mailbox, &read, &treatment, known.map(|it| &**it)),
+            acknowledgement: self.acknowledgement(
+                &arrived,
+                mailbox,
+                mail,
+                &treatment,
+                &arrival.return_path,
+                known.map(|it| &**it),
+            ),
+            letters: Arc::clone(&shared.letters),
+            bad_addresses: bad_addresses(mail.report.as_ref()),
             reopen: shared.reopen,
             node: shared.usher.as_ref().map(|usher| usher.node().clone()),
             arrival: arrived,
@@ -390,6 +464,29 @@ impl Intake {
         tickets.grade(&mut wish, grade(treatment.impact), grade(treatment.urgency));
         wish
     }
+}
+
+/// What the guard against loops knew before a restart: the mails of its window.
+async fn remember(
+    database: &Database,
+    bounds: LoopBounds,
+    now: Timestamp,
+) -> Result<LoopGuard, DatabaseFault> {
+    let since = now - bounds.sender.window.max(bounds.ticket.window);
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT sender, ticket, at FROM mails WHERE at > $1 ORDER BY at DESC LIMIT 20000",
+    )
+    .bind(since.as_millis())
+    .fetch_all(database.reads())
+    .await?;
+    let mut guard = LoopGuard::new(bounds);
+    for (sender, ticket, at) in rows.into_iter().rev() {
+        if let Some(sender) = EmailAddress::parse(&sender) {
+            let ticket = TicketId::new(u64::try_from(ticket).unwrap_or(0));
+            guard.count(Timestamp::from_millis(at), &sender, ticket);
+        }
+    }
+    Ok(guard)
 }
 
 /// Whose mails are taken onto the ticket: the sender's, and those a rule names.

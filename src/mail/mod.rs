@@ -14,17 +14,23 @@
 //! | `filing`, `lookup`, `rows` | the batch in the transaction: what is known, what is decided, what is written |
 //! | `usher` | contacts of mails into the lines, and again after a restart |
 //! | `door` | the SMTP and LMTP listeners |
+//! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
+//! | `postman` | sending it through the smarthost |
 //!
 //! The invariants: a mail is answered 250 only after the commit; the same mail (mailbox, Message-ID, body) is
 //! one article however often it comes; a mail that cannot be read is kept and shown as what it is; nothing of
-//! a mail waits in memory for a database that is not well: its sender keeps it.
+//! a mail waits in memory for a database that is not well: its sender keeps it. No machine gets an automatic
+//! answer, and no person more than one in the window.
 
 pub(crate) mod door;
 mod filing;
 mod identity;
 mod intake;
+mod letters;
 mod lookup;
+mod outbox;
 mod placing;
+pub(crate) mod postman;
 mod reader;
 mod rows;
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! A mail's octets taken apart once: what it says, what came with it, and what makes it the same mail.
 
-use super::filing::{AttachmentDraft, Blob};
+use super::filing::{AttachmentDraft, Blob, sha256_of};
 use bytes::Bytes;
 use ringdown_email::reading::mail::{Limits, Mail};
 use ringdown_email::reading::{self};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// A mail, read whole.
 #[derive(Debug)]
@@ -66,22 +64,10 @@ fn unwrap_attachments(mail: &Mail) -> Vec<AttachmentDraft> {
                 content_type: attachment.content_type.clone(),
                 content_id: attachment.content_id.clone(),
                 is_inline: attachment.is_inline,
-                blob: Blob {
-                    sha256: sha256_of(&bytes),
-                    bytes,
-                },
+                blob: Blob::of(bytes),
             }
         })
         .collect()
-}
-
-fn sha256_of(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for octet in Sha256::digest(octets) {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
 }
 
 /// What stands behind the header, which every server on the way may add to.

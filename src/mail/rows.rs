@@ -187,7 +187,8 @@ pub(super) async fn insert_files(
     execute(engine, connection, INSERT_ATTACHMENTS, &rows).await
 }
 
-async fn insert_blob(
+/// Octets, unless they are there already.
+pub(super) async fn insert_blob(
     engine: Engine,
     connection: &mut AnyConnection,
     blob: &Blob,
@@ -235,7 +236,8 @@ pub(super) async fn note_mails(
     execute(engine, connection, INSERT_MAILS, &rows).await
 }
 
-async fn execute(
+/// Runs a statement that reads `{rows}`.
+pub(super) async fn execute(
     engine: Engine,
     connection: &mut AnyConnection,
     template: &str,

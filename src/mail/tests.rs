@@ -80,6 +80,7 @@ impl Desk {
             identifier,
             &config,
             Some(usher.clone()),
+            at(600),
         )
         .await
         .unwrap();
@@ -506,6 +507,7 @@ fn a_restart_brings_every_mail_back_to_its_place() {
             Identifier::start(&database, &desk.config).0,
             &desk.config,
             None,
+            at(600),
         )
         .await
         .unwrap();

@@ -1,11 +1,14 @@
-//! Senders of mail: a client that says what it is told to, swaks, and a real Postfix in front of the desk.
+//! The other ends of mail: a client that says what it is told to, swaks, a real Postfix in front of the desk,
+//! and a sink behind it.
 
 use crate::PATIENCE;
 use crate::place::{Folder, free_address};
 use crate::process::Process;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 /// One connection to an SMTP or LMTP server.
 #[derive(Debug)]
@@ -232,4 +235,144 @@ fn master_cf(address: SocketAddr) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A mail that a [`MailSink`] took.
+#[derive(Clone, Debug)]
+pub struct SunkMail {
+    /// The envelope's sender; empty for `<>`.
+    pub from: String,
+    /// The envelope's recipient.
+    pub to: String,
+    /// The mail, without the dots of transport.
+    pub text: String,
+}
+
+impl SunkMail {
+    /// The first header field of that name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let head = self.text.split("\r\n\r\n").next()?;
+        let start = format!("{name}: ").to_ascii_lowercase();
+        let mut lines = head.split("\r\n");
+        let line = lines.find(|line| line.to_ascii_lowercase().starts_with(&start))?;
+        line.get(start.len()..)
+    }
+}
+
+/// A mail server that keeps what it is given, and refuses recipients whose address begins with `bad`.
+#[derive(Debug)]
+pub struct MailSink {
+    address: SocketAddr,
+    taken: Arc<(Mutex<Vec<SunkMail>>, Condvar)>,
+}
+
+impl MailSink {
+    /// Listens on a free port; every mail is also handed to `also`.
+    pub fn start(also: impl Fn(&SunkMail) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        let taken: Arc<(Mutex<Vec<SunkMail>>, Condvar)> = Arc::default();
+        let (kept, also) = (Arc::clone(&taken), Arc::new(also));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().filter_map(Result::ok) {
+                let (kept, also) = (Arc::clone(&kept), Arc::clone(&also));
+                std::thread::spawn(move || {
+                    // Whoever breaks off has said all that counts.
+                    let _ = sink(stream, &kept, &*also);
+                });
+            }
+        });
+        Self { address, taken }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it took so far.
+    pub fn taken(&self) -> Vec<SunkMail> {
+        let taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.clone()
+    }
+
+    /// Waits until it took so many mails.
+    pub fn wait_for(&self, count: usize) -> Vec<SunkMail> {
+        let deadline = Instant::now() + PATIENCE;
+        let (taken, changed) = &*self.taken;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while taken.len() < count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{} of {count} mails came: {taken:#?}",
+                taken.len()
+            );
+            let waited = changed.wait_timeout(taken, left);
+            taken = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        taken.clone()
+    }
+}
+
+fn sink(
+    stream: TcpStream,
+    taken: &(Mutex<Vec<SunkMail>>, Condvar),
+    also: &(dyn Fn(&SunkMail) + Send + Sync),
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.get_mut().write_all(b"220 sink ESMTP\r\n")?;
+    let (mut from, mut to) = (String::new(), String::new());
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let address = || line.split(['<', '>']).nth(1).unwrap_or("").to_owned();
+        let answer = match line.get(..4).unwrap_or("").to_ascii_uppercase().as_str() {
+            "EHLO" => "250-sink\r\n250 8BITMIME\r\n",
+            "MAIL" => {
+                from = address();
+                "250 ok\r\n"
+            }
+            "RCPT" if address().starts_with("bad") => "550 5.1.1 nobody\r\n",
+            "RCPT" => {
+                to = address();
+                "250 ok\r\n"
+            }
+            "DATA" => {
+                stream.get_mut().write_all(b"354 go on\r\n")?;
+                let mail = SunkMail {
+                    from: from.clone(),
+                    to: to.clone(),
+                    text: read_content(&mut stream)?,
+                };
+                also(&mail);
+                let mut all = taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+                all.push(mail);
+                taken.1.notify_all();
+                "250 taken\r\n"
+            }
+            "QUIT" => {
+                stream.get_mut().write_all(b"221 bye\r\n")?;
+                return Ok(());
+            }
+            _ => "250 ok\r\n",
+        };
+        stream.get_mut().write_all(answer.as_bytes())?;
+    }
+}
+
+fn read_content(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+    let mut text = String::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == ".\r\n" {
+            return Ok(text);
+        }
+        text.push_str(line.strip_prefix('.').unwrap_or(&line));
+    }
 }

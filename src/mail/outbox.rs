@@ -1,0 +1,191 @@
+//! What is to be sent, in the transaction that makes it due: one row for each recipient.
+
+use super::filing::{Blob, Filed, MailToFile};
+use super::letters::{Acknowledgement, Written};
+use super::placing::is_report;
+use super::rows::{execute, insert_blob, text_of};
+use crate::database::{DatabaseFault, Engine};
+use ringdown_email::automatic::{Origin, ReturnPath};
+use ringdown_email::reading::report::Report;
+use ringdown_routing::contact::Channel;
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
+use std::collections::BTreeSet;
+
+/// Writes the acknowledgements that are due: for a mail that opened a ticket, if its sender had none within
+/// the window and can be written to.
+pub(super) async fn acknowledge(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    mails: &[&MailToFile],
+    filed: &[Filed],
+) -> Result<(), DatabaseFault> {
+    let due: Vec<(&MailToFile, &Acknowledgement, &Filed)> = mails
+        .iter()
+        .zip(filed)
+        .filter(|(_, filed)| filed.is_new_ticket && filed.contact.is_some())
+        .filter_map(|(mail, filed)| Some((*mail, mail.acknowledgement.as_ref()?, filed)))
+        .collect();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut left_alone = find_left_alone(engine, connection, &due).await?;
+    let (mut letters, mut articles) = (Vec::new(), Vec::new());
+    for (mail, acknowledgement, filed) in due {
+        if !left_alone.insert(acknowledgement.to_key.clone()) {
+            continue;
+        }
+        let written = mail
+            .letters
+            .acknowledge(acknowledgement, filed.ticket, &filed.number);
+        let written = match written {
+            Ok(written) => written,
+            Err(fault) => {
+                // The mail is worth more than its acknowledgement.
+                tracing::warn!(contact = %mail.arrival.contact, %fault, "an acknowledgement was not written");
+                continue;
+            }
+        };
+        let blob = Blob::of(written.composed.bytes.clone());
+        insert_blob(engine, connection, &blob).await?;
+        letters.push(letter_row(mail, acknowledgement, filed, &written, &blob));
+        articles.push(article_row(acknowledgement, filed, &written));
+    }
+    if letters.is_empty() {
+        return Ok(());
+    }
+    execute(engine, connection, INSERT_ARTICLES, &articles).await?;
+    execute(engine, connection, INSERT_LETTERS, &letters).await
+}
+
+/// Marks the addresses that a report on a mail of ours says are no good. Only what was let onto a ticket
+/// counts: anybody can write a report.
+pub(super) async fn note_bad_addresses(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    mails: &[&MailToFile],
+    filed: &[Filed],
+) -> Result<(), DatabaseFault> {
+    let rows: Vec<Value> = mails
+        .iter()
+        .zip(filed)
+        .filter(|(mail, filed)| is_report(mail.article.origin) && !filed.is_new_ticket)
+        .flat_map(|(mail, _)| {
+            let bad = mail.bad_addresses.iter();
+            bad.map(
+                |(address, why)| json!({ "address": address, "why": why, "at": mail.arrival.at }),
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    execute(engine, connection, INSERT_BAD_ADDRESSES, &rows).await
+}
+
+/// Addresses that had an acknowledgement lately, or are known to be no good.
+async fn find_left_alone(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    due: &[(&MailToFile, &Acknowledgement, &Filed)],
+) -> Result<BTreeSet<String>, DatabaseFault> {
+    let rows: Vec<Value> = due
+        .iter()
+        .map(|(mail, acknowledgement, _)| {
+            let since = acknowledgement.at - mail.letters.window;
+            json!({ "address": acknowledgement.to_key, "since": since })
+        })
+        .collect();
+    let found: Vec<(String,)> = sqlx::query_as(engine.sql(FIND_LEFT_ALONE))
+        .bind(text_of(&rows)?)
+        .fetch_all(connection)
+        .await?;
+    Ok(found.into_iter().map(|(address,)| address).collect())
+}
+
+fn letter_row(
+    mail: &MailToFile,
+    acknowledgement: &Acknowledgement,
+    filed: &Filed,
+    written: &Written,
+    blob: &Blob,
+) -> Value {
+    let return_path = match &written.composed.return_path {
+        ReturnPath::Address(address) => address.to_string(),
+        ReturnPath::Null | ReturnPath::Unknown => String::new(),
+    };
+    json!({
+        "message_id": written.message_id.to_string(),
+        "kind": ACKNOWLEDGEMENT,
+        "ticket": filed.ticket,
+        "mailbox": mail.arrival.mailbox,
+        "return_path": return_path,
+        "recipient": acknowledgement.to.email.as_str(),
+        "recipient_key": acknowledgement.to_key,
+        "sha256": blob.sha256,
+        "at": acknowledgement.at,
+    })
+}
+
+fn article_row(acknowledgement: &Acknowledgement, filed: &Filed, written: &Written) -> Value {
+    json!({
+        "ticket": filed.ticket,
+        "channel": Channel::Email,
+        "sender": written.from.to_string(),
+        "recipient": acknowledgement.to.to_string(),
+        "subject": written.text.subject,
+        "body": written.text.plain,
+        "html": written.text.html,
+        "message_id": written.message_id.to_string(),
+        "in_reply_to": acknowledgement.thread.in_reply_to.as_ref().map(ToString::to_string),
+        "automatic": Origin::AutoReply,
+        "facts": json!({ "letter": ACKNOWLEDGEMENT }).to_string(),
+        "at": acknowledgement.at,
+    })
+}
+
+/// What a report says of addresses that will not work tomorrow either, each with why.
+pub(super) fn bad_addresses(report: Option<&Report>) -> Vec<(String, String)> {
+    let Some(Report::Delivery(report)) = report else {
+        return Vec::new();
+    };
+    let failed = report.recipients.iter().filter(|it| it.is_permanent());
+    failed
+        .filter_map(|recipient| {
+            let why = recipient.diagnostic.as_ref().or(recipient.status.as_ref());
+            let key = crate::cti::mail_key(recipient.address.as_str())?;
+            Some((key, why.cloned().unwrap_or_default()))
+        })
+        .collect()
+}
+
+const ACKNOWLEDGEMENT: &str = "acknowledgement";
+
+const FIND_LEFT_ALONE: &str = "\
+SELECT o.recipient_key FROM {rows} JOIN outbox o ON o.recipient_key = r.value->>'address'
+WHERE o.kind = 'acknowledgement' AND o.at > CAST(r.value->>'since' AS BIGINT)
+UNION
+SELECT b.address FROM {rows} JOIN bad_addresses b ON b.address = r.value->>'address'";
+
+const INSERT_LETTERS: &str = "\
+INSERT INTO outbox (message_id, kind, ticket, mailbox, return_path, recipient, recipient_key, sha256,
+    state, attempts, next_at, at)
+SELECT r.value->>'message_id', r.value->>'kind', CAST(r.value->>'ticket' AS BIGINT),
+    r.value->>'mailbox', r.value->>'return_path', r.value->>'recipient', r.value->>'recipient_key',
+    r.value->>'sha256', 'waiting', 0, CAST(r.value->>'at' AS BIGINT), CAST(r.value->>'at' AS BIGINT)
+FROM {rows} WHERE true ON CONFLICT (message_id, recipient) DO NOTHING";
+
+const INSERT_ARTICLES: &str = "\
+INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, html, message_id,
+    in_reply_to, automatic, facts, at)
+SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'channel', 'out', r.value->>'sender',
+    r.value->>'recipient', r.value->>'subject', r.value->>'body', r.value->>'html',
+    r.value->>'message_id', r.value->>'in_reply_to', r.value->>'automatic', r.value->>'facts',
+    CAST(r.value->>'at' AS BIGINT)
+FROM {rows}";
+
+const INSERT_BAD_ADDRESSES: &str = "\
+INSERT INTO bad_addresses (address, why, at)
+SELECT r.value->>'address', MAX(r.value->>'why'), MAX(CAST(r.value->>'at' AS BIGINT)) FROM {rows}
+GROUP BY r.value->>'address'
+ON CONFLICT (address) DO UPDATE SET why = excluded.why, at = excluded.at";
