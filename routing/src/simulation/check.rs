@@ -2,12 +2,13 @@
 
 use super::cast::{AgentPlayer, Caller, Cast, Shift};
 use super::scenario::{
-    AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioQueue, ScenarioSkillStep,
+    AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioOverflow, ScenarioQueue,
+    ScenarioSkillStep,
 };
 use crate::agent::{AgentProfile, Skills};
 use crate::contact::{Needs, Priority, Reserved, SkillStep};
 use crate::ids::{AgentId, ContactId, QueueId, SkillId};
-use crate::queue::{Aging, QueueRules};
+use crate::queue::{Aging, OverflowStep, QueueRules};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// Longest time a scenario may name, in seconds: about 31 years.
 pub const SECONDS_MAX: i64 = 1_000_000_000;
+
+/// Most agents.
+const AGENTS_MAX: u64 = 100_000;
 
 /// Most names a fault lists of what there is.
 const NAMES_TOLD_MAX: usize = 5;
@@ -48,53 +52,70 @@ pub(super) struct Plan<'s> {
 
 /// Makes the cast of a scenario, or tells all that is wrong with it.
 pub(super) fn plan(scenario: &Scenario) -> Result<Plan<'_>, Vec<ScenarioFault>> {
-    let mut check = Check::of(scenario);
+    let mut check = Check::new(&scenario.queues, &scenario.agents);
     let queues = check.queues(&scenario.queues);
     let agents = check.agents(&scenario.agents);
     let (names, callers) = check.contacts(&scenario.contacts);
-    if check.faults.is_empty() {
-        let cast = Cast { queues, agents };
-        Ok(Plan {
-            cast,
-            names,
-            callers,
-        })
-    } else {
-        Err(check.faults)
-    }
+    let cast = Cast { queues, agents };
+    check.done(Plan {
+        cast,
+        names,
+        callers,
+    })
 }
 
-struct Check<'s> {
+/// Collects what is wrong while the parts are made.
+pub(super) struct Check<'s> {
     queue_names: BTreeSet<&'s str>,
-    agent_names: BTreeSet<&'s str>,
+    agent_names: BTreeSet<String>,
     faults: Vec<ScenarioFault>,
 }
 
 impl<'s> Check<'s> {
-    fn of(scenario: &'s Scenario) -> Self {
-        Self {
-            queue_names: scenario
-                .queues
-                .iter()
-                .map(|queue| queue.id.as_str())
-                .collect(),
-            agent_names: scenario
-                .agents
-                .iter()
-                .map(|agent| agent.id.as_str())
-                .collect(),
+    pub(super) fn new(queues: &'s [ScenarioQueue], agents: &[ScenarioAgent]) -> Self {
+        let mut check = Self {
+            queue_names: queues.iter().map(|queue| queue.id.as_str()).collect(),
+            agent_names: BTreeSet::new(),
             faults: Vec::new(),
+        };
+        let count: u64 = agents.iter().map(|agent| u64::from(agent.count)).sum();
+        if count > AGENTS_MAX {
+            check.fault("agents", format!("{count} are more than {AGENTS_MAX}"));
+            return check;
+        }
+        for (place, agent) in agents.iter().enumerate() {
+            if agent.count == 0 {
+                check.fault(format!("agents[{place}].count"), "must be at least 1");
+            }
+            for name in names_of(agent) {
+                if name.is_empty() {
+                    check.fault(format!("agents[{place}].id"), "is empty");
+                } else if !check.agent_names.insert(name.clone()) {
+                    let sentence = format!("`{name}` is the id of another agent already");
+                    check.fault(format!("agents[{place}].id"), sentence);
+                }
+            }
+        }
+        check
+    }
+
+    /// What was made, or all that is wrong.
+    pub(super) fn done<T>(self, made: T) -> Result<T, Vec<ScenarioFault>> {
+        if self.faults.is_empty() {
+            Ok(made)
+        } else {
+            Err(self.faults)
         }
     }
 
-    fn fault(&mut self, place: impl Into<String>, sentence: impl Into<String>) {
+    pub(super) fn fault(&mut self, place: impl Into<String>, sentence: impl Into<String>) {
         self.faults.push(ScenarioFault {
             place: place.into(),
             sentence: sentence.into(),
         });
     }
 
-    fn queues(&mut self, queues: &[ScenarioQueue]) -> Vec<QueueRules> {
+    pub(super) fn queues(&mut self, queues: &[ScenarioQueue]) -> Vec<QueueRules> {
         self.are_distinct("queues", queues.iter().map(|queue| queue.id.as_str()));
         let mut all: Vec<QueueRules> = queues
             .iter()
@@ -106,9 +127,6 @@ impl<'s> Check<'s> {
     }
 
     fn queue(&mut self, at: &str, queue: &ScenarioQueue) -> QueueRules {
-        if queue.overflow.is_some() {
-            self.fault(format!("{at}.overflow"), "is not supported yet; only null");
-        }
         QueueRules {
             strategy: queue.strategy,
             aging: self.aging(at, queue.aging_per_s),
@@ -116,11 +134,32 @@ impl<'s> Check<'s> {
             decline_back_off: self.duration(at, "decline_back_off_s", queue.decline_back_off_s),
             waiting_max: queue.waiting_max,
             active_max: queue.active_max,
+            overflow: self.overflow(at, &queue.overflow.0),
             is_open: queue.is_open,
             service_level: self.duration(at, "service_level_s", queue.service_level_s),
             short_abandon: self.duration(at, "short_abandon_s", queue.short_abandon_s),
             ..QueueRules::with_defaults(QueueId::from(queue.id.as_str()))
         }
+    }
+
+    fn overflow(&mut self, at: &str, steps: &[ScenarioOverflow]) -> Vec<OverflowStep> {
+        let mut reached = Duration::ZERO;
+        let mut made = Vec::new();
+        for (place, step) in steps.iter().enumerate() {
+            let at = format!("{at}.overflow[{place}]");
+            self.is_queue(format!("{at}.to"), &step.to);
+            let after = self.duration(&at, "after_s", step.after_s);
+            if after <= reached {
+                let sentence = "must be more than 0, and than that of the step before";
+                self.fault(format!("{at}.after_s"), sentence);
+            }
+            reached = after;
+            made.push(OverflowStep {
+                after,
+                to: QueueId::from(step.to.as_str()),
+            });
+        }
+        made
     }
 
     fn aging(&mut self, at: &str, per_s: f64) -> Aging {
@@ -139,13 +178,20 @@ impl<'s> Check<'s> {
         Aging::from_thousandths(thousandths as u32)
     }
 
-    fn agents(&mut self, agents: &[ScenarioAgent]) -> Vec<AgentPlayer> {
-        self.are_distinct("agents", agents.iter().map(|agent| agent.id.as_str()));
-        let mut all: Vec<AgentPlayer> = agents
-            .iter()
-            .enumerate()
-            .map(|(place, agent)| self.agent(&format!("agents[{place}]"), agent))
-            .collect();
+    /// The agents, by name; none when there are too many.
+    pub(super) fn agents(&mut self, agents: &[ScenarioAgent]) -> Vec<AgentPlayer> {
+        let mut all = Vec::new();
+        if self.agent_names.is_empty() {
+            return all;
+        }
+        for (place, agent) in agents.iter().enumerate() {
+            let player = self.agent(&format!("agents[{place}]"), agent);
+            all.extend(names_of(agent).map(|name| {
+                let mut player = player.clone();
+                player.profile.id = AgentId::from(name.as_str());
+                player
+            }));
+        }
         all.sort_by(|a, b| a.profile.id.cmp(&b.profile.id));
         all
     }
@@ -157,11 +203,7 @@ impl<'s> Check<'s> {
         if agent.weight == 0 {
             self.fault(format!("{at}.weight"), "must be at least 1");
         }
-        let from = self.instant(at, "login_s", agent.login_s);
-        let to = agent.logout_s.map(|to| self.instant(at, "logout_s", to));
-        if to.is_some_and(|to| to <= from) {
-            self.fault(format!("{at}.logout_s"), "must come after login_s");
-        }
+        let shifts = self.shifts(at, agent);
         if agent
             .idle_since_s
             .is_some_and(|since| since.abs() > SECONDS_MAX)
@@ -180,7 +222,7 @@ impl<'s> Check<'s> {
                 weight: agent.weight,
                 ..AgentProfile::new(AgentId::from(agent.id.as_str()), agent.id.as_str())
             },
-            shifts: vec![Shift { from, to }],
+            shifts,
             idle_since: agent.idle_since_s.map(Timestamp::from_seconds),
             answer_after: match agent.answer_after_s {
                 AnswerAfter::Seconds(after) => Some(self.duration(at, "answer_after_s", after)),
@@ -190,6 +232,38 @@ impl<'s> Check<'s> {
                 .ready_after_rona_s
                 .map(|after| self.duration(at, "ready_after_rona_s", after)),
         }
+    }
+
+    /// When they work: by the table of shifts, or from their login on.
+    fn shifts(&mut self, at: &str, agent: &ScenarioAgent) -> Vec<Shift> {
+        if agent.shifts.is_empty() {
+            let from = self.instant(at, "login_s", agent.login_s);
+            let to = agent.logout_s.map(|to| self.instant(at, "logout_s", to));
+            if to.is_some_and(|to| to <= from) {
+                self.fault(format!("{at}.logout_s"), "must come after login_s");
+            }
+            return vec![Shift { from, to }];
+        }
+        if agent.login_s != 0 || agent.logout_s.is_some() {
+            let sentence = "tells the same as login_s and logout_s; leave those out";
+            self.fault(format!("{at}.shifts"), sentence);
+        }
+        let mut shifts = Vec::new();
+        let mut free_from = Timestamp::default();
+        for (place, shift) in agent.shifts.iter().enumerate() {
+            let at = format!("{at}.shifts[{place}]");
+            let from = self.instant(&at, "from_s", shift.from_s);
+            let to = self.instant(&at, "to_s", shift.to_s);
+            if to <= from || from < free_from {
+                self.fault(
+                    at,
+                    "must end after it begins, and begin after the one before",
+                );
+            }
+            free_from = to;
+            shifts.push(Shift { from, to: Some(to) });
+        }
+        shifts
     }
 
     fn contacts(&mut self, contacts: &'s [ScenarioContact]) -> (Vec<&'s str>, Vec<Caller>) {
@@ -238,7 +312,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn needs(&mut self, at: &str, steps: &[ScenarioSkillStep]) -> Needs {
+    pub(super) fn needs(&mut self, at: &str, steps: &[ScenarioSkillStep]) -> Needs {
         let mut reached = Some(0);
         let mut needs = Vec::new();
         for (place, step) in steps.iter().enumerate() {
@@ -271,7 +345,7 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn is_queue(&mut self, at: String, name: &str) {
+    pub(super) fn is_queue(&mut self, at: String, name: &str) {
         if !self.queue_names.contains(name) {
             let known: Vec<&str> = self.queue_names.iter().copied().collect();
             let sentence = format!("there is no queue `{name}`{}", listed(&known));
@@ -281,13 +355,13 @@ impl<'s> Check<'s> {
 
     fn is_agent(&mut self, at: String, name: &str) {
         if !self.agent_names.contains(name) {
-            let known: Vec<&str> = self.agent_names.iter().copied().collect();
+            let known: Vec<&str> = self.agent_names.iter().map(String::as_str).collect();
             let sentence = format!("there is no agent `{name}`{}", listed(&known));
             self.fault(at, sentence);
         }
     }
 
-    fn duration(&mut self, at: &str, field: &str, seconds: i64) -> Duration {
+    pub(super) fn duration(&mut self, at: &str, field: &str, seconds: i64) -> Duration {
         match u64::try_from(seconds) {
             Ok(whole) if seconds <= SECONDS_MAX => Duration::from_secs(whole),
             Ok(_) => {
@@ -302,9 +376,21 @@ impl<'s> Check<'s> {
         }
     }
 
-    fn instant(&mut self, at: &str, field: &str, seconds: i64) -> Timestamp {
+    pub(super) fn instant(&mut self, at: &str, field: &str, seconds: i64) -> Timestamp {
         Timestamp::default() + self.duration(at, field, seconds)
     }
+}
+
+/// The names of agents who are alike.
+fn names_of(agent: &ScenarioAgent) -> impl Iterator<Item = String> {
+    let is_one = agent.count == 1;
+    (1..=agent.count).map(move |number| {
+        if is_one {
+            agent.id.clone()
+        } else {
+            format!("{}-{number}", agent.id)
+        }
+    })
 }
 
 fn skills(levels: &BTreeMap<String, u8>) -> Skills {

@@ -4,6 +4,8 @@
 //! rings. Only people and the clock are played; what the desk does is [`crate::desk`], who meets whom is
 //! [`crate::policy`], and what is counted is [`crate::statistics`] over the desk's own events.
 //!
+//! [`expect`] draws many days from a [`WhatIf`] and plays each in the same way.
+//!
 //! Within one second things happen in this order: agents are freed (conversations and the work after them
 //! end), agents change their status, callers leave, timers run out (answers, rings, whatever the desk
 //! itself has due), contacts arrive; then matching. Ties go by id. What becomes due at the same second by
@@ -17,19 +19,22 @@ mod check;
 mod play;
 mod scenario;
 mod told;
+mod what_if;
 
 pub use cast::{AgentPlayer, Caller, Cast, Shift};
 pub use check::{SECONDS_MAX, ScenarioFault};
 pub use play::{Played, play};
 pub use scenario::{
-    AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioOverflow, ScenarioQueue,
-    ScenarioSkillStep, ScenarioSticky,
+    AnswerAfter, Scenario, ScenarioAgent, ScenarioContact, ScenarioOverflow, ScenarioOverflows,
+    ScenarioQueue, ScenarioShift, ScenarioSkillStep, ScenarioSticky,
 };
 pub use told::{ToldEvent, ToldKind};
+pub use what_if::{
+    Demand, Distribution, Estimate, Expected, Measures, REPLICATIONS_MAX, REPLICATIONS_USUAL,
+    Random, SurvivalStep, Timing, WhatIf, expect,
+};
 
-use crate::ids::{AgentId, QueueId};
-use crate::statistics::{AgentTime, Figures, Scope};
-use crate::time::Timestamp;
+use crate::statistics::{AgentTime, Figures};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -67,27 +72,22 @@ pub fn simulate(
 
 impl Simulated {
     fn of(cast: &Cast, played: &Played) -> Self {
-        let end = Timestamp::from_millis(i64::MAX);
-        let figures = |queue: Option<QueueId>| {
-            let scope = Scope {
-                queue,
-                channel: None,
-            };
-            played.ledger.tally(play::BEGINNING, end, &scope).figures()
-        };
-        let time = |agent: &AgentId| played.ledger.agent_time(play::BEGINNING, end, agent);
         Self {
             end_s: played.end.as_millis().div_euclid(1_000),
             statistics: cast
                 .queues
                 .iter()
-                .map(|rules| (rules.id.to_string(), figures(Some(rules.id.clone()))))
+                .map(|rules| {
+                    let figures = played.figures(Some(rules.id.clone()));
+                    (rules.id.to_string(), figures)
+                })
                 .collect(),
-            desk: figures(None),
+            desk: played.figures(None),
             agents: cast
                 .agents
                 .iter()
-                .map(|agent| (agent.profile.id.to_string(), time(&agent.profile.id)))
+                .map(|agent| &agent.profile.id)
+                .map(|agent| (agent.to_string(), played.agent_time(agent)))
                 .collect(),
         }
     }

@@ -9,10 +9,10 @@ use crate::agent::Status;
 use crate::contact::{Place, QueuedContact};
 use crate::desk::Desk;
 use crate::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
-use crate::ids::{AgentId, ContactId, NodeId, OfferToken};
+use crate::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use crate::policy;
 use crate::queue::QueueRules;
-use crate::statistics::{Ledger, Rules, Statistics};
+use crate::statistics::{AgentTime, Figures, Ledger, Rules, Scope, Statistics};
 use crate::time::Timestamp;
 use crate::verb::{Answer, Change, RING_ON_NO_ANSWER, Refusal, Verb};
 use crate::view::View;
@@ -24,6 +24,9 @@ use std::time::Duration;
 /// Most times an agent comes back after rings that nobody answered: a phone that nobody picks up and a
 /// caller who never gives up must come to an end.
 const RETURNS_MAX: u32 = 1_000;
+
+/// Most moves from queue to queue after which nobody comes and nothing else happens.
+const MOVES_MAX: u64 = 10_000;
 
 /// Arrivals after which the desk is asked to forget what is long over, though nothing is due.
 const ENTERED_BETWEEN_EXPIRES: u32 = 8_192;
@@ -40,6 +43,22 @@ pub struct Played {
     pub ledger: Ledger,
 }
 
+impl Played {
+    /// The figures of a queue, or of all.
+    pub fn figures(&self, queue: Option<QueueId>) -> Figures {
+        let scope = Scope {
+            queue,
+            channel: None,
+        };
+        self.ledger.tally(BEGINNING, END, &scope).figures()
+    }
+
+    /// What an agent's time went to.
+    pub fn agent_time(&self, agent: &AgentId) -> AgentTime {
+        self.ledger.agent_time(BEGINNING, END, agent)
+    }
+}
+
 /// Plays until nothing can happen any more, or until `tell` breaks off. `callers` come in the order of
 /// their arrival, ties by id; `tell` hears every event of the desk with the desk as it is then.
 ///
@@ -51,14 +70,13 @@ pub fn play(
 ) -> Played {
     let mut stage = Stage::open(cast, callers.into_iter().peekable(), tell);
     while stage.goes_on.is_continue()
+        && !stage.goes_in_circles()
         && let Some(next) = stage.next_at()
     {
         stage.now = next;
         stage.play_instant();
     }
-    let ledger = stage
-        .statistics
-        .ledger(BEGINNING, Timestamp::from_millis(i64::MAX), stage.end);
+    let ledger = stage.statistics.ledger(BEGINNING, END, stage.end);
     Played {
         end: stage.end,
         ledger,
@@ -66,12 +84,17 @@ pub fn play(
 }
 
 /// Before everything.
-pub(super) const BEGINNING: Timestamp = Timestamp::from_millis(i64::MIN);
+const BEGINNING: Timestamp = Timestamp::from_millis(i64::MIN);
+
+/// After everything.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
 
 struct Stage<'c, C: Iterator<Item = Caller>, T> {
     cast: &'c Cast,
     places: BTreeMap<AgentId, AgentPlace>,
     returns: Vec<u32>,
+    /// Moves from queue to queue since somebody last arrived or was offered.
+    moves: u64,
     /// Arrivals since the desk was last asked to forget what is long over.
     entered: u32,
     coming: Peekable<C>,
@@ -97,6 +120,7 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
             cast,
             places: names.zip(0..).collect(),
             returns: vec![0; cast.agents.len()],
+            moves: 0,
             entered: 0,
             coming,
             present: BTreeMap::new(),
@@ -147,6 +171,13 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Whether callers who never give up are only passed round from queue to queue, with nobody to come who
+    /// could change that.
+    fn goes_in_circles(&mut self) -> bool {
+        let nothing_comes = self.agenda.next_at().is_none() && self.coming.peek().is_none();
+        nothing_comes && self.moves > MOVES_MAX
     }
 
     /// Everything that happens at one instant: what people do, what is due, who arrives, one by one; then
@@ -379,6 +410,11 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
     /// Counts and tells an event, and plans what the people it concerns will do.
     fn take(&mut self, event: &Event) {
         self.end = self.end.max(event.at);
+        if let EventKind::Overflowed { .. } = event.kind {
+            self.moves += 1;
+        } else if let EventKind::Offered { .. } | EventKind::Arrived { .. } = event.kind {
+            self.moves = 0;
+        }
         self.statistics.record(event);
         if self.goes_on.is_continue() {
             self.goes_on = (self.tell)(event, self.desk.view());

@@ -5,8 +5,11 @@
 use crate::agent::{Served, served};
 use crate::contact::Channel;
 use crate::queue::Strategy;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// A whole scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,9 +46,9 @@ pub struct ScenarioQueue {
     /// What a second of waiting is worth in priority, in steps of 0.001.
     #[serde(default)]
     pub aging_per_s: f64,
-    /// Where callers go who waited too long.
+    /// Where callers go who waited too long: one step, or several in order of time; null is nowhere.
     #[serde(default)]
-    pub overflow: Option<ScenarioOverflow>,
+    pub overflow: ScenarioOverflows,
     /// How long an agent who let a contact ring is not asked for it again.
     #[serde(default = "thirty")]
     pub decline_back_off_s: i64,
@@ -60,11 +63,43 @@ pub struct ScenarioQueue {
     pub is_open: bool,
 }
 
+/// The steps of a queue's overflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ScenarioOverflows(pub Vec<ScenarioOverflow>);
+
+impl<'de> Deserialize<'de> for ScenarioOverflows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Steps;
+        impl<'de> Visitor<'de> for Steps {
+            type Value = ScenarioOverflows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a step `{\"after_s\": 60, \"to\": \"R\"}`, a list of steps, or null")
+            }
+
+            fn visit_unit<E>(self) -> Result<ScenarioOverflows, E> {
+                Ok(ScenarioOverflows::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ScenarioOverflows, A::Error> {
+                let step = ScenarioOverflow::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ScenarioOverflows(vec![step]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ScenarioOverflows, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(ScenarioOverflows)
+            }
+        }
+        deserializer.deserialize_any(Steps)
+    }
+}
+
 /// Where callers go who waited too long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioOverflow {
-    /// After this wait.
+    /// After this wait in the queue, at least a second.
     pub after_s: i64,
     /// To this queue.
     pub to: String,
@@ -76,6 +111,9 @@ pub struct ScenarioOverflow {
 pub struct ScenarioAgent {
     /// Their name.
     pub id: String,
+    /// How many there are of this kind; more than one are called `ID-1`, `ID-2` and so on.
+    #[serde(default = "one_agent")]
+    pub count: u32,
     /// The queues they serve, by name, or with the precedence that each has with them.
     #[serde(default, with = "served")]
     pub queues: Served,
@@ -88,6 +126,9 @@ pub struct ScenarioAgent {
     /// When they log out; a contact they have is brought to its end first. Null stays to the end.
     #[serde(default)]
     pub logout_s: Option<i64>,
+    /// When they work, instead of `login_s` and `logout_s`.
+    #[serde(default)]
+    pub shifts: Vec<ScenarioShift>,
     /// Since when they count as idle at their login; may be negative. Null: since the login.
     #[serde(default)]
     pub idle_since_s: Option<i64>,
@@ -112,6 +153,16 @@ pub struct ScenarioAgent {
     /// By which channels a contact of a channel may be interrupted.
     #[serde(default)]
     pub interrupted_by: BTreeMap<Channel, BTreeSet<Channel>>,
+}
+
+/// One stretch of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioShift {
+    /// When the agent logs in.
+    pub from_s: i64,
+    /// When they log out; a contact they have is brought to its end first.
+    pub to_s: i64,
 }
 
 /// How long a phone rings before its agent answers.
@@ -190,6 +241,10 @@ pub struct ScenarioSticky {
     pub agent: String,
     /// For how much of its wait.
     pub for_s: i64,
+}
+
+const fn one_agent() -> u32 {
+    1
 }
 
 const fn one() -> u16 {
