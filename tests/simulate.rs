@@ -108,3 +108,57 @@ fn a_file_that_is_not_there_is_exit_1_and_no_file_at_all_exit_2() {
     assert_eq!(simulate(&["/nowhere.json"], "").status.code(), Some(1));
     assert_eq!(simulate(&[], "").status.code(), Some(2));
 }
+
+const WHAT_IF: &str = r#"{
+    "queues": [{"id": "helpdesk"}],
+    "agents": [{"id": "A", "queues": ["helpdesk"], "count": 4}],
+    "demand": [{"queue": "helpdesk", "arrivals": [40], "talk": {"exponential": {"mean_s": 120}},
+                "patience": {"exponential": {"mean_s": 60}}}],
+    "replications": 5
+}"#;
+
+#[test]
+fn a_what_if_tells_means_with_their_intervals_and_the_same_for_the_same_seed() {
+    let first = simulate(&["-", "--seed", "9"], WHAT_IF);
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    assert_eq!(told(&first), "", "no progress in a pipe");
+    let answer = json(&first.stdout);
+    assert_eq!(answer["replications"], 5);
+    let asa = &answer["statistics"]["helpdesk"]["asa_s"];
+    assert!(asa["low"].as_f64() < asa["mean"].as_f64());
+    assert!(asa["mean"].as_f64() < asa["high"].as_f64());
+    assert!(answer["desk"]["service_level"]["ignored"]["mean"].is_number());
+    let again = simulate(&["-", "--seed", "9"], WHAT_IF);
+    assert_eq!(first.stdout, again.stdout);
+    let other = simulate(&["-", "--seed", "10", "--replications", "7"], WHAT_IF);
+    assert_eq!(json(&other.stdout)["replications"], 7);
+}
+
+#[test]
+fn the_demand_comes_from_a_table_or_from_an_event_log() {
+    let folder = ringdown_harness::place::Folder::new();
+    let table = folder.path().join("arrivals.csv");
+    std::fs::write(
+        &table,
+        "queue,at_s,contacts\nhelpdesk,0,0\nhelpdesk,1800,0\n",
+    )
+    .expect("the folder can be written");
+    let quiet = simulate(&["-", "--arrivals", &table.display().to_string()], WHAT_IF);
+    assert_eq!(json(&quiet.stdout)["desk"]["offered"]["mean"], 0.0);
+
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/half_hour.jsonl");
+    let remembered = simulate(&["-", "--history", &log.display().to_string()], WHAT_IF);
+    assert_eq!(remembered.status.code(), Some(0), "{remembered:?}");
+    let offered = &json(&remembered.stdout)["statistics"]["helpdesk"]["offered"];
+    assert!(
+        offered["mean"].as_f64() < Some(10.0),
+        "three came: {offered}"
+    );
+}
+
+#[test]
+fn a_scenario_is_one_day_and_has_no_seed() {
+    let output = simulate(&["-", "--seed", "1"], r#"{"queues":[{"id":"Q"}]}"#);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told(&output).contains("one given day"), "{output:?}");
+}

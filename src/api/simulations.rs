@@ -1,4 +1,4 @@
-//! `POST /simulations`: a scenario played on the real routing policy in virtual time.
+//! `POST /simulations`: a scenario or a what-if played on the real routing policy in virtual time.
 
 use super::ApiState;
 use super::extract::{JsonBytes, Params};
@@ -9,10 +9,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-/// Most events of one simulation: about two seconds of one processor and, told, 16 MB.
-const EVENTS_MAX: u64 = 200_000;
+/// Most events of one simulation that are told: 16 MB.
+const TOLD_MAX: u64 = 200_000;
 
-/// What `POST /simulations` takes beside the scenario.
+/// Most events of one simulation that are not: about ten seconds of one processor.
+const LEFT_MAX: u64 = 2_000_000;
+
+/// What `POST /simulations` takes beside the question.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SimulationParams {
@@ -20,11 +23,11 @@ pub(super) struct SimulationParams {
     statistics_only: bool,
 }
 
-/// Plays a scenario; changes nothing of the desk.
+/// Answers a scenario or a what-if; changes nothing of the desk.
 pub(super) async fn simulate(
     State(state): State<ApiState>,
     Params(params): Params<SimulationParams>,
-    JsonBytes(scenario): JsonBytes,
+    JsonBytes(question): JsonBytes,
 ) -> Result<Response, Problem> {
     let Ok(turn) = state.simulating.clone().try_acquire_owned() else {
         return Err(Problem::Unavailable(
@@ -37,13 +40,14 @@ pub(super) async fn simulate(
         } else {
             Events::Told
         },
-        events_max: EVENTS_MAX,
+        told_max: TOLD_MAX,
+        left_max: LEFT_MAX,
     };
     let played = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let mut answer = Vec::new();
-        let scenario = simulation::read(&scenario)?;
-        simulation::answer(&scenario, extent, &mut answer, || {})?;
+        let question = simulation::read(&question)?;
+        simulation::answer(&question, extent, &mut answer, || {})?;
         Ok(answer)
     });
     match played.await {

@@ -27,7 +27,8 @@ fn a_scenario_is_played_for_whoever_may_look_and_the_desk_is_left_alone() {
             json!({"at_s": 0, "event": "offered", "contact": "c1", "agent": "A", "queue": "Q"})
         );
         let queues = desk.get("/queues").await;
-        assert_eq!(queues.body["items"], json!([]), "{queues:?}");
+        let items = queues.body["items"].as_array().unwrap();
+        assert!(items.iter().all(|queue| queue["id"] != "Q"), "{queues:?}");
     });
 }
 
@@ -79,5 +80,24 @@ fn what_is_wrong_with_a_scenario_is_told() {
 
         let half = request(Method::POST, "/simulations", "writer", None, "{\"queues\":");
         is_problem(&desk.ask(half).await, 400);
+    });
+}
+
+#[test]
+fn a_what_if_is_answered_with_intervals_and_refused_with_its_fault() {
+    on_a_desk(async |desk| {
+        let mut wish = json!({
+            "queues": [{"id": "Q"}],
+            "agents": [{"id": "A", "queues": ["Q"], "count": 2}],
+            "demand": [{"queue": "Q", "arrivals": [10], "talk": {"constant": 60}}],
+            "replications": 3
+        });
+        let got = desk.post("/simulations", None, &wish).await;
+        assert_eq!(got.status, StatusCode::OK, "{got:?}");
+        assert_eq!(got.body["statistics"]["Q"]["aht_s"]["mean"], 60.0);
+        wish["demand"][0]["talk"] = json!({"exponential": {"mean": 60}});
+        let got = desk.post("/simulations", None, &wish).await;
+        is_problem(&got, 422);
+        assert!(got.body["detail"].as_str().unwrap().contains("`mean_s`"));
     });
 }
