@@ -243,7 +243,7 @@ impl Round {
         let age = Duration::from_millis(u64::try_from(now.as_millis() - letter.at).unwrap_or(0));
         let outcome = match outcome {
             Outcome::Later(why) if age > self.age_max => Outcome::Refused(why),
-            other => other,
+            outcome @ (Outcome::Sent(_) | Outcome::Later(_) | Outcome::Refused(_)) => outcome,
         };
         let set = |state: &str, reply: &str, next_at: i64| {
             Statement::new(
