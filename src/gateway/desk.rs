@@ -79,14 +79,16 @@ fn is_for_a_call_back(event: &Event) -> bool {
 
 /// Offers are for the node that rings; what others do to a contact concerns whoever has its call.
 fn is_for_a_call(event: &Event, house: &House) -> bool {
-    match &event.kind {
-        EventKind::Offered { node, .. } => *node == house.node,
-        EventKind::Enqueued { node, .. } => {
-            *node == house.node || *node == crate::call_backs::node()
-        }
-        EventKind::Requeued { reason, .. } => *reason == RequeueReason::ByHand,
-        EventKind::Overflowed { to, .. } => to == DROPPED,
-        kind => matches!(kind, EventKind::OfferExpired { .. }),
+    if let EventKind::Offered { node, .. } = &event.kind {
+        *node == house.node
+    } else if let EventKind::Enqueued { node, .. } = &event.kind {
+        *node == house.node || *node == crate::call_backs::node()
+    } else if let EventKind::Requeued { reason, .. } = &event.kind {
+        *reason == RequeueReason::ByHand
+    } else if let EventKind::Overflowed { to, .. } = &event.kind {
+        to == DROPPED
+    } else {
+        matches!(event.kind, EventKind::OfferExpired { .. })
     }
 }
 
