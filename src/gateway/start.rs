@@ -217,7 +217,7 @@ async fn furnish(
     media: MediaEngine,
 ) -> anyhow::Result<House> {
     let node = NodeId::new(format!("{:016x}", rand::random::<u64>()));
-    let acd = open_desk(config, node.clone(), stores.log.clone()).await?;
+    let acd = open_desk(config, node.clone(), stores).await?;
     let openings = Openings::start(Arc::clone(config), acd.clone(), stores.database.clone());
     let openings = openings.await.context("the queues cannot be opened")?;
     let calls = Arc::new(AtomicUsize::new(0));
@@ -392,16 +392,20 @@ fn start_media(config: &Config, shards: &[ShardSender]) -> anyhow::Result<MediaE
     .context("the media threads cannot be started")
 }
 
-async fn open_desk(config: &Config, node: NodeId, log: EventLog) -> anyhow::Result<Acd> {
+async fn open_desk(config: &Config, node: NodeId, stores: &Stores) -> anyhow::Result<Acd> {
     let surroundings = Surroundings {
         node,
         clock: Clock::of_the_machine(),
-        sink: log_sink(log),
+        sink: log_sink(stores.log.clone()),
     };
     let Some(redis) = &config.redis else {
         return Ok(Acd::in_memory(surroundings));
     };
-    let place = RedisPlace::from(redis);
+    let identity = (stores.database.identity().await).context("the database cannot be used")?;
+    let place = RedisPlace {
+        database: Some(identity.to_string()),
+        ..RedisPlace::from(redis)
+    };
     Ok(Acd::in_redis(place, AtStart::RequireRedis, surroundings).await?)
 }
 
