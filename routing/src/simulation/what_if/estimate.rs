@@ -146,10 +146,12 @@ fn t_quantile(freedom: u64) -> f64 {
         return *tabled;
     }
     let n = freedom as f64;
-    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
+    let (z3, z5, z7, z9) = (Z.powi(3), Z.powi(5), Z.powi(7), Z.powi(9));
     Z + (z3 + Z) / (4.0 * n)
         + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * n * n)
         + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * n * n * n)
+        + (79.0 * z9 + 776.0 * z7 + 1_482.0 * z5 - 1_920.0 * z3 - 945.0 * Z)
+            / (92_160.0 * n.powi(4))
 }
 
 #[cfg(test)]
