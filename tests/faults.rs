@@ -174,7 +174,7 @@ fn a_caller_who_leaves_before_the_ticket_is_there_ends_once_and_has_one() {
 
 #[test]
 fn a_full_disk_costs_no_call_and_is_told() {
-    let (plan, mut anna) = DeskPlan::new().files_kb_max(400).agent_with_phone("anna");
+    let (plan, mut anna) = DeskPlan::new().files_kb_max(1_000).agent_with_phone("anna");
     let mut desk = plan.open(program());
     let mut caller = desk.caller("0912345678");
     let is_told = |line: &str| line.contains("WARN") || line.contains("ERROR");

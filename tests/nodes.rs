@@ -242,7 +242,7 @@ fn a_desk_behind_sentinels_outlives_its_master() {
     let mut watched = Watched::start();
     let section = watched.section();
     the_desk_outlives_its_server(&section, || {
-        watched.master.ask("wait 1 5000");
+        watched.master.must_be_copied();
         watched.master.kill();
         watched.must_fail_over();
     });
@@ -255,7 +255,7 @@ fn a_desk_in_a_cluster_outlives_its_node() {
     cluster.add_replica_of(holder);
     let section = cluster.section();
     the_desk_outlives_its_server(&section, || {
-        cluster.nodes[holder].ask("wait 1 5000");
+        cluster.nodes[holder].must_be_copied();
         cluster.nodes[holder].kill();
     });
 }

@@ -101,7 +101,7 @@ async fn calls_survive_a_failover_of_the_master() {
     let mut watched = Watched::start();
     let day = Morning::begin(open("one", behind(&watched)).await).await;
     // The replica has it all before the master dies.
-    watched.master.ask("wait 1 5000");
+    watched.master.must_be_copied();
     watched.master.kill();
     is_lost_and_back(&day.gateway, || watched.must_fail_over()).await;
     day.must_go_on().await;
@@ -114,7 +114,7 @@ async fn a_failover_that_loses_the_last_second_loses_no_call() {
     gateway.furnish(Duration::ZERO, &["anna", "bob"]).await;
     gateway.enqueue(1).await;
     let (_, early) = gateway.hear_offer_of(TALKS).await;
-    watched.master.ask("wait 1 5000");
+    watched.master.must_be_copied();
     // From here on the replica hears nothing.
     watched.cut_off_the_replica();
     assert_eq!(gateway.change(Verb::Accept { token: early }).await, DONE);
@@ -178,7 +178,7 @@ async fn calls_survive_the_death_of_a_node_of_a_cluster() {
     let holder = cluster.holder_of(META);
     cluster.add_replica_of(holder);
     let day = Morning::begin(open("one", in_cluster(&cluster)).await).await;
-    cluster.nodes[holder].ask("wait 1 5000");
+    cluster.nodes[holder].must_be_copied();
     cluster.nodes[holder].kill();
     is_lost_and_back(&day.gateway, || {}).await;
     day.must_go_on().await;

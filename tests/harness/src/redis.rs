@@ -12,9 +12,13 @@ use crate::place::{Folder, free_address};
 use crate::process::Process;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// How often another port is tried when somebody was faster.
 const ATTEMPTS_MAX: u32 = 5;
+
+/// Longest that a replica may take for what it was sent; it tells how far it is once a second.
+const COPY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running redis-server.
 #[derive(Debug)]
@@ -94,6 +98,22 @@ impl Redis {
             .output()
             .unwrap_or_else(|fault| panic!("redis-cli cannot be started: {fault}"));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Waits until a replica has all that was written to this server so far. `WAIT` would not do: it tells
+    /// only of what its own connection wrote.
+    pub fn must_be_copied(&self) {
+        let number = |text: &str, key: &str| {
+            let (_, rest) = text.split_once(key)?;
+            let end = rest.find(|c: char| !c.is_ascii_digit());
+            rest[..end.unwrap_or(rest.len())].parse::<u64>().ok()
+        };
+        let look = || self.ask("info replication");
+        let written = number(&look(), "master_repl_offset:").expect("a server tells its offset");
+        let deadline = Instant::now() + COPY_PATIENCE;
+        while number(&look(), ",offset=").is_none_or(|copied| copied < written) {
+            assert!(Instant::now() < deadline, "no replica has it all in time");
+        }
     }
 
     /// Kills it, as a crash would; connections break at once.
