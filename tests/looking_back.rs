@@ -38,12 +38,6 @@ fn configuration(folder: &Folder, sip_port: u16) -> String {
     path.display().to_string()
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    socket.local_addr().expect("it has an address").port()
-}
-
 #[test]
 fn replay_prints_one_document_and_nothing_else() {
     let log = fixture("events/half_hour.jsonl");

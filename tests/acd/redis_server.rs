@@ -1,7 +1,7 @@
 //! A real redis-server for one test: on a socket in a folder of its own, ended with the test.
 
+use ringdown_harness::place::free_port;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,7 +36,7 @@ impl RedisServer {
 
     /// A node of a Cluster that knows no other and holds no slot.
     pub(crate) fn start_cluster_node() -> Self {
-        let [clients, cluster] = free_ports();
+        let (clients, cluster) = (free_port(), free_port());
         Self::start_at(Keeps::Nothing, Listens::Ports { clients, cluster })
     }
 
@@ -136,10 +136,4 @@ impl Drop for RedisServer {
         self.kill();
         drop(std::fs::remove_dir_all(&self.folder));
     }
-}
-
-/// Ports that nobody uses now; all are held until all are known, so that they differ.
-fn free_ports() -> [u16; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    held.map(|listener| listener.local_addr().expect("it is bound").port())
 }

@@ -3,17 +3,13 @@
 use crate::gateway::Gateway;
 use crate::http::Client;
 use crate::phone::Phone;
-use crate::place::{Folder, free_address};
+use crate::place::{Folder, free_address, rtp_range};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The token of the API in a test's configuration.
 const TOKEN: &str = "token-of-the-black-box-tests";
-
-/// RTP ports one test's gateway may use.
-const RTP_PORTS: u32 = 200;
 
 /// The configuration of a desk that has not started.
 ///
@@ -207,15 +203,4 @@ impl Desk {
     pub fn caller(&self, name: &str) -> Phone {
         Phone::new(name, self.sip)
     }
-}
-
-/// A range of RTP ports for one gateway, below the ephemeral ports, other than that of tests that run beside.
-fn rtp_range() -> (u32, u32) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let place = std::process::id()
-        .wrapping_mul(7)
-        .wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed))
-        % 100;
-    let first = 10_000 + place * RTP_PORTS;
-    (first, first + RTP_PORTS - 1)
 }
