@@ -40,6 +40,15 @@ pub fn resident_kb(pid: u32) -> u64 {
         .unwrap_or(0)
 }
 
+/// How many descriptors a process may have open; `None` when it is gone or has no limit.
+pub fn descriptors_max(pid: u32) -> Option<usize> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 /// Processor time that the whole machine has spent working, in seconds.
 pub fn machine_busy_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::desk::Desk;
 use crate::run::{Order, Verdict};
 use ringdown_harness::load::{self, Audio, Ending, Outcome, Plan};
-use ringdown_harness::measure::{resident_kb, slope};
+use ringdown_harness::measure::{descriptors_max, resident_kb, slope};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -342,6 +342,9 @@ fn waiting(order: &Order) -> Result<Vec<Figure>, String> {
         .filter_map(|length| length.parse::<usize>().ok())
     {
         let mut desk = Desk::open(order, 20)?;
+        let length = desk
+            .pid
+            .map_or(length, |pid| within_descriptors(pid, length));
         let plan = Plan {
             rate: 400.0,
             callers_max: length + 20,
@@ -388,6 +391,22 @@ fn waiting(order: &Order) -> Result<Vec<Figure>, String> {
     }
     Ok(figures)
 }
+
+/// The most callers that can wait beside 20 who talk: each leg holds two descriptors, and a call that talks has
+/// two legs. A caller beyond that gets 503, which would be measured as the gateway's failure.
+fn within_descriptors(pid: u32, waiting: usize) -> usize {
+    let descriptors = descriptors_max(pid).unwrap_or(usize::MAX);
+    let possible = descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2;
+    if possible < waiting {
+        eprintln!(
+            "{descriptors} descriptors are allowed here: {possible} callers wait, not {waiting}"
+        );
+    }
+    waiting.min(possible)
+}
+
+/// Descriptors for 20 talking calls, the listeners, the database and what else a gateway opens.
+const SPARE_DESCRIPTORS: usize = 300;
 
 fn drive(name: &str, plan: &Plan) -> Result<Outcome, String> {
     let outcome = load::run(plan).map_err(|fault| format!("the generator: {fault}"))?;
