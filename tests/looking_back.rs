@@ -1,7 +1,7 @@
 //! `replay`, `report`, `trace` and `doctor` as a shell sees them: what is on stdout, what on stderr, and
 //! the exit status.
 
-use ringdown_harness::place::Folder;
+use ringdown_harness::place::{Folder, free_port};
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
