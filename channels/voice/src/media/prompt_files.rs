@@ -68,6 +68,12 @@ embedded! {
     "callback_offer"
     "callback_number"
     "callback_noted"
+    "incident_message"
+    "incident_join"
+    "incident_leave"
+    "incident_stay"
+    "leave_message"
+    "incident_noted"
 }
 
 /// The music on hold.

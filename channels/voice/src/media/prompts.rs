@@ -60,6 +60,18 @@ pub enum Prompt {
     CallbackNumber,
     /// The call-back was noted.
     CallbackNoted,
+    /// A major incident is known and worked on.
+    IncidentMessage,
+    /// Offers by a key to be noted for the incident and leave.
+    IncidentJoin,
+    /// Offers by a key to leave a message.
+    IncidentLeave,
+    /// Says how to stay in the line.
+    IncidentStay,
+    /// Asks to speak after the tone.
+    LeaveMessage,
+    /// The caller is noted for the incident.
+    IncidentNoted,
 }
 
 impl Prompt {
@@ -87,6 +99,12 @@ impl Prompt {
                 Self::CallbackOffer,
                 Self::CallbackNumber,
                 Self::CallbackNoted,
+                Self::IncidentMessage,
+                Self::IncidentJoin,
+                Self::IncidentLeave,
+                Self::IncidentStay,
+                Self::LeaveMessage,
+                Self::IncidentNoted,
             ])
     }
 
@@ -116,6 +134,12 @@ impl Prompt {
             Self::CallbackOffer => "callback_offer",
             Self::CallbackNumber => "callback_number",
             Self::CallbackNoted => "callback_noted",
+            Self::IncidentMessage => "incident_message",
+            Self::IncidentJoin => "incident_join",
+            Self::IncidentLeave => "incident_leave",
+            Self::IncidentStay => "incident_stay",
+            Self::LeaveMessage => "leave_message",
+            Self::IncidentNoted => "incident_noted",
         })
     }
 
@@ -165,7 +189,13 @@ impl Prompt {
             | Self::EmergencyClosed
             | Self::CallbackOffer
             | Self::CallbackNumber
-            | Self::CallbackNoted => self,
+            | Self::CallbackNoted
+            | Self::IncidentMessage
+            | Self::IncidentJoin
+            | Self::IncidentLeave
+            | Self::IncidentStay
+            | Self::LeaveMessage
+            | Self::IncidentNoted => self,
         }
     }
 }
