@@ -57,11 +57,12 @@ const WORLD: [&str; 9] = [
 
 /// Shells beside the cores in `channels/*/src`: they own sockets, clocks and files, and decide nothing.
 /// A path ends in `/` when the whole folder is meant.
-const SHELLS: [&str; 5] = [
+const SHELLS: [&str; 6] = [
     "channels/email/src/smtp/shell/",
     "channels/voice/src/sip/shell/",
     "channels/voice/src/media/engine.rs",
     "channels/voice/src/media/prompts.rs",
+    "channels/voice/src/media/recorder.rs",
     "channels/voice/src/media/threads.rs",
 ];
 

@@ -259,6 +259,8 @@ impl CallControl {
                 );
             }
             CallCommand::StopPlay { leg } => self.tell_port(leg, PortCommand::StopPlay),
+            CallCommand::Tap { leg, tap } => self.tell_port(leg, PortCommand::Tap(tap)),
+            CallCommand::StopTap { leg, tap } => self.tell_port(leg, PortCommand::StopTap(tap)),
             CallCommand::Bridge { a, b } => self.bridge(a, b),
             CallCommand::Unbridge { leg } => self.unbridge(leg),
             CallCommand::HangUp { leg } => self.hang_up(now, leg),

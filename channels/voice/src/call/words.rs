@@ -1,6 +1,6 @@
 //! The words of call control: what it is told and what it tells.
 
-use crate::media::{Clips, PlayId, PortCommand, PortId, Repeat, Report};
+use crate::media::{Clips, PlayId, PortCommand, PortId, Repeat, Report, Tap, TapId};
 use crate::sip::digest::Account;
 use crate::sip::flow::Flow;
 use crate::sip::message::Message;
@@ -57,6 +57,20 @@ pub enum CallCommand {
     StopPlay {
         /// The leg.
         leg: LegId,
+    },
+    /// Lets somebody hear what a leg's far side says, until the leg ends.
+    Tap {
+        /// The leg.
+        leg: LegId,
+        /// Who hears it.
+        tap: Tap,
+    },
+    /// Takes a tap off again.
+    StopTap {
+        /// The leg.
+        leg: LegId,
+        /// Which.
+        tap: TapId,
     },
     /// Joins the media of two legs, in both directions, until one of them ends.
     Bridge {

@@ -100,6 +100,8 @@ impl Ports {
             PortCommand::SetDirection(direction) => port.set_allowed(now, direction),
             PortCommand::Play(play) => self.begin_play(now, id, play),
             PortCommand::StopPlay => self.stop_play(id.index),
+            PortCommand::Tap(tap) => port.put_tap(tap),
+            PortCommand::StopTap(tap) => port.take_tap_off(tap),
             PortCommand::Close => self.begin_close(now, id),
         }
     }
@@ -343,6 +345,7 @@ impl Ports {
         self.leave_bridge(id.index);
         self.sweep.remove_any(id.index);
         if let Some(port) = self.port_mut(id) {
+            port.take_taps_off();
             let report = Box::new(port.report(now));
             let event = port.event(MediaEventKind::Closed(report));
             self.events.push_back(event);

@@ -7,6 +7,7 @@
 //! | [`latch`], [`reception`], [`outgoing`] | a leg's peer, the stream from it, the one stream to it |
 //! | [`clip`] | what is played, encoded once and shared |
 //! | [`prompts`], [`tone`], [`wav`], [`resample`] | where clips come from: phrases, tones, files |
+//! | [`tap`], [`recording`], [`recorder`] | what a peer says, heard beside the bridge, and written to a file |
 //! | [`engine`], `threads`, `gather` | the shell: few threads with sockets and clocks, and the door to them |
 //! | [`port_range`] | which UDP ports are free |
 //! | [`terms`] | what a port is told, and what it tells |
@@ -28,10 +29,13 @@ pub mod port_range;
 mod prompt_files;
 pub mod prompts;
 pub mod reception;
+pub mod recorder;
+pub mod recording;
 mod reports;
 pub mod resample;
 pub mod rtcp;
 pub mod rtp;
+pub mod tap;
 pub mod telephone_event;
 pub mod terms;
 mod threads;
@@ -42,6 +46,9 @@ mod wheel;
 pub use clip::{Clip, Clips, Repeat, Start};
 pub use engine::{CommandFault, MediaEngine, OpenFault, PortHandle, Settings};
 pub use prompts::{Folders, Language, Prompt, PromptLibrary, PromptWarning};
+pub use recorder::{Recorder, RecordingFault};
+pub use recording::{Recorded, RecordingEnd, RecordingLimits};
+pub use tap::{Tap, TapFrame, TapId};
 pub use terms::{
     Flow, History, MediaEvent, MediaEventKind, Owner, Play, PlayId, PortCommand, PortId, Report,
     Shard,

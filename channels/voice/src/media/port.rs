@@ -7,6 +7,7 @@ use super::outgoing::{Outgoing, PACKET_SAMPLES, samples};
 use super::reception::{Place, Reception};
 use super::reports::Reports;
 use super::rtp::{self, Header, Stamp};
+use super::tap::{Reader, TAPS_MAX, Tap, TapFrame, TapId};
 use super::telephone_event::{Detector, Digit};
 use super::terms::{Flow, History, MediaEvent, MediaEventKind, Owner, PlayId, PortId, Report};
 use crate::sdp::{Codec, Direction, RemoteMedia};
@@ -34,8 +35,10 @@ pub(super) struct Port {
     digits_told: Rate,
     arrivals: Rate,
     pub(super) play: Option<Playing>,
-    /// Where packets of the peer go. Taps (recording, monitoring) belong beside it, before stamping.
+    /// Where packets of the peer go.
     pub(super) bridge: Option<u16>,
+    /// Who hears the peer as well.
+    taps: Vec<Tap>,
     listening_since: Option<Instant>,
     hearing: Hearing,
     packets_received: u64,
@@ -143,6 +146,7 @@ impl Port {
             arrivals: Rate::new(now),
             play: None,
             bridge: None,
+            taps: Vec::new(),
             listening_since: None,
             hearing: Hearing::Fine,
             packets_received: 0,
@@ -186,6 +190,21 @@ impl Port {
 
     pub(super) fn remote(&self) -> Option<&RemoteMedia> {
         self.remote.as_ref()
+    }
+
+    pub(super) fn put_tap(&mut self, tap: Tap) {
+        if self.taps.len() < TAPS_MAX {
+            self.taps.push(tap);
+        }
+    }
+
+    pub(super) fn take_tap_off(&mut self, id: TapId) {
+        self.taps.retain(|tap| tap.id() != id);
+    }
+
+    /// Ends all taps; also where the port lives on for its last report.
+    pub(super) fn take_taps_off(&mut self) {
+        self.taps = Vec::new();
     }
 
     /// Where RTP to the peer goes, when anything may go.
@@ -251,12 +270,32 @@ impl Port {
         }
         self.note_place(&header);
         self.note_payload(now, packet, &header, payload, events);
+        if let Payload::Audio(codec) = payload
+            && !self.taps.is_empty()
+        {
+            self.fill_taps(codec, &header, packet);
+        }
         let to = self.bridge.filter(|_| self.direction.is_receiving())?;
         Some(Relayed {
             to,
             header,
             payload,
         })
+    }
+
+    fn fill_taps(&mut self, codec: Codec, header: &Header, packet: &[u8]) {
+        let Some(payload) = packet.get(header.payload.clone()) else {
+            return;
+        };
+        self.taps.retain(|tap| {
+            let frame = TapFrame {
+                codec,
+                ssrc: header.ssrc,
+                timestamp: header.timestamp,
+                payload: payload.into(),
+            };
+            tap.take(frame) == Reader::Listens
+        });
     }
 
     fn note_place(&mut self, header: &Header) {

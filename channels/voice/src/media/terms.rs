@@ -1,6 +1,7 @@
 //! The words of media: what a port is told, and what it tells.
 
 use super::clip::{Clips, Repeat, Start};
+use super::tap::{Tap, TapId};
 use crate::sdp::{Direction, RemoteMedia};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -50,6 +51,10 @@ pub enum PortCommand {
     Play(Play),
     /// Stop playing; the bridge is heard again. No `PlayEnded` follows.
     StopPlay,
+    /// Let somebody hear what the peer says from now on.
+    Tap(Tap),
+    /// Take that tap off again.
+    StopTap(TapId),
     /// End, and tell the report.
     Close,
 }

@@ -39,9 +39,11 @@ pub enum Tone {
     Ringback,
     /// The other telephone is in use.
     Busy,
+    /// Now speak: one tone of an answering machine.
+    Speak,
 }
 
-/// One turn of a tone, to be played for ever.
+/// One turn of a tone; those of the network are played for ever.
 pub fn make(tone: Tone, region: Region) -> Clip {
     let (frequencies, cadence) = pattern(tone, region);
     let mut samples = Vec::new();
@@ -74,6 +76,14 @@ fn pattern(tone: Tone, region: Region) -> Pattern {
         (Tone::Busy, Region::NorthAmerica | Region::Taiwan) => (&[480.0, 620.0], &[(500, 500)]),
         (Tone::Busy, Region::UnitedKingdom) => (&[400.0], &[(375, 375)]),
         (Tone::Busy, Region::Japan) => (&[400.0], &[(500, 500)]),
+        (
+            Tone::Speak,
+            Region::Europe
+            | Region::NorthAmerica
+            | Region::Taiwan
+            | Region::UnitedKingdom
+            | Region::Japan,
+        ) => (&[850.0], &[(300, 100)]),
     }
 }
 
@@ -111,6 +121,7 @@ mod tests {
             (Tone::Busy, Region::NorthAmerica, 1_000, 500, 480.0),
             (Tone::Busy, Region::UnitedKingdom, 750, 375, 400.0),
             (Tone::Busy, Region::Japan, 1_000, 500, 400.0),
+            (Tone::Speak, Region::Taiwan, 400, 300, 850.0),
         ] {
             let clip = make(tone, region);
             assert_eq!(clip.samples(), millis * 8);
