@@ -1,16 +1,18 @@
 //! `GET /node`, `POST` and `DELETE /node/drain`: the gateway that is asked, and taking it out of service.
 
+use super::access::Caller;
 use super::extract::Body;
 use super::problem::Problem;
 use super::{ApiState, json};
 use crate::drain::{Stage, TooLate};
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use ringdown_routing::contact::Place;
 use ringdown_routing::ids::NodeId;
 use ringdown_routing::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The time a drain gets when nobody says how long.
@@ -70,6 +72,7 @@ pub(super) struct Wish {
 /// Takes the gateway out of service; it ends with its last call, or when the time is over.
 pub(super) async fn drain(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
     let deadline_s = wish.deadline_s.unwrap_or(DEADLINE_USUAL_S);
@@ -81,14 +84,25 @@ pub(super) async fn drain(
     state.parts.drain.begin(until)?;
     state.parts.acd.hand_lead_over();
     tracing::info!(deadline_s, "draining: no new calls are taken");
+    let mut details = this_node(&state);
+    details.insert("until_at".to_owned(), until.as_millis().to_string());
+    state.tell_intervention(&caller, "drain_begun", details, |draft| draft);
     show(State(state)).await
 }
 
 /// Takes calls again.
-pub(super) async fn undo(State(state): State<ApiState>) -> Result<Response, Problem> {
+pub(super) async fn undo(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
     state.parts.drain.undo()?;
     tracing::info!("the drain is undone: calls are taken again");
+    state.tell_intervention(&caller, "drain_undone", this_node(&state), |draft| draft);
     show(State(state)).await
+}
+
+fn this_node(state: &ApiState) -> BTreeMap<String, String> {
+    BTreeMap::from([("node".to_owned(), state.parts.node.to_string())])
 }
 
 impl From<TooLate> for Problem {

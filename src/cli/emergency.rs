@@ -6,9 +6,8 @@ use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::openings::{Kind, Order, put, read, remove};
 use crate::site_prompts::SitePrompts;
-use anyhow::{Context, bail, ensure};
-use ringdown_routing::event::EventDraft;
-use ringdown_routing::ids::{EventId, NodeId, QueueId};
+use anyhow::{bail, ensure};
+use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
@@ -106,7 +105,9 @@ async fn close(config: &Config, database: &Database, order: &Order) -> anyhow::R
         );
     }
     put(database, order).await?;
-    write_down(database, order.event()).await?;
+    EventLog::new(database.clone())
+        .append_beside(order.event())
+        .await?;
     writeln!(std::io::stdout(), "{}: closed", name(order.queue.as_ref()))?;
     Ok(Outcome::Good)
 }
@@ -122,7 +123,8 @@ async fn end(
         return Ok(Outcome::No);
     };
     remove(database, queue, Kind::Emergency).await?;
-    write_down(database, order.event_of_end(now, BY)).await?;
+    let log = EventLog::new(database.clone());
+    log.append_beside(order.event_of_end(now, BY)).await?;
     writeln!(std::io::stdout(), "{}: ended", name(queue))?;
     Ok(Outcome::Good)
 }
@@ -140,17 +142,6 @@ async fn list(database: &Database) -> anyhow::Result<Outcome> {
         )?;
     }
     Ok(Outcome::Good)
-}
-
-/// The event goes into the log as that of a node of its own, which nobody else is.
-async fn write_down(database: &Database, draft: EventDraft) -> anyhow::Result<()> {
-    let id = EventId {
-        origin: NodeId::new(format!("{:016x}", rand::random::<u64>())),
-        number: 1,
-    };
-    let log = EventLog::new(database.clone());
-    ensure!(log.append(draft.numbered(id)), "the event log is full");
-    log.flush().await.context("the event could not be stored")
 }
 
 fn known(config: &Config, queue: Option<&str>) -> anyhow::Result<Option<QueueId>> {

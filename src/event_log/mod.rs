@@ -10,8 +10,9 @@ mod reading;
 pub use contacts::{ContactRecord, ContactState, ContactsQuery};
 pub use reading::{Cursor, EventsQuery, ExportFault, PAGE_MAX, Page};
 
-use crate::database::{Database, DatabaseFault, Engine};
-use ringdown_routing::event::Event;
+use crate::database::{Database, DatabaseFault, Engine, bump};
+use ringdown_routing::event::{Event, EventDraft};
+use ringdown_routing::ids::{EventId, NodeId};
 use sqlx::AnyConnection;
 
 /// The event log of the desk; clones share it.
@@ -32,11 +33,34 @@ impl EventLog {
         self.database.writer().append(event)
     }
 
+    /// Stores the event of a command that runs beside the gateways: as that of a node of its own, which
+    /// nobody else is. Gateways that run look for it, see [`EventLog::written_beside`].
+    pub async fn append_beside(&self, draft: EventDraft) -> Result<(), DatabaseFault> {
+        let id = EventId {
+            origin: NodeId::new(format!("{:016x}", rand::random::<u64>())),
+            number: 1,
+        };
+        if !self.append(draft.numbered(id)) {
+            return Err(DatabaseFault::Backlog);
+        }
+        self.flush().await?;
+        self.database.write(vec![bump(BESIDE)]).await
+    }
+
+    /// How many events commands beside the gateways have stored: when it has grown, the log has some that
+    /// the bus did not tell of.
+    pub async fn written_beside(&self) -> Result<i64, DatabaseFault> {
+        self.database.revision(BESIDE).await
+    }
+
     /// Waits until everything appended before is committed.
     pub async fn flush(&self) -> Result<(), DatabaseFault> {
         self.database.flush().await
     }
 }
+
+/// The part whose revision counts those events.
+const BESIDE: &str = "events";
 
 /// Stores the events and folds them into the contacts' records; part of the writer's transaction.
 pub(crate) async fn store(

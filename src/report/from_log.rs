@@ -4,6 +4,7 @@ use super::running::Running;
 use super::{Period, Report};
 use crate::database::DatabaseFault;
 use crate::event_log::{EventLog, EventsQuery};
+use ringdown_routing::event::Event;
 use ringdown_routing::statistics::{Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::time::Duration;
@@ -44,14 +45,16 @@ pub async fn report(
     Ok(Report::of(&fold, period, scope, as_of))
 }
 
-/// Fills the running statistics with what the log has since an instant.
+/// Fills the running statistics with what the log has since an instant; `taken` is shown each event of it.
 pub async fn warm_up(
     log: &EventLog,
     running: &Running,
     since: Timestamp,
+    mut taken: impl FnMut(&Event),
 ) -> Result<(), DatabaseFault> {
     for event in log.settings_before(since - LEAD_IN).await? {
         running.record(&event);
+        taken(&event);
     }
     let query = EventsQuery::Between {
         from: since - LEAD_IN,
@@ -59,6 +62,7 @@ pub async fn warm_up(
     };
     log.for_each(query, |event| {
         running.record(&event);
+        taken(&event);
     })
     .await?;
     running.is_whole_since(since);

@@ -1,6 +1,8 @@
 //! Events as listeners and observers hear them.
 
 use super::*;
+use crate::api::feed::{Heard, Listener};
+use ringdown_routing::event::EventDraft;
 
 #[test]
 fn observers_follow_the_bus() {
@@ -20,6 +22,62 @@ fn observers_follow_the_bus() {
         {
             tokio::task::yield_now().await;
         }
+        followed.abort();
+    });
+}
+
+/// Waits for the next event that somebody intervened, and gives the act.
+async fn next_intervention(listener: &mut Listener, feed: &Feed) -> String {
+    loop {
+        if let Heard::Lines(lines) = feed.hear(listener) {
+            for line in lines {
+                let event: Value = serde_json::from_str(&line.json).unwrap();
+                if event["event"] == "intervened" {
+                    return event["act"].as_str().unwrap().to_owned();
+                }
+            }
+        }
+        assert!(listener.wait().await);
+    }
+}
+
+fn intervened(act: &str) -> EventDraft {
+    EventDraft::of_desk(
+        now(),
+        EventKind::Intervened {
+            by: "tests".to_owned(),
+            act: act.to_owned(),
+            details: std::collections::BTreeMap::new(),
+        },
+    )
+}
+
+#[test]
+fn an_event_counts_whether_log_bus_or_a_command_told_of_it_first() {
+    on_a_desk(async |desk| {
+        let parts = &desk.state.parts;
+        let observers = &parts.observers;
+        let mut listener = observers.feed.listen();
+        let following = Arc::clone(observers).follow(&parts.acd, &parts.log);
+        // On the bus, and in the log before that is read for the first time.
+        parts.acd.publish(intervened("stored_first")).unwrap();
+        parts.log.flush().await.unwrap();
+        let followed = tokio::spawn(following);
+        let heard = next_intervention(&mut listener, &observers.feed).await;
+        assert_eq!(heard, "stored_first");
+        parts.acd.publish(intervened("told_first")).unwrap();
+        let heard = next_intervention(&mut listener, &observers.feed).await;
+        assert_eq!(heard, "told_first");
+        // By a command that runs beside the gateway.
+        let beside = parts.log.append_beside(intervened("beside"));
+        beside.await.unwrap();
+        let heard = next_intervention(&mut listener, &observers.feed).await;
+        assert_eq!(heard, "beside");
+        let text = observers.metrics.render();
+        assert!(
+            text.lines().any(|line| line == "ringdown_events_total 3"),
+            "{text}"
+        );
         followed.abort();
     });
 }

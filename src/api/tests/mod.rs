@@ -8,6 +8,8 @@ mod control;
 mod description;
 mod desk;
 mod events;
+mod major_incidents;
+mod node;
 mod openings;
 mod operations;
 mod simulations;
@@ -207,7 +209,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
     let acd = Acd::in_memory(Surroundings {
         node: NodeId::from("node-a"),
         clock: Clock::new(now),
-        // The rest would be seen twice by observers that begin with what the log has.
+        // The numbers of the rest are those of the events that tests store by themselves.
         sink: EventSink::at_once(move |event| {
             if matches!(event.kind, EventKind::Intervened { .. }) {
                 assert!(sink.append(Event::clone(event)));
