@@ -17,6 +17,11 @@ fn program() -> &'static Path {
 /// A desk whose calls out go to the telephone that is given last.
 fn desk_with_trunk(queue_keys: &str) -> (Desk, Phone, Phone) {
     let (plan, anna) = DeskPlan::new().agent_with_phone("anna");
+    let (desk, outside) = with_trunk(plan, queue_keys);
+    (desk, anna, outside)
+}
+
+fn with_trunk(plan: DeskPlan, queue_keys: &str) -> (Desk, Phone) {
     let outside = Phone::new("outside", plan.sip());
     let port = outside.contact();
     let port = port.rsplit(':').next().unwrap_or_default().to_owned();
@@ -27,7 +32,7 @@ fn desk_with_trunk(queue_keys: &str) -> (Desk, Phone, Phone) {
         ))
         .queue_keys(queue_keys)
         .open(program());
-    (desk, anna, outside)
+    (desk, outside)
 }
 
 fn set_status(desk: &Desk, status: &str) {
@@ -145,4 +150,78 @@ fn a_call_back_that_is_ordered_is_tried_again_when_nobody_answers() {
     assert_eq!(ended(&desk, &contact)["result"], "call_back");
     let contact = second.invite.must("X-Ringdown-Contact").to_owned();
     assert_eq!(ended(&desk, &contact)["result"], "answered");
+}
+
+fn order(desk: &Desk, number: &str, at: Option<&str>) {
+    let wish = json!({"number": number, "queue": "desk", "at": at});
+    let ordered = desk.api.post("/api/v1/callbacks", &wish);
+    assert_eq!(ordered.status, 201, "{ordered:?}");
+}
+
+fn wait_for_waiting(desk: &Desk, count: u64) {
+    desk.api
+        .wait_until("/api/v1/queues", "who waits", PATIENCE, |list| {
+            list["items"][0]["waiting"] == count
+        });
+}
+
+/// The agent answers, the one outside answers, and the agent hangs up.
+fn must_call_back(anna: &mut Phone, outside: &mut Phone, number: &str) {
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    let back = outside.must_ring();
+    let line = back.invite.start_line();
+    assert!(line.contains(number), "{line}");
+    outside.answer(&back);
+    let mut offered = offered;
+    anna.hang_up(&mut offered);
+    outside.must_be_hung_up(&back);
+}
+
+#[test]
+fn an_emergency_holds_call_backs_until_it_is_over() {
+    let (desk, mut anna, mut outside) = desk_with_trunk("");
+    set_status(&desk, "not_ready");
+    order(&desk, "0223456781", None);
+    wait_for_waiting(&desk, 1);
+    let emergency = |closed: bool| {
+        let answer = desk
+            .api
+            .post("/api/v1/emergency", &json!({ "closed": closed }));
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    emergency(true);
+    // One that becomes due meanwhile is not even brought into the line.
+    order(&desk, "0223456782", None);
+    // The desk is in this process: whoever is to be offered is so when this returns.
+    set_status(&desk, "available");
+    let agents = desk.api.get_json("/api/v1/agents");
+    assert_eq!(agents["items"][0]["state"], "idle", "{agents:#}");
+    wait_for_waiting(&desk, 1);
+    let contacts = desk.api.get_json("/api/v1/contacts");
+    let items = contacts["items"].as_array().map(Vec::len);
+    assert_eq!(items, Some(1), "{contacts:#}");
+    assert!(!anna.has_been_called(), "{}", anna.ladder());
+    emergency(false);
+    must_call_back(&mut anna, &mut outside, "+886223456781");
+    must_call_back(&mut anna, &mut outside, "+886223456782");
+}
+
+#[test]
+fn a_phone_that_unregisters_while_a_call_back_rings_stops_and_the_next_one_rings() {
+    let plan = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .agent_with_password("bob", "secret");
+    let sip = plan.sip();
+    let (desk, mut outside) = with_trunk(plan, "");
+    let mut anna = Phone::new("anna", sip).with_password("secret");
+    assert_eq!(anna.register(60), 200);
+    order(&desk, "0223456783", None);
+    let offered = anna.must_ring();
+    assert_eq!(anna.register(0), 200);
+    anna.must_be_cancelled(&offered);
+    let mut bob = Phone::new("bob", sip).with_password("secret");
+    assert_eq!(bob.register(60), 200);
+    must_call_back(&mut bob, &mut outside, "+886223456783");
+    assert!(!anna.has_been_called(), "{}", anna.ladder());
 }

@@ -46,6 +46,10 @@ async fn line_up(house: &House, call_back: CallBack) {
     if house.acd.read(|view| view.contact(contact).is_some()) {
         return;
     }
+    // It is not even told of before the line is open.
+    if house.why_closed(&call_back.queue).is_some() {
+        return;
+    }
     let rules = house.lines.get(&call_back.queue);
     let queued = QueuedContact {
         priority: call_back.priority,
@@ -111,8 +115,7 @@ pub(super) fn claim(house: &Arc<House>, event: Arc<Event>, shards: &[ShardSender
 impl House {
     /// Whether a waiting call is offered a call-back by now.
     pub(super) fn may_call_back(&self, contact: ContactId, call: &Call) -> bool {
-        let line = call.flow.line();
-        let Some(offer) = self.call_back_offers.get(line) else {
+        let Some(offer) = self.call_back_offers.get(call.flow.line()) else {
             return false;
         };
         let CallBackOffer {
@@ -122,11 +125,12 @@ impl House {
         } = offer;
         let now = self.now();
         let waited = now.since(call.lines_up_since);
-        let (position, agents) = self
-            .acd
-            .read(|view| (view.position(contact), view.agents_at_work(line)));
-        let estimate =
-            position.and_then(|position| self.speech.estimated_wait(line, position, agents));
+        let outlook = self.outlook(contact, call);
+        let position = outlook.position;
+        let estimate = position.and_then(|position| {
+            self.speech
+                .estimated_wait(&outlook.line, position, outlook.agents)
+        });
         let is_over = |limit: &Option<Duration>, time: Option<Duration>| {
             limit.is_some_and(|limit| time.is_some_and(|time| time >= limit))
         };

@@ -76,6 +76,17 @@ pub(super) struct House {
     pub(super) drain: Drain,
 }
 
+/// What a caller who waits can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outlook {
+    /// The line.
+    pub(super) line: QueueId,
+    /// The place in it, from 1; `None` when it does not wait there (any more).
+    pub(super) position: Option<usize>,
+    /// Agents at work for the line.
+    pub(super) agents: usize,
+}
+
 /// What is said to a call that is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TurnedAway {
@@ -387,14 +398,8 @@ impl House {
     ) -> (Clips, Repeat) {
         let language = call.language();
         if *phrase == Phrase::Position {
-            let queue = call.flow.line();
-            let (position, agents) = self
-                .acd
-                .read(|view| (view.position(contact), view.agents_at_work(queue)));
-            return (
-                self.speech.position(language, queue, position, agents),
-                Repeat::Once,
-            );
+            let outlook = self.outlook(contact, call);
+            return (self.speech.position(language, &outlook), Repeat::Once);
         }
         if *phrase == Phrase::Reason(Refusing::Emergency)
             && let Opening::Closed(ClosedBy::Emergency { say: Some(say) }) =
@@ -403,6 +408,19 @@ impl House {
             return (self.speech.named(language, &say), Repeat::Once);
         }
         self.speech.phrase(language, phrase)
+    }
+
+    /// Where a contact stands now: in the line the desk has it in, wherever it came from.
+    pub(super) fn outlook(&self, contact: ContactId, call: &Call) -> Outlook {
+        self.acd.read(|view| {
+            let placed = view.contact(contact);
+            let line = placed.map_or(call.flow.line(), |placed| &placed.record.queue);
+            Outlook {
+                position: view.position(contact),
+                agents: view.agents_at_work(line),
+                line: line.clone(),
+            }
+        })
     }
 
     /// A media port for a leg; `None` when there is none left.

@@ -1,5 +1,6 @@
 //! What callers hear, in their language: from phrases to clips.
 
+use super::house::Outlook;
 use super::rules::NOTHING;
 use crate::call_flow::{Phrase, Refusing};
 use crate::config::{Config, Language, NoAgents};
@@ -69,19 +70,13 @@ impl Speech {
     }
 
     /// "You are number three. The estimated wait is two minutes."; without the wait when it is unknown.
-    pub(super) fn position(
-        &self,
-        language: &Language,
-        queue: &QueueId,
-        position: Option<usize>,
-        agents: usize,
-    ) -> Clips {
+    pub(super) fn position(&self, language: &Language, outlook: &Outlook) -> Clips {
         let voice = self.library.language(language.as_str());
-        let Some(position) = position else {
+        let Some(position) = outlook.position else {
             return self.phrase(language, &Phrase::Position).0;
         };
         let mut prompts = vec![Prompt::YouAreNumber, Prompt::position(position)];
-        if let Some(wait) = self.estimated_wait(queue, position, agents) {
+        if let Some(wait) = self.estimated_wait(&outlook.line, position, outlook.agents) {
             prompts.extend([Prompt::EstimatedWait, Prompt::wait(wait)]);
         }
         self.library.phrase(voice, &prompts)

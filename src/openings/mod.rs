@@ -4,6 +4,9 @@
 //! desk; each looks for news every second. An emergency comes before what was ordered by hand, and that
 //! before the hours.
 //!
+//! In an emergency nobody is brought to an agent from the line: callers hear its message and leave, and what
+//! waits without a caller on the line (call-backs, mails) keeps its place until it is over.
+//!
 //! The invariant: an order that was answered stands in the database, and the desk of this node obeys it.
 
 mod orders;
@@ -14,10 +17,11 @@ mod tests;
 pub use orders::{Kind, Order, Orders, put, read, remove};
 
 use crate::acd::{Acd, StoreLost};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::database::{Database, DatabaseFault};
 use ringdown_routing::event::{EventDraft, EventKind};
 use ringdown_routing::ids::QueueId;
+use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::Verb;
 use std::collections::BTreeMap;
@@ -67,6 +71,38 @@ impl Opening {
         match self {
             Self::Open { .. } => true,
             Self::Closed(_) => false,
+        }
+    }
+
+    fn flow(&self) -> LineFlow {
+        match self {
+            Self::Open { .. } => LineFlow::Open,
+            Self::Closed(ClosedBy::Hours | ClosedBy::Hand) => LineFlow::RunsDry,
+            Self::Closed(ClosedBy::Emergency { .. }) => LineFlow::Halted,
+        }
+    }
+}
+
+/// What a line does with contacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LineFlow {
+    /// It takes them and brings them to agents.
+    Open,
+    /// It takes none; who stands in it is served.
+    RunsDry,
+    /// It takes none, and nobody is brought to an agent: callers leave, call-backs and mails wait.
+    Halted,
+}
+
+impl LineFlow {
+    fn rules(self, queue: &config::Queue) -> QueueRules {
+        let rules = queue.rules(self == Self::Open);
+        match self {
+            Self::Open | Self::RunsDry => rules,
+            Self::Halted => QueueRules {
+                active_max: Some(0),
+                ..rules
+            },
         }
     }
 }
@@ -230,11 +266,11 @@ impl Openings {
             return Ok(());
         }
         for queue in &self.config.queues {
-            let opening = after.get(&queue.id).map(Opening::is_open);
-            if let Some(is_open) = opening
-                && before.get(&queue.id).map(Opening::is_open) != opening
+            let flow = after.get(&queue.id).map(Opening::flow);
+            if let Some(flow) = flow
+                && before.get(&queue.id).map(Opening::flow) != Some(flow)
             {
-                let rules = queue.rules(is_open);
+                let rules = flow.rules(queue);
                 self.acd.change(Verb::SetQueue { rules }).await?;
             }
         }
@@ -253,7 +289,7 @@ impl Openings {
                         self.config.lines_by_hours(rules, now).next().is_some()
                     }))
         };
-        let look = |queue: &crate::config::Queue| {
+        let look = |queue: &config::Queue| {
             if let Some(closed) = by_order(&queue.id) {
                 return closed;
             }

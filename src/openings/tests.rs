@@ -184,6 +184,27 @@ fn an_order_comes_before_the_hours_and_an_emergency_before_both() {
 }
 
 #[test]
+fn an_emergency_brings_nobody_to_an_agent_until_it_is_over() {
+    run(async {
+        let desk = Desk::open("2026-11-23T02:00:00Z").await;
+        let taipei = QueueId::from("taipei");
+        let active_max = || {
+            let rules = |view: &View| view.queue(&taipei).unwrap().active_max;
+            desk.openings.acd.read(rules)
+        };
+        let closed = desk.order(Some("taipei"), Kind::ByHand, false);
+        desk.openings.give(closed).await.unwrap();
+        assert_eq!(active_max(), None, "who waits in a closed line is served");
+        let fire = desk.order(None, Kind::Emergency, false);
+        desk.openings.give(fire).await.unwrap();
+        assert_eq!(active_max(), Some(0));
+        let over = desk.openings.take_back(None, Kind::Emergency, "tests");
+        over.await.unwrap();
+        assert_eq!(active_max(), None);
+    });
+}
+
+#[test]
 fn an_order_survives_a_restart_and_ends_when_its_time_is_over() {
     run(async {
         let desk = Desk::open("2026-11-23T02:00:00Z").await;

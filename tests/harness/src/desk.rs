@@ -22,6 +22,7 @@ pub struct DeskPlan {
     web: SocketAddr,
     operations: SocketAddr,
     sip_keys: String,
+    media_keys: String,
     queue_keys: String,
     trunk: String,
     sections: String,
@@ -37,6 +38,7 @@ impl DeskPlan {
             web: free_address(),
             operations: free_address(),
             sip_keys: String::new(),
+            media_keys: String::new(),
             queue_keys: String::new(),
             trunk: "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\ntrusted_identity = true\n".to_owned(),
             sections: String::new(),
@@ -62,6 +64,12 @@ impl DeskPlan {
     /// Adds keys to `[sip]`, each with its line end.
     pub fn sip_keys(mut self, keys: &str) -> Self {
         self.sip_keys.push_str(keys);
+        self
+    }
+
+    /// Adds keys to `[media]`, each with its line end.
+    pub fn media_keys(mut self, keys: &str) -> Self {
+        self.media_keys.push_str(keys);
         self
     }
 
@@ -125,7 +133,7 @@ impl DeskPlan {
         let text = format!(
             "data_dir = \"data\"\n\n[site]\nregion = \"TW\"\nlanguage = \"en\"\n\n\
              [sip]\nlisten_udp = [\"{sip}\"]\nlisten_tcp = [\"{sip}\"]\ndomain = \"desk.localhost\"\n{sip_keys}\n\
-             [media]\nport_min = {first}\nport_max = {last}\n\n\
+             [media]\nport_min = {first}\nport_max = {last}\n{media_keys}\n\
              [web]\nlisten = \"{web}\"\noperations_listen = \"{operations}\"\ntokens = [{{ name = \"tests\", token = \"{TOKEN}\", rights = \"write\" }}]\n\n\
              {trunk}\n\
              [[number]]\nnumber = \"100\"\nqueue = \"desk\"\n\n[[number]]\nnumber = \"200\"\nqueue = \"desk\"\nanswer = \"at_agent\"\n\n\
@@ -135,6 +143,7 @@ impl DeskPlan {
             operations = self.operations,
             trunk = self.trunk,
             sip_keys = self.sip_keys,
+            media_keys = self.media_keys,
             queue_keys = self.queue_keys,
             sections = self.sections,
         );
