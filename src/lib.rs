@@ -15,6 +15,7 @@ pub mod drain;
 pub mod event_log;
 pub mod forecast;
 pub mod gateway;
+pub mod incidents;
 pub mod live_view;
 pub mod mail;
 pub mod metrics;

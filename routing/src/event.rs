@@ -2,7 +2,9 @@
 
 use crate::agent::{AgentProfile, Status};
 use crate::contact::{Channel, Needs, Priority, QueuedContact, Reserved};
-use crate::ids::{AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, QueueId, TicketId};
+use crate::ids::{
+    AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
+};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use crate::verb::{DeclineReason, Refusal, RequeueReason, RestoredPlace};
@@ -306,6 +308,23 @@ pub enum EventKind {
         /// The digits, `0-9*#A-D`.
         digits: String,
     },
+    /// The caller hears of a major incident before the line, and may choose.
+    IncidentTold {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// The caller left before the line, noted for the incident that they heard of.
+    Informed {
+        /// Which.
+        incident: IncidentId,
+        /// How they left.
+        how: InformedHow,
+    },
+    /// The caller left a message, which is a recording on the contact's ticket.
+    MessageLeft {
+        /// Its length, in milliseconds.
+        duration_ms: u64,
+    },
     /// What the media of one leg was like, told when it closed.
     MediaReport {
         /// Which leg: `caller` or `agent`.
@@ -387,6 +406,29 @@ pub enum IdentifiedAs {
     Unavailable,
 }
 
+/// How a caller left who had heard of a major incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InformedHow {
+    /// By the key for it.
+    KeyedIn,
+    /// After a message of their own.
+    LeftMessage,
+    /// They hung up when they had heard it.
+    HungUp,
+}
+
+impl InformedHow {
+    /// The word in JSON and in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyedIn => "keyed_in",
+            Self::LeftMessage => "left_message",
+            Self::HungUp => "hung_up",
+        }
+    }
+}
+
 /// Who ended a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -415,6 +457,8 @@ pub enum ContactResult {
     CallBack,
     /// It was refused before the line.
     Blocked,
+    /// It heard of a major incident and left before the line, noted for it.
+    Informed,
     /// It failed.
     Failed,
 }

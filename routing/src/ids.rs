@@ -155,6 +155,10 @@ name_id!(
     CiId
 );
 name_id!(
+    /// A major incident, by what was minted for it when it was declared.
+    IncidentId
+);
+name_id!(
     /// One running gateway; minted at start, so a restarted process is another node.
     NodeId
 );

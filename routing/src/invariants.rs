@@ -327,6 +327,9 @@ impl Witness {
             | EventKind::NextStatus { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }

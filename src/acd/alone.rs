@@ -127,6 +127,9 @@ impl Alone {
             | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::Restored { .. }

@@ -269,6 +269,9 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::Held
         | EventKind::Resumed
         | EventKind::KeyedIn { .. }
+        | EventKind::IncidentTold { .. }
+        | EventKind::MessageLeft { .. }
+        | EventKind::Informed { .. }
         | EventKind::MediaReport { .. }
         | EventKind::Closed { .. }
         | EventKind::StoreLost { .. }

@@ -6,6 +6,7 @@
 //! | `problem`, `extract` | RFC 9457 refusals, and requests taken apart |
 //! | `contacts`, `tickets`, `attachments`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
 //! | `callbacks` | callers who are called back |
+//! | `major_incidents` | what callers hear of before the line |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
@@ -26,6 +27,7 @@ mod feed;
 mod gate;
 mod idempotency;
 mod json;
+mod major_incidents;
 mod node;
 mod observers;
 mod openings;
@@ -53,6 +55,7 @@ use crate::cti::{Identifier, Normaliser};
 use crate::database::Database;
 use crate::drain::Drain;
 use crate::event_log::EventLog;
+use crate::incidents::Incidents;
 use crate::openings::Openings;
 use crate::roster;
 use crate::site_prompts::SitePrompts;
@@ -119,6 +122,8 @@ pub struct ApiParts {
     pub drain: Drain,
     /// When lines are open.
     pub openings: Arc<Openings>,
+    /// What callers hear of before the line.
+    pub incidents: Arc<Incidents>,
     /// The site's own prompts.
     pub prompts: Arc<SitePrompts>,
     /// What agents can do.
@@ -204,6 +209,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
             "/emergency",
             get(openings::emergencies).post(openings::set_emergency),
         ),
+        (
+            "/major_incidents",
+            get(major_incidents::list).post(major_incidents::declare),
+        ),
+        ("/major_incidents/{id}", delete(major_incidents::end)),
         ("/callbacks", get(callbacks::list).post(callbacks::order)),
         ("/callbacks/{id}", delete(callbacks::cancel)),
         ("/agents", get(agents::list)),

@@ -144,6 +144,8 @@ impl CallBackFlow {
             | Input::Resumed(_)
             | Input::Offered(_)
             | Input::NotTaken(_)
+            | Input::IncidentHolds(_)
+            | Input::MessageKept(_)
             | Input::LineChosen(_)
             | Input::LineClosed(_)
             | Input::LineOpened

@@ -3,14 +3,16 @@
 mod agent;
 mod by_hand;
 mod choice;
+mod incident;
 mod leaving;
 
 use super::talk_clock::TalkClock;
 use super::words::{
-    AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, LinkedTicket,
-    NumberRules, Offer, Phrase, Refusing,
+    AnswerMode, AtClosing, Command, FlowCaller, HeldBy, IncidentNotice, Input, LineRules,
+    LinkedTicket, NumberRules, Offer, Phrase, Refusing,
 };
 use choice::Choice;
+use incident::{Greeted, Step, Told};
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId};
@@ -70,6 +72,10 @@ pub struct Flow {
     refused_as: ContactResult,
     who: Option<FlowCaller>,
     talk: TalkClock,
+    /// A major incident that the caller is still to hear of.
+    incident: Option<IncidentNotice>,
+    /// The one they were told of and have not passed by.
+    told: Option<Told>,
 }
 
 /// What the caller's leg is like.
@@ -92,6 +98,11 @@ enum Stage {
     Identifying,
     Asking {
         digits: String,
+        until: Instant,
+    },
+    /// Hears of a major incident before the line.
+    Informing {
+        step: Step,
         until: Instant,
     },
     Enqueuing,
@@ -213,6 +224,8 @@ impl Flow {
             refused_as: ContactResult::Blocked,
             who: None,
             talk: TalkClock::default(),
+            incident: None,
+            told: None,
         }
     }
 
@@ -257,7 +270,10 @@ impl Flow {
                 .flatten()
                 .chain([until])
                 .min()
-        } else if let Stage::Asking { until, .. } | Stage::Refusing { until, .. } = self.stage {
+        } else if let Stage::Asking { until, .. }
+        | Stage::Informing { until, .. }
+        | Stage::Refusing { until, .. } = self.stage
+        {
             Some(until)
         } else {
             None
@@ -288,7 +304,9 @@ impl Flow {
             }
         } else if let Stage::Asking { digits, .. } = &mut self.stage {
             let digits = std::mem::take(digits);
-            self.link(digits, out);
+            self.link(now, digits, out);
+        } else if let Stage::Informing { step, .. } = self.stage {
+            self.on_told_timeout(now, step, out);
         } else if let Stage::Refusing { reason, .. } = self.stage {
             self.take_way_out(now, reason, out);
         }
@@ -298,6 +316,12 @@ impl Flow {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         match input {
             Input::Identified(who) => self.on_identified(now, who, out),
+            Input::IncidentHolds(notice) => {
+                if matches!(self.stage, Stage::Identifying) {
+                    self.incident = Some(notice);
+                }
+            }
+            Input::MessageKept(kept) => self.on_message_kept(now, kept, out),
             Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
             Input::Verb(answer) => self.on_verb(now, Some(answer), out),
             Input::NotTaken(reason) => {
@@ -323,7 +347,7 @@ impl Flow {
             Input::EarlyOpen => self.on_caller_open(CallerSide::Early, out),
             Input::CallerAnswered => self.on_caller_open(CallerSide::Answered, out),
             Input::CallerEnded(how) => self.on_caller_ended(now, how, out),
-            Input::CallerDigit(digit) => self.on_digit(digit, out),
+            Input::CallerDigit(digit) => self.on_digit(now, digit, out),
             Input::PlayEnded(play) => self.on_play_ended(now, play, out),
             Input::AgentRings { leg } => self.on_agent_rings(leg, out),
             Input::AgentPickedUp { leg } => self.on_picked_up(leg, out),
@@ -358,23 +382,27 @@ impl Flow {
                 };
                 self.play(QUESTION, Phrase::AskTicket, out);
             }
-            None => {
-                self.play_entrance(out);
-                self.link(String::new(), out);
-            }
+            None => self.link(now, String::new(), out),
         }
     }
 
-    fn link(&mut self, digits: String, out: &mut Vec<Command>) {
+    fn link(&mut self, now: Instant, digits: String, out: &mut Vec<Command>) {
         let keyed_in = Some(digits).filter(|d| !d.is_empty());
         if let Some(digits) = &keyed_in {
             out.push(Command::Publish(EventKind::KeyedIn {
                 digits: digits.clone(),
             }));
-            self.play_entrance(out);
-        } else if matches!(self.stage, Stage::Asking { .. }) {
-            self.play_entrance(out);
         }
+        if let Some(notice) = self.incident.take() {
+            let greeted = if matches!(self.stage, Stage::Asking { .. }) {
+                Greeted::Already
+            } else {
+                Greeted::NotYet
+            };
+            self.inform(now, Told::new(notice, keyed_in), greeted, out);
+            return;
+        }
+        self.play_entrance(out);
         self.ask_for_ticket(keyed_in, out);
         self.enqueue(self.rules.queue.clone(), out);
     }
@@ -444,6 +472,7 @@ impl Flow {
             // Not in the line yet, or not any more.
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
@@ -507,6 +536,7 @@ impl Flow {
             }
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
             | Stage::Reserved { .. }
@@ -570,6 +600,8 @@ impl Flow {
         self.caller = side;
         if let Stage::Refusing { reason, .. } = self.stage {
             self.speak_reason(reason, out);
+        } else if let Stage::Informing { step, .. } = self.stage {
+            self.on_told_open(step, out);
         } else if matches!(self.stage, Stage::Asking { .. }) {
             self.play(QUESTION, Phrase::AskTicket, out);
         } else if self.stage.is_listening() {
@@ -577,7 +609,11 @@ impl Flow {
         }
     }
 
-    fn on_digit(&mut self, digit: char, out: &mut Vec<Command>) {
+    fn on_digit(&mut self, now: Instant, digit: char, out: &mut Vec<Command>) {
+        if let Stage::Informing { step, .. } = self.stage {
+            self.on_told_digit(now, step, digit, out);
+            return;
+        }
         if matches!(self.stage, Stage::Waiting { .. }) {
             self.on_choice_digit(digit, out);
             return;
@@ -588,7 +624,7 @@ impl Flow {
         match digit {
             '#' => {
                 let digits = std::mem::take(digits);
-                self.link(digits, out);
+                self.link(now, digits, out);
             }
             '*' => digits.clear(),
             other if digits.len() < KEYED_DIGITS_MAX => digits.push(other),
@@ -601,6 +637,8 @@ impl Flow {
             if play == REASON {
                 self.take_way_out(now, reason, out);
             }
+        } else if let Stage::Informing { step, .. } = self.stage {
+            self.on_told_played(now, step, play, out);
         } else if self.stage.is_listening() && (play == GREETING || play == ANNOUNCEMENT) {
             self.play_music(out);
         }
@@ -630,6 +668,7 @@ impl Flow {
 
     /// Every contact has a ticket, however short it was, and its link is told before the last word.
     fn close(&mut self, result: ContactResult, out: &mut Vec<Command>) {
+        self.attach(out);
         if self.ticket == TicketStage::Unasked {
             self.ask_for_ticket(None, out);
         }

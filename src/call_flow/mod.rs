@@ -4,7 +4,8 @@
 //! store and the desk tell about this one call; its commands are what the gateway is to do. All of a
 //! call's decisions are taken here, so each race is a test on a virtual clock.
 //!
-//! The path of a call: *identifying* -> (*asking* for a ticket number) -> *enqueuing* -> *waiting* <->
+//! The path of a call: *identifying* -> (*asking* for a ticket number) -> (*informing* of a major incident,
+//! where it may leave) -> *enqueuing* -> *waiting* <->
 //! *ringing* an agent -> *accepting* the answer -> *talking* -> *over*; with *refusing* when the line will
 //! not take it (then perhaps *transferring* -> *elsewhere*), and *leaving* while the desk is told of its
 //! end. The ticket is asked for beside that: who waits keeps the place by arrival whatever the ticket
@@ -28,6 +29,6 @@ pub use call_back::{CallBackFlow, CallBackPlan};
 pub use course::Course;
 pub use flow::Flow;
 pub use words::{
-    Affinity, AnswerMode, AtClosing, Command, FlowCaller, HeldBy, Input, LineRules, Lines,
-    LinkedTicket, NumberRules, Offer, Phrase, Refusing, Then, WayOut, WaysOut,
+    Affinity, AnswerMode, AtClosing, Command, FlowCaller, HeldBy, IncidentNotice, Input, LineRules,
+    Lines, LinkedTicket, MessageKept, NumberRules, Offer, Phrase, Refusing, Then, WayOut, WaysOut,
 };

@@ -1,6 +1,7 @@
 //! The races of one call, on a virtual clock.
 
 mod call_backs;
+mod incidents;
 mod properties;
 
 use super::*;

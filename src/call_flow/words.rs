@@ -2,7 +2,7 @@
 
 use ringdown_routing::contact::{Needs, Priority};
 use ringdown_routing::event::{ContactResult, EventKind, IdentifiedAs};
-use ringdown_routing::ids::{AgentId, CallerId, OfferToken, QueueId, TicketId};
+use ringdown_routing::ids::{AgentId, CallerId, IncidentId, OfferToken, QueueId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
@@ -154,6 +154,12 @@ pub enum Phrase {
     CallBackOffer,
     /// Asks for the number to call back.
     CallBackNumber,
+    /// A major incident, in the words of the site's own prompt or the built-in ones, and the choice.
+    Incident(Option<Arc<str>>),
+    /// Asks to speak after the tone, and the tone.
+    LeaveMessage,
+    /// The caller is noted for the incident.
+    IncidentNoted,
     /// Why the line does not take the call.
     Reason(Refusing),
 }
@@ -206,6 +212,28 @@ pub struct FlowCaller {
     pub class: Option<u8>,
 }
 
+/// A major incident that a caller is to hear of before the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentNotice {
+    /// Which.
+    pub incident: IncidentId,
+    /// The site's own prompt that tells of it; the built-in one when `None`.
+    pub say: Option<Arc<str>>,
+    /// The longest message that a caller may leave.
+    pub message_max: Duration,
+}
+
+/// What became of a message that a caller left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKept {
+    /// It is on the disk, this long, on its way to the ticket.
+    Whole(Duration),
+    /// Nothing was said.
+    Empty,
+    /// It could not be recorded.
+    Failed,
+}
+
 /// The ticket of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkedTicket {
@@ -246,6 +274,10 @@ pub struct Offer {
 pub enum Input {
     /// The CMS said who it is, or its deadline passed.
     Identified(FlowCaller),
+    /// A major incident holds for the number that was called; told before who it is.
+    IncidentHolds(IncidentNotice),
+    /// The caller's message is recorded, or is not.
+    MessageKept(MessageKept),
     /// The ticket is linked; `None` when the store could not do it in time.
     TicketLinked(Option<LinkedTicket>),
     /// The desk answered the one verb that was on its way.
@@ -341,6 +373,16 @@ pub enum Command {
         /// Digits that the caller keyed in.
         keyed_in: Option<String>,
     },
+    /// Attach the contact to the ticket of the incident that its caller was told of; answered by
+    /// [`Input::TicketLinked`].
+    AttachToIncident {
+        /// Which.
+        incident: IncidentId,
+    },
+    /// Record what the caller says from now on; answered by [`Input::MessageKept`] when that is over.
+    RecordMessage,
+    /// End that recording.
+    EndMessage,
     /// Bring the call into the line; answered like a verb.
     Enqueue {
         /// The queue.

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod drain;
 pub mod emergency;
 pub mod forecast;
+pub mod incident;
 pub mod mail;
 pub mod replay;
 pub mod report;
@@ -51,6 +52,8 @@ enum Command {
     Emergency(emergency::Args),
     /// Forecast the arrivals of the next days, and the staff they take.
     Forecast(forecast::Args),
+    /// Declare the major incident of a service, and end it.
+    Incident(incident::Args),
     /// Take one mail from standard input.
     Mail(mail::Args),
     /// Recompute the statistics from an event log.
@@ -91,6 +94,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
         Command::Forecast(args) => forecast::run(&args),
+        Command::Incident(args) => incident::run(&args),
         Command::Mail(args) => mail::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),

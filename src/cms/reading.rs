@@ -58,6 +58,24 @@ impl Cms {
         Ok(self.people(Which::One, id.as_str()).await?.pop())
     }
 
+    /// The CI with this key, else those with this name, in any case of letters; at most ten.
+    pub async fn cis_named(&self, key: &str) -> Result<Vec<Ci>, DatabaseFault> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT id, kind, name FROM cis WHERE id = $1 \
+             OR (lower(name) = $2 AND NOT EXISTS (SELECT 1 FROM cis WHERE id = $1)) ORDER BY id LIMIT 10",
+        )
+        .bind(key.to_owned())
+        .bind(key.to_lowercase())
+        .fetch_all(self.database.reads())
+        .await?;
+        let ci = |(id, kind, name): (String, String, String)| Ci {
+            id: CiId::new(id),
+            kind,
+            name,
+        };
+        Ok(rows.into_iter().map(ci).collect())
+    }
+
     /// At most fifty people whose name holds this text.
     pub async fn search(&self, text: &str) -> Result<Vec<Caller>, DatabaseFault> {
         let escaped: String = text

@@ -239,7 +239,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 8] = [
+const MIGRATIONS: [(&str, &str); 9] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -257,6 +257,7 @@ const MIGRATIONS: [(&str, &str); 8] = [
     ),
     ("mail", include_str!("migrations/0007_mail.sql")),
     ("outbox", include_str!("migrations/0008_outbox.sql")),
+    ("incidents", include_str!("migrations/0009_incidents.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

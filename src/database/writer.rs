@@ -66,6 +66,8 @@ pub enum Value {
     Text(Option<String>),
     /// A whole number, or NULL.
     Number(Option<i64>),
+    /// Octets.
+    Bytes(Vec<u8>),
 }
 
 impl From<&str> for Value {
@@ -477,6 +479,7 @@ async fn write_batch(
             query = match value {
                 Value::Text(text) => query.bind(text.clone()),
                 Value::Number(number) => query.bind(*number),
+                Value::Bytes(bytes) => query.bind(bytes.clone()),
             };
         }
         query.execute(&mut *transaction).await?;

@@ -77,7 +77,7 @@ pub struct ContactRecord {
     pub ended_by: Option<EndedBy>,
     /// How it ended.
     pub result: Option<ContactResult>,
-    /// Why it was blocked or failed.
+    /// Why it was blocked or failed, or how it left before the line.
     pub reason: Option<String>,
 }
 
@@ -299,6 +299,7 @@ impl Patch {
                 self.state = Some(ContactState::Waiting);
             }
             EventKind::Blocked { reason } => self.reason = Some(reason.clone()),
+            EventKind::Informed { how, .. } => self.reason = Some(how.as_str().to_owned()),
             EventKind::Failed { cause } => self.reason = Some(cause.clone()),
             EventKind::Offered { .. } => {
                 self.agent.clone_from(&event.agent);
@@ -349,6 +350,8 @@ impl Patch {
             | EventKind::AgentStatus { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
             | EventKind::MediaReport { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::OverflowRefused { .. }

@@ -5,6 +5,7 @@ use crate::call_flow::{Course, LinkedTicket};
 use crate::cms::Caller;
 use crate::config::Language;
 use crate::cti::{Claim, Identification};
+use crate::incidents::Incident;
 use crate::trace::{self, Ladder};
 use ringdown_routing::contact::{Channel, Priority};
 use ringdown_routing::event::{ContactResult, EventKind};
@@ -99,6 +100,8 @@ pub(super) struct Call {
     pub(super) arrival: Arrival,
     pub(super) identification: Option<Box<Identification>>,
     pub(super) ticket: Option<LinkedTicket>,
+    /// The major incident that the caller hears of.
+    pub(super) incident: Option<Arc<Incident>>,
     /// Who helped the caller last.
     pub(super) last_agent: LastAgent,
     /// Since when it stands in the line, whatever CMS and desk take: its arrival, or the end of the time
@@ -127,6 +130,7 @@ impl Call {
             arrival,
             identification: None,
             ticket: None,
+            incident: None,
             lines_up_since: at,
             last_agent: LastAgent::NotAsked,
             ladder,

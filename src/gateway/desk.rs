@@ -22,13 +22,14 @@ const TICK: Duration = Duration::from_secs(1);
 /// contact, so no more of these waits than agents.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// Opens and closes queues by their hours, and takes out registrations that have run out.
+/// Opens and closes queues by their hours, looks for major incidents, and takes out registrations that have run out.
 pub(super) async fn keep_hours(house: Arc<House>) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tick.tick().await;
         house.expire_registrations(Instant::now());
         house.openings.keep_up().await;
+        house.incidents.keep_up().await;
     }
 }
 

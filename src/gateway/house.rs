@@ -11,11 +11,14 @@ use crate::call_backs::CallBacks;
 use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
 use crate::config::{CallBackOffer, CallBackRules, Language, LogIn};
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
+use crate::database::DatabaseFault;
 use crate::drain::Drain;
 use crate::event_log::EventLog;
+use crate::incidents::Incidents;
+use crate::incidents::messages::Messages;
 use crate::openings::{ClosedBy, Opening, Openings};
 use crate::roster::Roster;
-use crate::tickets::{Kind, TicketWish, Tickets};
+use crate::tickets::{Kind, Linked, TicketWish, Tickets};
 use crate::trace::{Ladder, TraceSender};
 use rand::Rng;
 use ringdown_routing::agent::Status;
@@ -43,6 +46,8 @@ pub(super) struct House {
     pub(super) door: Door,
     pub(super) acd: Acd,
     pub(super) openings: Arc<Openings>,
+    pub(super) incidents: Arc<Incidents>,
+    pub(super) messages: Messages,
     pub(super) media: MediaEngine,
     pub(super) identifier: Identifier,
     pub(super) normaliser: Normaliser,
@@ -110,7 +115,15 @@ impl House {
 
     /// Tells a fact about a contact.
     pub(super) fn publish(&self, contact: ContactId, kind: EventKind) {
-        let draft = EventDraft::of_contact(self.now(), contact, kind);
+        self.publish_in(None, contact, kind);
+    }
+
+    /// Tells a fact about a contact, and the queue it concerns.
+    pub(super) fn publish_in(&self, queue: Option<QueueId>, contact: ContactId, kind: EventKind) {
+        let draft = EventDraft {
+            queue,
+            ..EventDraft::of_contact(self.now(), contact, kind)
+        };
         if let Err(fault) = self.acd.publish(draft) {
             tracing::warn!(%contact, %fault, "an event of a call was not kept");
         }
@@ -216,7 +229,16 @@ impl House {
         keyed_in: Option<String>,
     ) {
         let wish = self.ticket_wish(contact, call, keyed_in);
-        let linking = self.tickets.open(wish);
+        self.tell_ticket(sender, contact, self.tickets.open(wish));
+    }
+
+    /// Tells the shard of the ticket when it is committed, or that it was not in time.
+    pub(super) fn tell_ticket(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        linking: impl Future<Output = Result<Linked, DatabaseFault>> + Send + 'static,
+    ) {
         let sender = sender.clone();
         tokio::spawn(async move {
             let linked = tokio::time::timeout(TICKET_DEADLINE, linking).await;
@@ -288,7 +310,12 @@ impl House {
         })
     }
 
-    fn ticket_wish(&self, contact: ContactId, call: &Call, keyed_in: Option<String>) -> TicketWish {
+    pub(super) fn ticket_wish(
+        &self,
+        contact: ContactId,
+        call: &Call,
+        keyed_in: Option<String>,
+    ) -> TicketWish {
         let known = call.known();
         let name = known.map_or(call.arrival.claim.shown.as_str(), |caller| {
             caller.name.as_str()
@@ -447,6 +474,7 @@ impl House {
             ContactResult::Answered
             | ContactResult::Failed
             | ContactResult::Blocked
+            | ContactResult::Informed
             | ContactResult::Abandoned
             | ContactResult::FlowedOut
             | ContactResult::CallBack => {}

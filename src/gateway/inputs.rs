@@ -2,7 +2,7 @@
 
 use crate::acd::StoreLost;
 use crate::call_backs::CallBack;
-use crate::call_flow::LinkedTicket;
+use crate::call_flow::{LinkedTicket, MessageKept};
 use crate::cti::Identification;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::{AgentId, ContactId};
@@ -69,6 +69,13 @@ pub(super) enum ShardInput {
         contact: ContactId,
         /// Whether it was.
         is_noted: bool,
+    },
+    /// The message that a caller left is recorded, or is not.
+    MessageKept {
+        /// The call.
+        contact: ContactId,
+        /// What became of it.
+        kept: MessageKept,
     },
     /// An agent is reserved for a call-back, and this gateway rings.
     CallBack {

@@ -12,6 +12,7 @@
 //! | `door` | who may come in, and where phones are |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
 //! | `call_backs` | callers who are called back |
+//! | `incidents` | callers who hear of a major incident, and their messages |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
 //! | `gauges` | what the operations pages ask |
 
@@ -22,6 +23,7 @@ mod dialling;
 mod door;
 mod gauges;
 mod house;
+mod incidents;
 mod inputs;
 mod ladder;
 mod rules;

@@ -12,10 +12,11 @@ use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
 use crate::call_backs::CallBack;
 use crate::call_flow::{
-    self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, Input, LinkedTicket,
-    Offer, Phrase,
+    self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, IncidentNotice, Input,
+    LinkedTicket, MessageKept, Offer, Phrase,
 };
 use crate::cti::Identification;
+use crate::incidents::messages;
 use crate::trace::{self, Ladder};
 use bytes::Bytes;
 use ringdown_routing::contact::Priority;
@@ -198,6 +199,9 @@ impl Shard {
                     Input::CallBackRefused
                 };
                 self.inputs.push_back((contact, input));
+            }
+            ShardInput::MessageKept { contact, kept } => {
+                self.inputs.push_back((contact, Input::MessageKept(kept)));
             }
             ShardInput::CallBack { call_back, event } => self.on_call_back(now, *call_back, &event),
             ShardInput::Shutdown => {
@@ -470,6 +474,14 @@ impl Shard {
             class: identification.caller().and_then(|caller| caller.class),
         };
         call.identification = Some(identification);
+        if call.incident.is_none()
+            && let Some(incident) = self.house.incident_of(call)
+        {
+            let notice = IncidentNotice::from(&*incident);
+            call.incident = Some(incident);
+            self.inputs
+                .push_back((contact, Input::IncidentHolds(notice)));
+        }
         self.inputs.push_back((contact, Input::Identified(who)));
     }
 
@@ -558,6 +570,23 @@ impl Shard {
                 self.house
                     .link_ticket(&self.sender, contact, call, keyed_in);
             }
+            Command::AttachToIncident { .. } => {
+                self.house.attach_to_incident(&self.sender, contact, call);
+            }
+            Command::RecordMessage => {
+                let leg = call.caller_leg;
+                match self.house.record_message(&self.sender, contact, call) {
+                    Some(tap) => self.command(now, CallCommand::Tap { leg, tap }),
+                    None => {
+                        let failed = Input::MessageKept(MessageKept::Failed);
+                        self.inputs.push_back((contact, failed));
+                    }
+                }
+            }
+            Command::EndMessage => {
+                let (leg, tap) = (call.caller_leg, messages::TAP);
+                self.command(now, CallCommand::StopTap { leg, tap });
+            }
             Command::Enqueue { queue, priority } => {
                 let line = self.house.line_of(queue);
                 self.inputs
@@ -583,7 +612,12 @@ impl Shard {
                 }
             }
             Command::Change(verb) => self.change(contact, verb),
-            Command::Publish(kind) => self.house.publish(contact, kind),
+            Command::Publish(kind) => {
+                // Who leaves before the line counts where they wanted to stand.
+                let is_informed = matches!(kind, EventKind::Informed { .. });
+                let queue = is_informed.then(|| call.flow.line().clone());
+                self.house.publish_in(queue, contact, kind);
+            }
             Command::RingAgent {
                 leg,
                 agent,

@@ -9,7 +9,8 @@ use ringdown_routing::estimate::Pace;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
 use ringdown_voice::media::prompts::{Folders, Prompt, PromptLibrary};
-use ringdown_voice::media::{Clips, Repeat};
+use ringdown_voice::media::tone::{self, Region, Tone};
+use ringdown_voice::media::{Clip, Clips, Repeat};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use std::time::Duration;
 pub(super) struct Speech {
     library: PromptLibrary,
     site: Arc<SitePrompts>,
+    /// After it callers speak their message.
+    tone: Arc<Clip>,
     pace: Mutex<Pace>,
 }
 
@@ -43,6 +46,7 @@ impl Speech {
         Self {
             library,
             site,
+            tone: Arc::new(tone::make(Tone::Speak, Region::default())),
             pace: Mutex::default(),
         }
     }
@@ -60,6 +64,23 @@ impl Speech {
             Phrase::AgentLost => self.say(language, &[Prompt::AgentLostPleaseWait]),
             Phrase::CallBackOffer => self.say(language, &[Prompt::CallbackOffer]),
             Phrase::CallBackNumber => self.say(language, &[Prompt::CallbackNumber]),
+            Phrase::Incident(None) => {
+                let message = [&[Prompt::IncidentMessage], INCIDENT_CHOICE].concat();
+                self.say(language, &message)
+            }
+            Phrase::Incident(Some(name)) => {
+                let (choice, once) = self.say(language, INCIDENT_CHOICE);
+                let message = self.named(language, name);
+                (message.iter().chain(&*choice).cloned().collect(), once)
+            }
+            Phrase::LeaveMessage => {
+                let (asks, once) = self.say(language, &[Prompt::LeaveMessage]);
+                let tone = std::iter::once(&self.tone);
+                (asks.iter().chain(tone).cloned().collect(), once)
+            }
+            Phrase::IncidentNoted => {
+                self.say(language, &[Prompt::IncidentNoted, Prompt::ThankYouGoodbye])
+            }
             Phrase::Reason(reason) => self.say(language, reason_prompts(*reason)),
         }
     }
@@ -111,11 +132,26 @@ impl Speech {
         }
     }
 
+    /// What an article says that is a caller's message.
+    pub(super) fn message_title(&self, language: &Language) -> &'static str {
+        match language.primary() {
+            "zh" => "來電者的留言",
+            _ => "Message left by the caller",
+        }
+    }
+
     fn say(&self, language: &Language, prompts: &[Prompt]) -> (Clips, Repeat) {
         let voice = self.library.language(language.as_str());
         (self.library.phrase(voice, prompts), Repeat::Once)
     }
 }
+
+/// What a caller may do who has heard of an incident.
+const INCIDENT_CHOICE: &[Prompt] = &[
+    Prompt::IncidentJoin,
+    Prompt::IncidentLeave,
+    Prompt::IncidentStay,
+];
 
 /// The names of the site's own prompts and pieces in the configuration.
 fn named(config: &Config) -> impl Iterator<Item = &str> {

@@ -14,6 +14,8 @@ use crate::cti::{Identifier, Normaliser, Reidentified};
 use crate::database::Database;
 use crate::drain::Drain;
 use crate::event_log::EventLog;
+use crate::incidents::Incidents;
+use crate::incidents::messages::Messages;
 use crate::mail::Intake;
 use crate::mail::door::MailDoor;
 use crate::mail::postman::Postman;
@@ -163,6 +165,7 @@ impl Gateway {
             shard.tell(ShardInput::Shutdown).await;
         }
         while self.shard_tasks.join_next().await.is_some() {}
+        self.house.messages.look().await;
         self.stop.send_replace(true);
         self.shell.close().await;
         if let Err(fault) = self.log.flush().await {
@@ -220,6 +223,8 @@ async fn furnish(
     let acd = open_desk(config, node.clone(), stores).await?;
     let openings = Openings::start(Arc::clone(config), acd.clone(), stores.database.clone());
     let openings = openings.await.context("the queues cannot be opened")?;
+    let incidents = Incidents::start(Arc::clone(config), stores.database.clone()).await;
+    let incidents = incidents.context("the major incidents cannot be read")?;
     let calls = Arc::new(AtomicUsize::new(0));
     let lines = rules::lines(config);
     let queues = || config.queues.iter();
@@ -228,6 +233,8 @@ async fn furnish(
         door: rules::door(config),
         acd,
         openings: Arc::new(openings),
+        incidents: Arc::new(incidents),
+        messages: Messages::new(config, stores.database.clone()),
         media,
         identifier: stores.identifier.clone(),
         normaliser: Normaliser::new(config.site.region),
@@ -299,6 +306,7 @@ async fn bring_to_desk(
     ));
     tasks.spawn(desk::keep_hours(Arc::clone(house)));
     tasks.spawn(call_backs::keep(Arc::clone(house)));
+    tasks.spawn(house.messages.clone().keep());
     tasks.spawn(desk::tell_openings(Arc::clone(house), shards.to_vec()));
 }
 
@@ -321,6 +329,7 @@ async fn open_api(
         cms: Cms::new(stores.database.clone()),
         observers: Arc::clone(observers),
         openings: Arc::clone(&house.openings),
+        incidents: Arc::clone(&house.incidents),
         prompts: Arc::clone(&stores.prompts),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
         call_backs: house.call_backs.clone(),

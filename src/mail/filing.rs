@@ -86,7 +86,7 @@ impl Blob {
 }
 
 /// SHA-256 in hexadecimal.
-pub(super) fn sha256_of(octets: &[u8]) -> String {
+pub(crate) fn sha256_of(octets: &[u8]) -> String {
     let mut text = String::with_capacity(64);
     for octet in Sha256::digest(octets) {
         // Writing to a text cannot fail.

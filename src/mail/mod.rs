@@ -38,5 +38,6 @@ mod tests;
 pub(crate) mod usher;
 
 pub use filing::Filed;
-pub(crate) use filing::{MailToFile, file};
+pub(crate) use filing::{MailToFile, file, sha256_of};
 pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation};
+pub(crate) use rows::PIECE_BYTES;

@@ -258,7 +258,7 @@ pub(super) fn text_of(rows: &impl Serialize) -> Result<String, DatabaseFault> {
 }
 
 /// Octets of one piece of a blob.
-const PIECE_BYTES: usize = 1_024 * 1_024;
+pub(crate) const PIECE_BYTES: usize = 1_024 * 1_024;
 
 const TOUCH_TICKETS: &str = "\
 UPDATE tickets SET status = COALESCE(x.status, tickets.status), changed_at = x.at FROM (

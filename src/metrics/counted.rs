@@ -116,6 +116,9 @@ impl Counted {
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::AgentReachable { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::KeyedIn { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }
@@ -227,6 +230,7 @@ fn ended(result: ContactResult) -> &'static str {
         ContactResult::FlowedOut => "flowed_out",
         ContactResult::CallBack => "call_back",
         ContactResult::Blocked => "blocked",
+        ContactResult::Informed => "informed",
         ContactResult::Failed => "failed",
     }
 }

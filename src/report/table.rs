@@ -149,10 +149,10 @@ fn print_definitions(words: &Words, out: &mut impl Write) -> io::Result<()> {
 /// Rows in which nobody came would only hide the others.
 fn has_happened(row: &Row) -> bool {
     let counts = row.tally.counts;
-    counts.offered + counts.blocked + counts.failed + counts.left_before_queue > 0
+    counts.offered + counts.blocked + counts.informed + counts.failed + counts.left_before_queue > 0
 }
 
-const COLUMNS: [Column; 15] = [
+const COLUMNS: [Column; 16] = [
     Column::Offered,
     Column::Answered,
     Column::Abandoned,
@@ -161,6 +161,7 @@ const COLUMNS: [Column; 15] = [
     Column::Callbacks,
     Column::Waiting,
     Column::Blocked,
+    Column::Informed,
     Column::Failed,
     Column::Asa,
     Column::AnswerWaitP90,
@@ -190,6 +191,7 @@ fn cell(column: Column, figures: &Figures, spread: &Spread) -> String {
         Column::Callbacks => counts.callbacks.to_string(),
         Column::Waiting => counts.waiting.to_string(),
         Column::Blocked => counts.blocked.to_string(),
+        Column::Informed => counts.informed.to_string(),
         Column::Failed => counts.failed.to_string(),
         Column::Asa => seconds(figures.asa_s),
         Column::AnswerWaitP90 => seconds(spread.answer_wait_s.p90),

@@ -57,6 +57,7 @@ fn the_table_says_what_happened_and_how_it_is_defined() {
             "1",
             "0",
             "0",
+            "0",
             "12.0",
             "12.0",
             "100.0",

@@ -22,6 +22,8 @@ pub enum Column {
     Waiting,
     /// Refused before the queue.
     Blocked,
+    /// Told of a major incident, and gone.
+    Informed,
     /// Lost by signalling or media.
     Failed,
     /// Average speed of answer.
@@ -124,6 +126,7 @@ static ENGLISH: Words = Words {
         Column::Callbacks => "call-backs",
         Column::Waiting => "waiting",
         Column::Blocked => "blocked",
+        Column::Informed => "informed",
         Column::Failed => "failed",
         Column::Asa => "ASA s",
         Column::AnswerWaitP90 => "p90 s",
@@ -177,6 +180,7 @@ static CHINESE: Words = Words {
         Column::Callbacks => "回撥",
         Column::Waiting => "等候中",
         Column::Blocked => "阻擋",
+        Column::Informed => "已告知",
         Column::Failed => "失敗",
         Column::Asa => "平均應答 秒",
         Column::AnswerWaitP90 => "九成應答 秒",
@@ -202,6 +206,7 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
         "blocked" => "進入佇列前被拒：線路或上限已滿、未開放；不計入 O",
         "failed" => "信令或媒體失敗而無結果；不計入 O",
         "left_before_queue" => "在問候語或選單中離開；不計入 O",
+        "informed" => "聽取重大事故說明後離開，已登記於該事故；不計入 O",
         "in_progress" => "已接聽而未結束；計入 A",
         "asa_s" => "（接聽 - 首次入列）總和 / A，含響鈴與重新入列",
         "aht_s" => "（通話 + 保留 + 後續處理）/ A；通話不含保留",

@@ -250,6 +250,9 @@ fn words_of(facts: &CallFacts) -> String {
         Some(ContactResult::Abandoned) => "Caller left before an agent answered".to_owned(),
         Some(ContactResult::FlowedOut) => "Call left the queue unanswered".to_owned(),
         Some(ContactResult::CallBack) => "Caller asked to be called back".to_owned(),
+        Some(ContactResult::Informed) => {
+            "Caller heard of the incident and left before the queue".to_owned()
+        }
         Some(ContactResult::Blocked) => "Call was refused before the queue".to_owned(),
         Some(ContactResult::Failed) => "Call failed".to_owned(),
     };

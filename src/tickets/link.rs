@@ -75,7 +75,8 @@ impl Linked {
             | Rule::Reference
             | Rule::SignedAddress
             | Rule::SubjectNumber
-            | Rule::SignedMarker => false,
+            | Rule::SignedMarker
+            | Rule::Incident => false,
         }
     }
 }
@@ -97,6 +98,8 @@ pub enum Rule {
     SubjectNumber,
     /// The mail's text holds the marker that was signed for the ticket.
     SignedMarker,
+    /// The caller heard of a major incident and left before the line, noted for it.
+    Incident,
     /// Nothing else held.
     New,
 }
@@ -111,6 +114,7 @@ impl Rule {
             Self::SignedAddress => "signed_address",
             Self::SubjectNumber => "subject_number",
             Self::SignedMarker => "signed_marker",
+            Self::Incident => "incident",
             Self::New => "new",
         }
     }
@@ -123,6 +127,7 @@ impl Rule {
             "signed_address" => Self::SignedAddress,
             "subject_number" => Self::SubjectNumber,
             "signed_marker" => Self::SignedMarker,
+            "incident" => Self::Incident,
             _ => Self::New,
         }
     }
@@ -179,7 +184,7 @@ pub(crate) async fn link(
 }
 
 /// Brings callers who were recognised late to the tickets that were opened without one; part of the
-/// writer's transaction.
+/// writer's transaction. The ticket of a major incident is nobody's.
 pub(crate) async fn name_callers(
     engine: Engine,
     connection: &mut AnyConnection,
@@ -396,7 +401,7 @@ FROM {rows}";
 const NAME_CALLERS: &str = "\
 UPDATE tickets SET caller = x.caller, organisation = x.organisation FROM (
     SELECT l.ticket AS ticket, r.value->>'caller' AS caller, p.organisation AS organisation
-    FROM {rows} JOIN ticket_contacts l ON l.contact = r.value->>'contact'
+    FROM {rows} JOIN ticket_contacts l ON l.contact = r.value->>'contact' AND l.rule <> 'incident'
     LEFT JOIN people p ON p.id = r.value->>'caller'
 ) x WHERE tickets.id = x.ticket AND tickets.caller IS NULL";
 

@@ -184,6 +184,30 @@ impl Tickets {
         async move { answer.await.unwrap_or(Err(DatabaseFault::Backlog)) }
     }
 
+    /// Opens the ticket of a major incident, graded as one; `wish.contact` is the key that makes asking
+    /// twice harmless, and names no contact.
+    pub fn open_for_incident(
+        &self,
+        wish: TicketWish,
+    ) -> impl Future<Output = Result<Linked, DatabaseFault>> + Send + 'static {
+        let mut open = self.resolve(wish, Opened::ByHand);
+        self.grade(&mut open, Some(Grade(1)), Some(Grade(1)));
+        let answer = self.database.writer().link(open);
+        async move { answer.await.unwrap_or(Err(DatabaseFault::Backlog)) }
+    }
+
+    /// Attaches a contact to the ticket of a major incident, like [`Tickets::open`].
+    pub fn attach_to_incident(
+        &self,
+        wish: TicketWish,
+        ticket: TicketId,
+    ) -> impl Future<Output = Result<Linked, DatabaseFault>> + Send + 'static {
+        let mut open = self.resolve(wish, Opened::ForContact);
+        open.attach_to(ticket, Rule::Incident);
+        let answer = self.database.writer().link(open);
+        async move { answer.await.unwrap_or(Err(DatabaseFault::Backlog)) }
+    }
+
     /// Changes a ticket, and its priority with impact and urgency; `None` when there is no such ticket.
     pub async fn change(
         &self,

@@ -144,6 +144,9 @@ impl<'a> Narrator<'a> {
             | EventKind::Intervened { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }

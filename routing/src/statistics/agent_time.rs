@@ -362,6 +362,9 @@ impl Act {
             | EventKind::Failed { .. }
             | EventKind::Rang { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }

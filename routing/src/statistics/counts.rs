@@ -33,6 +33,9 @@ pub struct Counts {
     pub failed: u64,
     /// Left before the queue (during the greeting or menu). Outside O.
     pub left_before_queue: u64,
+    /// Heard of a major incident and left before the queue, noted for it. Outside O.
+    #[serde(default)]
+    pub informed: u64,
     /// Of A, those whose conversation goes on.
     pub in_progress: u64,
     /// Sum over A of the wait, in milliseconds.
@@ -78,6 +81,7 @@ impl AddAssign for Counts {
         self.blocked += rhs.blocked;
         self.failed += rhs.failed;
         self.left_before_queue += rhs.left_before_queue;
+        self.informed += rhs.informed;
         self.in_progress += rhs.in_progress;
         self.answer_wait_ms = self.answer_wait_ms.saturating_add(rhs.answer_wait_ms);
         self.abandon_wait_ms = self.abandon_wait_ms.saturating_add(rhs.abandon_wait_ms);

@@ -160,6 +160,10 @@ pub const DEFINITIONS: &[Definition] = &[
         "left_before_queue",
         "left during greeting or menu; outside O",
     ),
+    define(
+        "informed",
+        "heard of a major incident and left before the queue, noted for it; outside O",
+    ),
     define("in_progress", "answered and not ended yet; part of A"),
     define(
         "asa_s",

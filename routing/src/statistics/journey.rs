@@ -287,6 +287,7 @@ impl Journey {
                 | ContactResult::FlowedOut
                 | ContactResult::CallBack
                 | ContactResult::Blocked
+                | ContactResult::Informed
                 | ContactResult::Failed => true,
             }
     }
@@ -433,7 +434,7 @@ impl Journey {
                 visit.outcome = Outcome::Abandoned { wait_ms };
                 visit.counts(thresholds, as_of)
             }
-            (Outcome::Waits, ContactResult::FlowedOut) => {
+            (Outcome::Waits, ContactResult::FlowedOut | ContactResult::Informed) => {
                 visit.outcome = Outcome::FlowedOut;
                 visit.counts(thresholds, as_of)
             }
@@ -466,6 +467,10 @@ impl Journey {
         let counts = match result {
             Some(ContactResult::Blocked) => Counts { blocked: 1, ..none },
             Some(ContactResult::Failed) => Counts { failed: 1, ..none },
+            Some(ContactResult::Informed) => Counts {
+                informed: 1,
+                ..none
+            },
             Some(_) if self.has_failed => Counts { failed: 1, ..none },
             Some(
                 ContactResult::Answered

@@ -284,6 +284,12 @@ impl Statistics {
                     .get_or_insert(queue);
                 return;
             }
+            EventKind::Informed { .. } => {
+                let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
+                let journey = self.touch(contact, event.at);
+                journey.meant_for = journey.meant_for.or(queue);
+                return;
+            }
             EventKind::Failed { .. } => {
                 self.touch(contact, event.at).has_failed = true;
                 return;
@@ -359,6 +365,8 @@ impl Statistics {
             | EventKind::AgentStatus { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
             | EventKind::MediaReport { .. }
             | EventKind::QueueChanged { .. }
             | EventKind::AgentChanged { .. }

@@ -129,6 +129,9 @@ impl View {
             | EventKind::Held
             | EventKind::Resumed
             | EventKind::KeyedIn { .. }
+            | EventKind::IncidentTold { .. }
+            | EventKind::MessageLeft { .. }
+            | EventKind::Informed { .. }
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::NodeLost { .. }

@@ -217,6 +217,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         }),
     });
     let openings = Openings::start(Arc::clone(&config), acd.clone(), database.clone()).await;
+    let incidents = Incidents::start(Arc::clone(&config), database.clone()).await;
     ApiState::new(ApiParts {
         tokens: Tokens::new(tokens),
         acd,
@@ -228,6 +229,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         cms: Cms::new(database.clone()),
         observers,
         openings: Arc::new(openings.unwrap()),
+        incidents: Arc::new(incidents.unwrap()),
         prompts: Arc::new(SitePrompts::new(&config)),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
         call_backs: CallBacks::new(database.clone()),

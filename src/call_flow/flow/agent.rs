@@ -18,6 +18,7 @@ impl Flow {
             // The verb on its way (Abandon, Complete) settles an offer that crossed it.
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Reserved { .. }
             | Stage::Ringing { .. }
             | Stage::Talking { .. }
@@ -84,6 +85,7 @@ impl Flow {
             // An offer that still waits for its turn finds no phone then; who has picked up is there.
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Enqueuing
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
@@ -134,6 +136,7 @@ impl Flow {
             Stage::Ringing { .. }
             | Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Reserved { .. }
             | Stage::Enqueuing
             | Stage::Waiting { .. }
@@ -227,6 +230,7 @@ impl Flow {
             | Stage::Ringing { .. }
             | Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Reserved { .. }
             | Stage::Enqueuing
             | Stage::Waiting { .. }

@@ -19,6 +19,7 @@ impl Flow {
             // The verb on its way is answered in the light of it.
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Enqueuing
             | Stage::TakingCallBack
             | Stage::Accepting { .. }
@@ -75,6 +76,7 @@ impl Flow {
             | Stage::TakingBack => self.closing = Some(Refusing::Dropped),
             Stage::Identifying
             | Stage::Asking { .. }
+            | Stage::Informing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }

@@ -105,6 +105,10 @@ impl Flow {
         self.caller = CallerSide::Gone;
         match &self.stage {
             Stage::Identifying | Stage::Asking { .. } => self.end_before_line(how, out),
+            Stage::Informing { step, .. } => {
+                let step = *step;
+                self.on_told_left(now, step, how, out);
+            }
             Stage::Waiting { .. } | Stage::Reserved { .. } => self.abandon(out),
             Stage::Ringing { leg, .. } => {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
@@ -200,6 +204,10 @@ impl Flow {
                     cause: "shutdown".to_owned(),
                 }));
                 self.close(ContactResult::Failed, out);
+            }
+            Stage::Informing { step, .. } => {
+                let step = *step;
+                self.on_told_shutdown(now, step, out);
             }
             Stage::Waiting { .. } | Stage::Reserved { .. } => {
                 self.reject_or_hang_up(out);

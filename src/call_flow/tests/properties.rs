@@ -19,6 +19,12 @@ fn any_input() -> impl Strategy<Value = Input> {
     ];
     prop_oneof![
         Just(Input::Identified(known())),
+        Just(Input::IncidentHolds(incidents::notice())),
+        Just(Input::MessageKept(MessageKept::Whole(Duration::from_secs(
+            1
+        )))),
+        Just(Input::MessageKept(MessageKept::Empty)),
+        Just(Input::MessageKept(MessageKept::Failed)),
         Just(Input::TicketLinked(Some(ticket()))),
         Just(Input::Verb(Answer::Done)),
         Just(Input::Verb(Answer::Refused {
@@ -40,7 +46,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::MayCallBack),
         Just(Input::CallBackNoted),
         Just(Input::CallBackRefused),
-        Just(Input::CallerDigit('1')),
+        prop::sample::select(vec!['1', '2', '3']).prop_map(Input::CallerDigit),
         Just(Input::AgentGone {
             agent: AgentId::new("anna")
         }),
@@ -48,7 +54,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::CallerAnswered),
         end.clone().prop_map(Input::CallerEnded),
         Just(Input::CallerDigit('#')),
-        (1_u64..6).prop_map(|id| Input::PlayEnded(PlayId(id))),
+        (1_u64..9).prop_map(|id| Input::PlayEnded(PlayId(id))),
         leg.clone().prop_map(|leg| Input::AgentRings { leg }),
         leg.clone().prop_map(|leg| Input::AgentPickedUp { leg }),
         (leg.clone(), why).prop_map(|(leg, why)| Input::AgentRefused { leg, why }),
@@ -97,6 +103,8 @@ proptest! {
             let said = call.tell(Input::Verb(Answer::Done));
             on_its_way += said.iter().filter(|c| asks_desk(c)).count();
         }
+        // A recording ends with its leg.
+        call.tell(Input::MessageKept(MessageKept::Empty));
         call.tell(Input::TicketLinked(None));
         prop_assert!(call.flow.is_over(), "{:?}", call.flow);
         let closings = call.said.iter().filter(|c| matches!(c, Command::Close(_))).count();

@@ -29,6 +29,8 @@ pub struct HttpAnswer {
     pub head: String,
     /// The body.
     pub body: String,
+    /// The body as it came; with its chunks, when it came in some.
+    pub octets: Vec<u8>,
 }
 
 impl HttpAnswer {
@@ -93,6 +95,8 @@ impl Client {
         )?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
+        let end_of_head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let octets = end_of_head.map_or(&[][..], |at| &bytes[at + 4..]);
         let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head
@@ -106,6 +110,7 @@ impl Client {
         Ok(HttpAnswer {
             status,
             head: head.to_owned(),
+            octets: octets.to_owned(),
             body: if is_chunked {
                 unchunk(body)
             } else {
