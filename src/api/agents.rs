@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// Most letters of a reason.
 const REASON_LETTERS_MAX: usize = 100;
 
+/// The warning of an agent who is longer not ready than their reason allows.
+const NOT_READY_TOO_LONG: &str = "not_ready_too_long";
+
 /// The reason of an agent who gave none.
 const REASON_USUAL: &str = "other";
 
@@ -33,6 +36,10 @@ pub(super) struct AgentNow {
     #[serde(flatten)]
     status: Status,
     next_status: Option<Status>,
+    /// Since when they have that status, as far as it is known.
+    status_since_at: Option<Timestamp>,
+    /// What a supervisor should look at.
+    warning: Option<&'static str>,
     state: &'static str,
     /// The oldest of the contacts.
     contact: Option<ContactId>,
@@ -51,6 +58,8 @@ impl From<&Agent> for AgentNow {
             skills: agent.profile.skills.clone(),
             status: agent.status.clone(),
             next_status: agent.next_status.clone(),
+            status_since_at: None,
+            warning: None,
             state: match agent.state() {
                 AgentState::Idle => "idle",
                 AgentState::Ringing => "ringing",
@@ -62,6 +71,23 @@ impl From<&Agent> for AgentNow {
             is_reachable: agent.is_reachable,
             idle_since_at: agent.idle_since,
         }
+    }
+}
+
+impl AgentNow {
+    /// The same with what the clock says.
+    fn timed(mut self, state: &ApiState) -> Self {
+        self.status_since_at = state.parts.observers.statuses.since(&self.id);
+        if let (Status::NotReady(reason), Some(since)) = (&self.status, self.status_since_at) {
+            let waited = state.now().since(since).as_secs();
+            let reasons = state.parts.not_ready_reasons.iter();
+            let mut limits = reasons
+                .filter(|it| it.id == *reason)
+                .filter_map(|it| it.max_s);
+            let is_over = limits.any(|max_s| waited > u64::from(max_s));
+            self.warning = is_over.then_some(NOT_READY_TOO_LONG);
+        }
+        self
     }
 }
 
@@ -98,12 +124,37 @@ pub(super) async fn list(
             .map(AgentNow::from)
             .collect()
     });
+    let agents: Vec<AgentNow> = agents.into_iter().map(|it| it.timed(&state)).collect();
     let next = agents
         .last()
         .filter(|_| agents.len() == limit)
         .map(|agent| agent.id.to_string());
     let items = agents.iter().map(json::record).collect::<Result<_, _>>()?;
     Ok(json::page(items, next))
+}
+
+/// Lists why agents may take no contacts; empty when they may write what they like.
+pub(super) async fn not_ready_reasons(State(state): State<ApiState>) -> Result<Response, Problem> {
+    let reasons = state.parts.not_ready_reasons.iter();
+    let items = reasons.map(json::record).collect::<Result<_, _>>()?;
+    Ok(json::page(items, None))
+}
+
+/// Where reasons are configured, an agent has one of them.
+fn must_be_known(state: &ApiState, status: &Status) -> Result<(), Problem> {
+    let reasons = &state.parts.not_ready_reasons;
+    match status {
+        Status::NotReady(reason)
+            if !reasons.is_empty() && !reasons.iter().any(|known| known.id == *reason) =>
+        {
+            let known: Vec<&str> = reasons.iter().map(|reason| reason.id.as_str()).collect();
+            Err(Problem::Unprocessable(format!(
+                "no reason `{reason}`: it is one of {}",
+                known.join(", ")
+            )))
+        }
+        Status::NotReady(_) | Status::Available | Status::LoggedOff => Ok(()),
+    }
 }
 
 /// What `POST /agents/{id}/status` takes.
@@ -131,6 +182,7 @@ pub(super) async fn set_status(
     Body(wish): Body<NewStatus>,
 ) -> Result<Response, Problem> {
     let (agent, status) = (AgentId::new(id), wish.checked()?);
+    must_be_known(&state, &status)?;
     let verb = Verb::AgentStatus {
         agent: agent.clone(),
         status: status.clone(),

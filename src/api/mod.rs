@@ -38,6 +38,7 @@ pub mod serve;
 mod simulations;
 mod staffing;
 mod statistics;
+mod status_times;
 mod tickets;
 mod waiting;
 
@@ -50,7 +51,7 @@ pub use problem::Problem;
 use crate::acd::Acd;
 use crate::call_backs::CallBacks;
 use crate::cms::Cms;
-use crate::config::{CallBackRules, Language, Zone};
+use crate::config::{CallBackRules, Language, NotReadyReason, Zone};
 use crate::cti::{Identifier, Normaliser};
 use crate::database::Database;
 use crate::drain::Drain;
@@ -128,6 +129,8 @@ pub struct ApiParts {
     pub prompts: Arc<SitePrompts>,
     /// What agents can do.
     pub skills: BTreeSet<SkillId>,
+    /// Why agents may take no contacts; anything when there are none.
+    pub not_ready_reasons: Vec<NotReadyReason>,
     /// Callers who are called back.
     pub call_backs: CallBacks,
     /// How callers are called back, of every queue.
@@ -220,6 +223,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/agents/{id}", patch(control::change_agent)),
         ("/agents/{id}/wrap_up", post(control::wrap_up)),
         ("/agents/{id}/status", post(agents::set_status)),
+        ("/not_ready_reasons", get(agents::not_ready_reasons)),
         ("/node", get(node::show)),
         ("/node/drain", post(node::drain).delete(node::undo)),
         ("/statistics", get(statistics::statistics)),

@@ -1,6 +1,7 @@
 //! Who is shown every event of the desk: counters, running statistics, listeners.
 
 use super::feed::Feed;
+use super::status_times::StatusTimes;
 use crate::acd::{Acd, Notice, Subscription};
 use crate::event_log::{EventLog, EventsQuery};
 use crate::metrics::Metrics;
@@ -34,6 +35,8 @@ pub struct Observers {
     pub running: Running,
     /// The newest events.
     pub feed: Feed,
+    /// Since when agents have their status.
+    pub statuses: StatusTimes,
 }
 
 impl Observers {
@@ -43,6 +46,7 @@ impl Observers {
             metrics: Metrics::default(),
             running: Running::new(rules),
             feed: Feed::default(),
+            statuses: StatusTimes::default(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Observers {
     fn show(&self, event: &Event) {
         self.metrics.record(event);
         self.feed.record(event);
+        self.statuses.record(event);
     }
 
     /// Follows the desk from now on: first what the log has of the last two days (for the statistics
@@ -83,6 +88,7 @@ impl Observers {
             let beside = log.written_beside().await.unwrap_or_default();
             let mut from_log = BTreeSet::new();
             let taken = |event: &Event| {
+                self.statuses.record(event);
                 if event.at >= now - GAP_MARGIN {
                     from_log.insert(event.id.clone());
                 }

@@ -45,6 +45,7 @@ pub(super) async fn statistics(
         Some(report) => report,
         None => read(&state, period, scope).await?,
     };
+    let report = report.with_reasons(&state.parts.not_ready_reasons);
     Ok(Json(JsonReport::of(&report)).into_response())
 }
 

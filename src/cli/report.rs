@@ -106,6 +106,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
     }
+    let report = report.with_reasons(&config.not_ready_reasons);
     report.print(args.format, Words::of(language), &mut stdout)?;
     Ok(Outcome::Good)
 }

@@ -52,6 +52,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
             );
         }
     }
+    check_not_ready_reasons(config, source);
     check_calendars(config, source);
     check_mail(config, source, &queues);
     check_tickets(config, source);
@@ -198,6 +199,9 @@ fn check_duplicates(config: &Config, source: &mut Source<'_>) {
     check_unique(source, "agent", "id", agents);
     let skills = config.skills.iter().map(|skill| skill.id.as_str());
     check_unique(source, "skill", "id", skills);
+    let reasons = config.not_ready_reasons.iter();
+    let reasons = reasons.map(|reason| reason.id.as_str());
+    check_unique(source, "not_ready_reason", "id", reasons);
 }
 
 fn check_unique<'c>(
@@ -315,6 +319,23 @@ fn check_queue(
         }
     }
 }
+
+fn check_not_ready_reasons(config: &Config, source: &mut Source<'_>) {
+    for (place, reason) in config.not_ready_reasons.iter().enumerate() {
+        let path = |key| [Key("not_ready_reason"), Index(place), Key(key)];
+        if reason.max_s == Some(0) {
+            source.note_at(&path("max_s"), "must be above 0; leave it out for no limit");
+        }
+        let is_line = |text: &str| !text.chars().any(char::is_control);
+        if reason.id.chars().count() > REASON_LETTERS_MAX || !is_line(&reason.id) {
+            let sentence = format!("is one line of at most {REASON_LETTERS_MAX} letters");
+            source.note_at(&path("id"), sentence);
+        }
+    }
+}
+
+/// Most letters of a not-ready reason, as of one that agents write.
+const REASON_LETTERS_MAX: usize = 100;
 
 /// Skills are known, levels count from 1, and each step is longer than the one before.
 fn check_steps(

@@ -469,6 +469,36 @@ pub struct Skill {
     pub name: BTreeMap<Language, String>,
 }
 
+/// `[[not_ready_reason]]`: why an agent takes no contacts. Without any, agents write what they like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotReadyReason {
+    /// The word that agents choose, and that events and reports have.
+    pub id: String,
+    /// Its name by language, for people; the id where a language is missing.
+    #[serde(default)]
+    pub name: BTreeMap<Language, String>,
+    /// Whether it is work (a meeting, mail, training) and not a break.
+    #[serde(default, rename = "productive")]
+    pub is_productive: bool,
+    /// After so long an agent is shown with a warning; never when not given.
+    #[serde(default, rename = "max_s")]
+    pub max_s: Option<u32>,
+}
+
+impl NotReadyReason {
+    /// The name in this language, else in its primary language, else the id.
+    pub fn name_in(&self, language: &Language) -> &str {
+        self.name
+            .get(language)
+            .or_else(|| {
+                let same = |(tag, _): &(&Language, _)| tag.primary() == language.primary();
+                self.name.iter().find(same).map(|(_, name)| name)
+            })
+            .map_or(self.id.as_str(), String::as_str)
+    }
+}
+
 fn one() -> NonZeroU16 {
     NonZeroU16::MIN
 }

@@ -16,8 +16,8 @@ mod value;
 mod voice;
 
 pub use desk::{
-    Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, PriorityByClass,
-    Queue, Skill, SkillStep, Then, WayOut, needs,
+    Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, NotReadyReason,
+    PriorityByClass, Queue, Skill, SkillStep, Then, WayOut, needs,
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
@@ -66,6 +66,9 @@ pub struct Config {
     /// What agents can do.
     #[serde(default, rename = "skill")]
     pub skills: Vec<Skill>,
+    /// Why agents take no contacts; anything when there are none.
+    #[serde(default, rename = "not_ready_reason")]
+    pub not_ready_reasons: Vec<NotReadyReason>,
     /// The doors of mail.
     #[serde(default)]
     pub email: Email,

@@ -332,6 +332,7 @@ async fn open_api(
         incidents: Arc::clone(&house.incidents),
         prompts: Arc::clone(&stores.prompts),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
+        not_ready_reasons: config.not_ready_reasons.clone(),
         call_backs: house.call_backs.clone(),
         callback_rules: house.call_back_rules.clone(),
         calls_out: config.trunks.iter().any(|trunk| trunk.outbound.is_some()),

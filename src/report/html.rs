@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing else: plots, tables and definitions, for screen and paper.
 
 use super::plot::{self, Bar, escaped};
-use super::table::{agent_lines, contact_lines, facet_lines, minute};
+use super::table::{agent_lines, contact_lines, facet_lines, minute, reason_lines};
 use super::words::Column;
 use super::{Report, Words};
 use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS, Tally};
@@ -50,6 +50,9 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
     }
     if !report.agents.is_empty() && report.scope.queue.is_none() {
         write_table(&agent_lines(report, words), 1, out)?;
+        if !report.not_ready.is_empty() {
+            write_table(&reason_lines(report, words), 3, out)?;
+        }
     }
     writeln!(out, "<h2>{}</h2><dl>", escaped(words.definitions))?;
     for definition in DEFINITIONS.iter().chain(SPREAD_DEFINITIONS) {

@@ -74,6 +74,9 @@ struct JsonAgent {
     #[serde(flatten)]
     time: AgentTime,
     logged_in_ms: u64,
+    not_ready_by_reason_ms: BTreeMap<String, u64>,
+    /// Of the time not ready, that of reasons that are work.
+    not_ready_productive_ms: u64,
 }
 
 impl JsonReport {
@@ -126,6 +129,12 @@ impl JsonReport {
                     let agent_time = JsonAgent {
                         time: *time,
                         logged_in_ms: time.logged_in_ms(),
+                        not_ready_by_reason_ms: report
+                            .not_ready
+                            .get(agent)
+                            .cloned()
+                            .unwrap_or_default(),
+                        not_ready_productive_ms: report.productive_ms(agent),
                     };
                     (agent.clone(), agent_time)
                 })

@@ -20,6 +20,7 @@ pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
 pub use words::Words;
 
+use crate::config::NotReadyReason;
 use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::statistics::{
     AgentTime, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
@@ -49,6 +50,10 @@ pub struct Report {
     pub facets: BTreeMap<Facet, (Tally, Spread)>,
     /// Each agent over the whole period.
     pub agents: BTreeMap<AgentId, AgentTime>,
+    /// Each agent's time not ready, by reason, in milliseconds.
+    pub not_ready: BTreeMap<AgentId, BTreeMap<String, u64>>,
+    /// What the configuration says of the reasons.
+    pub reasons: Vec<NotReadyReason>,
     /// How sound the log was.
     pub health: Health,
     /// The period it is compared with.
@@ -143,6 +148,12 @@ impl Report {
             })
             .filter(|(_, (tally, _))| tally.counts != Counts::default())
             .collect();
+        let not_ready = ledger.agents().into_iter().map(|agent| {
+            let reasons = ledger.not_ready_by_reason(whole.from, whole.to, &agent);
+            (agent, reasons)
+        });
+        let not_ready = not_ready.filter(|(_, reasons)| !reasons.is_empty());
+        let not_ready = not_ready.collect();
         let agents = ledger
             .agents()
             .into_iter()
@@ -159,11 +170,19 @@ impl Report {
             rows,
             facets,
             agents,
+            not_ready,
+            reasons: Vec::new(),
             health,
             compared: None,
             period,
             scope,
         }
+    }
+
+    /// The same report with the configuration's word on why agents are not ready.
+    pub fn with_reasons(mut self, reasons: &[NotReadyReason]) -> Self {
+        self.reasons = reasons.to_vec();
+        self
     }
 
     /// The same report with the totals of another beside its own.
@@ -184,6 +203,16 @@ impl Report {
             .map(|row| &row.tally)
             .chain([&self.total])
             .all(|tally| tally.counts.every_contact_is_accounted_for())
+    }
+
+    /// Of an agent's time not ready, that of reasons that are work, in milliseconds.
+    pub(super) fn productive_ms(&self, agent: &AgentId) -> u64 {
+        let reasons = self.not_ready.get(agent).into_iter().flatten();
+        let productive = reasons.filter(|(reason, _)| {
+            let known = self.reasons.iter().find(|known| known.id == **reason);
+            known.is_some_and(|known| known.is_productive)
+        });
+        productive.map(|(_, millis)| millis).sum()
     }
 
     /// Prints it; a reader who has seen enough (`| head`) is no fault.

@@ -36,6 +36,10 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
     if !report.agents.is_empty() && report.scope.queue.is_none() {
         writeln!(out)?;
         write_columns(&agent_lines(report, words), 1, out)?;
+        if !report.not_ready.is_empty() {
+            writeln!(out)?;
+            write_columns(&reason_lines(report, words), 3, out)?;
+        }
     }
     writeln!(out)?;
     print_soundness(report, words, out)?;
@@ -114,6 +118,26 @@ pub(super) fn agent_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     ];
     for (agent, time) in &report.agents {
         lines.push(agent_line(agent.as_str(), time));
+    }
+    lines
+}
+
+/// A heading and each reason of each agent; the first three columns are words.
+pub(super) fn reason_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
+    let head = words.reason_columns.iter().map(|word| (*word).to_owned());
+    let mut lines = vec![head.collect::<Vec<_>>()];
+    for (agent, reasons) in &report.not_ready {
+        for (reason, millis) in reasons {
+            let known = report.reasons.iter().find(|known| known.id == *reason);
+            let name = known.map_or(reason.as_str(), |known| known.name_in(&words.language()));
+            let counts_as = match known {
+                Some(known) if known.is_productive => words.productive,
+                Some(_) => words.unproductive,
+                None => NOTHING,
+            };
+            let line = [agent.as_str(), name, counts_as, &clock(*millis)];
+            lines.push(line.map(str::to_owned).to_vec());
+        }
     }
     lines
 }

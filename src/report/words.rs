@@ -57,6 +57,10 @@ pub struct Words {
     pub(super) skill: &'static str,
     pub(super) other: &'static str,
     pub(super) agent_columns: [&'static str; 13],
+    /// Agent, reason, what it counts as, time.
+    pub(super) reason_columns: [&'static str; 4],
+    pub(super) productive: &'static str,
+    pub(super) unproductive: &'static str,
     pub(super) conserved: &'static str,
     pub(super) not_conserved: &'static str,
     pub(super) holes: &'static str,
@@ -73,6 +77,12 @@ impl Words {
             "zh" => &CHINESE,
             _ => &ENGLISH,
         }
+    }
+
+    /// The language they are of.
+    pub(super) fn language(&self) -> Language {
+        #[expect(clippy::expect_used, reason = "the tags are constants of this file")]
+        self.tag.parse().expect("a constant tag is a language")
     }
 
     pub(super) fn column(&self, column: Column) -> &'static str {
@@ -112,6 +122,9 @@ static ENGLISH: Words = Words {
         "ring time-outs",
         "declines",
     ],
+    reason_columns: ["agent", "not ready because", "counts as", "time"],
+    productive: "work",
+    unproductive: "break",
     conserved: "Everybody is accounted for: O = A + B + F + CB + waiting in every interval.",
     not_conserved: "NOT everybody is accounted for: the event log has holes (O differs from A + B + F + CB + waiting).",
     holes: "Contacts whose log has holes:",
@@ -166,6 +179,9 @@ static CHINESE: Words = Words {
         "未接",
         "拒接",
     ],
+    reason_columns: ["專員", "未就緒原因", "計為", "時間"],
+    productive: "工作",
+    unproductive: "休息",
     conserved: "人數相符：每一時段皆為 O = A + B + F + CB + 等候中。",
     not_conserved: "人數不符：事件紀錄有缺漏（O 不等於 A + B + F + CB + 等候中）。",
     holes: "紀錄有缺漏的來話：",

@@ -1,6 +1,7 @@
 //! The report as a workbook: intervals, totals, facets, agents and definitions, a sheet each, figures as
 //! numbers that can be calculated with.
 
+use super::table::reason_lines;
 use super::{Report, Words, period};
 use ringdown_routing::statistics::{DEFINITIONS, Facet, SPREAD_DEFINITIONS, Spread, Tally};
 use ringdown_routing::time::Timestamp;
@@ -41,6 +42,7 @@ fn workbook(report: &Report, words: &Words) -> Result<Vec<u8>, XlsxError> {
     write_totals(report, workbook.add_worksheet(), words, &formats)?;
     write_facets(report, workbook.add_worksheet(), words, &formats)?;
     write_agents(report, workbook.add_worksheet(), words, &formats)?;
+    write_reasons(report, workbook.add_worksheet(), words, &formats)?;
     write_definitions(report, workbook.add_worksheet(), words, &formats)?;
     workbook.save_to_buffer()
 }
@@ -156,6 +158,33 @@ fn write_agents(
         for (column, count) in (9..).zip(counts) {
             sheet.write_number(line, column, count as f64)?;
         }
+    }
+    sheet.set_freeze_panes(1, 1)?;
+    sheet.autofit();
+    Ok(())
+}
+
+/// Why agents were not ready, and for how long.
+fn write_reasons(
+    report: &Report,
+    sheet: &mut Worksheet,
+    words: &Words,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
+    let [_, name, ..] = words.reason_columns;
+    sheet.set_name(name)?;
+    for (column, word) in (0..).zip(words.reason_columns) {
+        sheet.write_string_with_format(0, column, word, &formats.head)?;
+    }
+    let times = report.not_ready.values().flat_map(|it| it.values());
+    let lines = reason_lines(report, words).into_iter().skip(1);
+    for ((line, texts), millis) in (1..).zip(lines).zip(times) {
+        for (column, text) in (0..3).zip(texts) {
+            sheet.write_string(line, column, text)?;
+        }
+        // A day is one to a spreadsheet.
+        let days = *millis as f64 / 86_400_000.0;
+        sheet.write_number_with_format(line, 3, days, &formats.clock)?;
     }
     sheet.set_freeze_panes(1, 1)?;
     sheet.autofit();

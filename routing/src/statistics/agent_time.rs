@@ -3,6 +3,7 @@
 use super::counts::{Activity, AgentTime};
 use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
 use super::journey::QueueKey;
+use super::reasons::ReasonKey;
 use super::seen::{OriginKey, Seen};
 use crate::agent::Status;
 use crate::event::{Event, EventKind};
@@ -62,7 +63,7 @@ enum Release {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Presence {
     Available,
-    NotReady,
+    NotReady(ReasonKey),
     #[default]
     LoggedOff,
 }
@@ -79,6 +80,8 @@ enum Phase {
 pub(super) trait TimeSheet {
     /// Adds time spent.
     fn spend(&mut self, from: Timestamp, to: Timestamp, activity: Activity);
+    /// Adds time spent not ready, and why.
+    fn spend_not_ready(&mut self, from: Timestamp, to: Timestamp, reason: ReasonKey);
     /// The sums of the interval that holds `at`, to count an offer's end in.
     fn sums(&mut self, at: Timestamp) -> &mut AgentTime;
 }
@@ -96,9 +99,10 @@ pub(super) struct AgentLine {
 }
 
 impl AgentLine {
-    /// Takes an event of this agent; events that change nothing of their time are passed over.
-    pub(super) fn record(&mut self, event: &Event, origin: OriginKey) {
-        let Some(act) = Act::of(event) else {
+    /// Takes an event of this agent; events that change nothing of their time are passed over. `reason` is
+    /// that of a status, if it has one.
+    pub(super) fn record(&mut self, event: &Event, origin: OriginKey, reason: Option<ReasonKey>) {
+        let Some(act) = Act::of(event, reason) else {
             return;
         };
         let turn = Turn {
@@ -154,11 +158,12 @@ impl AgentLine {
 impl Packed for Act {
     fn pack(&self, at: Timestamp, out: &mut Packer) {
         match *self {
-            Self::Status(presence) => out.unsigned(match presence {
-                Presence::Available => AVAILABLE,
-                Presence::NotReady => NOT_READY,
-                Presence::LoggedOff => LOGGED_OFF,
-            }),
+            Self::Status(Presence::Available) => out.unsigned(AVAILABLE),
+            Self::Status(Presence::NotReady(reason)) => {
+                out.unsigned(NOT_READY);
+                out.unsigned(u64::from(reason.0));
+            }
+            Self::Status(Presence::LoggedOff) => out.unsigned(LOGGED_OFF),
             Self::Reachable(is_reachable) => out.unsigned(match is_reachable {
                 true => WITHIN_REACH,
                 false => OUT_OF_REACH,
@@ -226,7 +231,10 @@ impl Packed for Act {
     fn unpack(at: Timestamp, from: &mut Unpacker<'_>) -> Self {
         match from.unsigned() {
             AVAILABLE => Self::Status(Presence::Available),
-            NOT_READY => Self::Status(Presence::NotReady),
+            NOT_READY => {
+                let reason = u32::try_from(from.unsigned()).unwrap_or(u32::MAX);
+                Self::Status(Presence::NotReady(ReasonKey(reason)))
+            }
             LOGGED_OFF => Self::Status(Presence::LoggedOff),
             WITHIN_REACH => Self::Reachable(true),
             OUT_OF_REACH => Self::Reachable(false),
@@ -297,12 +305,12 @@ const EXTENDED: u64 = 13;
 const REMOVED: u64 = 14;
 
 impl Act {
-    fn of(event: &Event) -> Option<Self> {
+    fn of(event: &Event, reason: Option<ReasonKey>) -> Option<Self> {
         let contact = event.contact;
         Some(match &event.kind {
             EventKind::AgentStatus { status } => Self::Status(match status {
                 Status::Available => Presence::Available,
-                Status::NotReady(_) => Presence::NotReady,
+                Status::NotReady(_) => Presence::NotReady(reason?),
                 Status::LoggedOff => Presence::LoggedOff,
             }),
             EventKind::AgentReachable { is_reachable } => Self::Reachable(*is_reachable),
@@ -416,7 +424,7 @@ impl Clock {
         most.or(match (self.presence, self.is_reachable) {
             (Presence::Available, true) => Some(Activity::Idle),
             (Presence::Available, false) => Some(Activity::Unreachable),
-            (Presence::NotReady, _) => Some(Activity::NotReady),
+            (Presence::NotReady(_), _) => Some(Activity::NotReady),
             (Presence::LoggedOff, _) => None,
         })
     }
@@ -441,6 +449,10 @@ impl Clock {
                         .min(from.as_millis().saturating_add(STRETCH_MS_MAX)),
                 );
                 sheet.spend(from, counted, activity);
+                if let (Activity::NotReady, Presence::NotReady(reason)) = (activity, self.presence)
+                {
+                    sheet.spend_not_ready(from, counted, reason);
+                }
             }
             if bound < to || bound == from {
                 self.held

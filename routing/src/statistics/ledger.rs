@@ -1,12 +1,13 @@
 //! What the fold has counted, ready to be added up by queue, channel and interval.
 
-use super::Statistics;
 use super::agent_time::TimeSheet;
 use super::counts::{Activity, AgentTime, Cell, Counts};
 use super::facet::{Facet, FacetKey};
 use super::figures::Figures;
 use super::journey::QueueKey;
+use super::reasons::ReasonKey;
 use super::sketch::Percentiles;
+use super::{NotReadyCells, Statistics};
 use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
 use crate::time::Timestamp;
@@ -20,6 +21,7 @@ pub struct Ledger {
     contacts: Cells,
     facets: BTreeMap<Facet, Cells>,
     agents: BTreeMap<(i64, AgentId), AgentTime>,
+    not_ready: BTreeMap<(i64, AgentId), BTreeMap<String, u64>>,
     serving: BTreeMap<QueueId, BTreeSet<AgentId>>,
 }
 
@@ -136,6 +138,26 @@ impl Ledger {
         sum
     }
 
+    /// One agent's time not ready in the cells that start in `from..to`, by reason, in milliseconds; they add
+    /// up to [`AgentTime::not_ready_ms`].
+    pub fn not_ready_by_reason(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        agent: &AgentId,
+    ) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        let wanted = from.as_millis()..to.as_millis();
+        for ((start, who), reasons) in &self.not_ready {
+            if who == agent && wanted.contains(start) {
+                for (reason, millis) in reasons {
+                    *sums.entry(reason.clone()).or_default() += millis;
+                }
+            }
+        }
+        sums
+    }
+
     /// Every queue that has contacts in the ledger or is served by an agent.
     pub fn queues(&self) -> BTreeSet<QueueId> {
         self.contacts
@@ -210,6 +232,7 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
         contacts: BTreeMap::new(),
         facets: BTreeMap::new(),
         agents: BTreeMap::new(),
+        not_ready: BTreeMap::new(),
         serving: BTreeMap::new(),
     };
     for (key, cell) in &fold.cells {
@@ -254,10 +277,14 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
             *ledger.agents.entry((*start, agent.clone())).or_default() += *time;
         }
     }
+    let is_wanted = |(key, _): &(&(i64, AgentId, ReasonKey), &u64)| wanted.contains(&key.0);
+    let settled = fold.not_ready_cells.iter().filter(is_wanted);
+    let mut not_ready: NotReadyCells = settled.map(|(key, sum)| (key.clone(), *sum)).collect();
     let width = fold.rules.interval_ms();
     for (agent, line) in &fold.agents {
         let mut cells = BTreeMap::new();
-        line.count(&fold.seen, as_of, &mut Sheet::new(agent, width, &mut cells));
+        let sheets = (&mut cells, &mut not_ready);
+        line.count(&fold.seen, as_of, &mut Sheet::new(agent, width, sheets));
         for ((start, agent), time) in cells {
             if wanted.contains(&start) {
                 *ledger.agents.entry((start, agent)).or_default() += time;
@@ -275,6 +302,13 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
                 .insert(agent.clone());
         }
     }
+    for ((start, agent, reason), millis) in not_ready {
+        if wanted.contains(&start) {
+            let reasons = ledger.not_ready.entry((start, agent)).or_default();
+            let reason = fold.reasons.name(reason).to_owned();
+            *reasons.entry(reason).or_default() += millis;
+        }
+    }
     ledger
 }
 
@@ -283,19 +317,37 @@ pub(super) struct Sheet<'a> {
     agent: &'a AgentId,
     width: i64,
     cells: &'a mut BTreeMap<(i64, AgentId), AgentTime>,
+    not_ready: &'a mut NotReadyCells,
 }
 
 impl<'a> Sheet<'a> {
     pub(super) fn new(
         agent: &'a AgentId,
         width: i64,
-        cells: &'a mut BTreeMap<(i64, AgentId), AgentTime>,
+        (cells, not_ready): (
+            &'a mut BTreeMap<(i64, AgentId), AgentTime>,
+            &'a mut NotReadyCells,
+        ),
     ) -> Self {
         Self {
             agent,
             width,
             cells,
+            not_ready,
         }
+    }
+
+    /// Tells the intervals that a stretch falls into: each one's start, and the milliseconds in it.
+    fn split(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (i64, u64)> + use<> {
+        let (mut from, to, width) = (from.as_millis(), to.as_millis(), self.width);
+        std::iter::from_fn(move || {
+            let start = from.div_euclid(width).saturating_mul(width);
+            let end = to.min(start.saturating_add(width));
+            let millis = u64::try_from(end.saturating_sub(from)).unwrap_or(0);
+            let is_more = from < to;
+            from = end;
+            is_more.then_some((start, millis))
+        })
     }
 
     fn cell(&mut self, start: i64) -> &mut AgentTime {
@@ -305,13 +357,16 @@ impl<'a> Sheet<'a> {
 
 impl TimeSheet for Sheet<'_> {
     fn spend(&mut self, from: Timestamp, to: Timestamp, activity: Activity) {
-        let (mut from, to) = (from.as_millis(), to.as_millis());
-        while from < to {
-            let start = from.div_euclid(self.width).saturating_mul(self.width);
-            let end = to.min(start.saturating_add(self.width));
-            let millis = u64::try_from(end.saturating_sub(from)).unwrap_or(0);
+        for (start, millis) in self.split(from, to) {
             self.cell(start).add(activity, millis);
-            from = end;
+        }
+    }
+
+    fn spend_not_ready(&mut self, from: Timestamp, to: Timestamp, reason: ReasonKey) {
+        for (start, millis) in self.split(from, to) {
+            let key = (start, self.agent.clone(), reason);
+            let sum = self.not_ready.entry(key).or_default();
+            *sum = sum.saturating_add(millis);
         }
     }
 

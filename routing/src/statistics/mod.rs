@@ -18,6 +18,7 @@ mod facts;
 mod figures;
 mod journey;
 mod ledger;
+mod reasons;
 mod seen;
 mod sketch;
 
@@ -29,6 +30,7 @@ pub use figures::{
 pub use ledger::{Ledger, Scope, Spread, Tally};
 pub use sketch::{Percentiles, Sketch};
 
+use crate::agent::Status;
 use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::{AgentId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
@@ -37,6 +39,7 @@ use agent_time::AgentLine;
 use facet::{FacetKey, Facets};
 use journey::{Act, CellKey, Journey, QueueKey, Step};
 use ledger::Sheet;
+use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -168,6 +171,9 @@ impl QueueLine {
     }
 }
 
+/// Time not ready by interval, agent and reason, in milliseconds.
+type NotReadyCells = BTreeMap<(i64, AgentId, ReasonKey), u64>;
+
 /// The fold.
 #[derive(Clone, Debug)]
 pub struct Statistics {
@@ -184,6 +190,8 @@ pub struct Statistics {
     queue_keys: BTreeMap<QueueId, QueueKey>,
     agents: BTreeMap<AgentId, AgentLine>,
     agent_cells: BTreeMap<(i64, AgentId), AgentTime>,
+    reasons: Reasons,
+    not_ready_cells: NotReadyCells,
     health: Health,
 }
 
@@ -204,6 +212,8 @@ impl Statistics {
             queue_keys: BTreeMap::new(),
             agents: BTreeMap::new(),
             agent_cells: BTreeMap::new(),
+            reasons: Reasons::default(),
+            not_ready_cells: BTreeMap::new(),
             health: Health::default(),
         }
     }
@@ -261,6 +271,8 @@ impl Statistics {
             .retain(|(key, _), _| key.start >= before.as_millis());
         self.agent_cells
             .retain(|(start, _), _| *start >= before.as_millis());
+        self.not_ready_cells
+            .retain(|(start, _, _), _| *start >= before.as_millis());
     }
 
     fn record_contact(&mut self, contact: ContactId, event: &Event, origin: OriginKey) {
@@ -418,6 +430,14 @@ impl Statistics {
         } else {
             None
         };
+        let reason = if let EventKind::AgentStatus {
+            status: Status::NotReady(reason),
+        } = &event.kind
+        {
+            Some(self.reasons.key(reason))
+        } else {
+            None
+        };
         if !self.agents.contains_key(agent) {
             self.agents.insert(agent.clone(), AgentLine::default());
         }
@@ -435,7 +455,7 @@ impl Statistics {
         if let (EventKind::Offered { .. }, Some(queue)) = (&event.kind, queue) {
             line.was_offered.insert(queue);
         }
-        line.record(event, origin);
+        line.record(event, origin, reason);
     }
 
     fn record_rules(&mut self, event: &Event, rules: &QueueRules) {
@@ -461,7 +481,8 @@ impl Statistics {
         self.swept = horizon + self.rules.settle_after / 8 + Duration::from_millis(1);
         let width = self.rules.interval_ms();
         for (agent, line) in &mut self.agents {
-            let mut sheet = Sheet::new(agent, width, &mut self.agent_cells);
+            let cells = (&mut self.agent_cells, &mut self.not_ready_cells);
+            let mut sheet = Sheet::new(agent, width, cells);
             line.settle(&self.seen, horizon, &mut sheet);
         }
         while let Some((at, contact)) = self.due.first().copied()

@@ -232,6 +232,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         incidents: Arc::new(incidents.unwrap()),
         prompts: Arc::new(SitePrompts::new(&config)),
         skills: config.skills.iter().map(|skill| skill.id.clone()).collect(),
+        not_ready_reasons: config.not_ready_reasons.clone(),
         call_backs: CallBacks::new(database.clone()),
         callback_rules: config
             .queues
