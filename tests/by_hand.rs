@@ -127,3 +127,46 @@ fn a_wait_that_is_too_long_leads_into_the_second_line() {
     bob.must_be_hung_up(&offered);
     assert!(!anna.has_been_called());
 }
+
+#[test]
+fn a_reason_for_being_away_is_one_of_the_sites_and_is_counted() {
+    let (plan, _anna) = DeskPlan::new().agent_with_phone("anna");
+    let desk = plan
+        .section("[[not_ready_reason]]\nid = \"lunch\"\nmax_s = 1\n")
+        .section("[[not_ready_reason]]\nid = \"training\"\nproductive = true\n")
+        .open(program());
+    let away = |reason: Value| {
+        let wish = json!({"status": "not_ready", "reason": reason});
+        desk.api.post("/api/v1/agents/anna/status", &wish)
+    };
+    for unknown in [json!("nap"), Value::Null] {
+        let refused = away(unknown);
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.body.contains("lunch, training"), "{refused:?}");
+    }
+    let reasons = desk.api.get_json("/api/v1/not_ready_reasons");
+    assert_eq!(reasons["items"][1]["productive"], true, "{reasons:#}");
+    assert_eq!(away(json!("lunch")).status, 200);
+    let agents = desk
+        .api
+        .wait_until("/api/v1/agents", "a warning", PATIENCE, |list| {
+            list["items"][0]["warning"] == "not_ready_too_long"
+        });
+    assert!(agents["items"][0]["status_since_at"].is_string());
+    assert_eq!(away(json!("training")).status, 200);
+    let statistics = desk.api.wait_until(
+        "/api/v1/statistics",
+        "time in training",
+        PATIENCE,
+        |statistics| statistics["agents"]["anna"]["not_ready_productive_ms"] != json!(0),
+    );
+    let anna = &statistics["agents"]["anna"];
+    let of = |reason: &str| anna["not_ready_by_reason_ms"][reason].as_u64().unwrap_or(0);
+    assert!(of("lunch") > 1_000 && of("training") > 0, "{anna:#}");
+    assert_eq!(
+        Some(of("lunch") + of("training")),
+        anna["not_ready_ms"].as_u64()
+    );
+    let agents = desk.api.get_json("/api/v1/agents");
+    assert_eq!(agents["items"][0]["warning"], Value::Null, "{agents:#}");
+}

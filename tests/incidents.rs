@@ -205,7 +205,14 @@ fn a_message_ends_with_hash_or_the_call_and_stands_on_the_ticket() {
 #[test]
 fn a_message_outlives_the_death_of_the_gateway() {
     let mut desk = open(DeskPlan::new());
-    let ticket = declare(&desk, None);
+    run(&desk, &["incident", "declare", "Mail", "--number", "100"]);
+    let open = desk.api.wait_until(
+        "/api/v1/major_incidents",
+        "the incident that the command declared",
+        PATIENCE,
+        |list| list["items"][0]["numbers"] == json!(["100"]),
+    );
+    let ticket = open["items"][0]["ticket"].clone();
     let mut caller = desk.caller("0922222222");
     let call = call_in(&mut caller);
     call.audio.key_in("3");

@@ -5,8 +5,12 @@
 use proptest::prelude::*;
 use ringdown_routing::agent::{AgentProfile, Status};
 use ringdown_routing::contact::{Channel, Needs, Priority};
-use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
-use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId, SkillId};
+use ringdown_routing::event::{
+    ContactResult, EndedBy, Event, EventKind, IdentifiedAs, InformedHow,
+};
+use ringdown_routing::ids::{
+    AgentId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, SkillId,
+};
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::statistics::{
     Facet, Figures, Ledger, Recorded, Rules, Scope, Statistics, Thresholds,
@@ -31,6 +35,7 @@ impl Log {
                 | EventKind::Closed { .. }
                 | EventKind::Failed { .. }
                 | EventKind::Blocked { .. }
+                | EventKind::Informed { .. }
         );
         let (origin, counter) = if is_store {
             ("store", &mut self.store)
@@ -213,6 +218,35 @@ fn fold(events: &[Event], rules: Rules) -> Statistics {
         statistics.record(event);
     }
     statistics
+}
+
+#[test]
+fn time_not_ready_is_split_by_reason_and_by_the_clock() {
+    let away = |reason: &str| Status::NotReady(reason.into());
+    let log = Log::default()
+        .status(0, "ann", Status::Available)
+        .status(100, "ann", away("lunch"))
+        .status(1_000, "ann", away("meeting"))
+        .status(1_100, "ann", away("lunch"))
+        .status(1_150, "ann", Status::LoggedOff);
+    let ann = AgentId::from("ann");
+    // Settled for good at once, and still open: the same.
+    for settle_after in [Duration::ZERO, Duration::MAX] {
+        let rules = Rules {
+            settle_after,
+            ..Rules::default()
+        };
+        let ledger = fold(&log.events, rules).ledger(at(0), at(1_800), at(2_000));
+        for (from, to, lunch, meeting) in [(0, 900, 800, 0), (900, 1_800, 150, 100)] {
+            let reasons = ledger.not_ready_by_reason(at(from), at(to), &ann);
+            let wanted = [("lunch", lunch), ("meeting", meeting)]
+                .map(|(reason, seconds)| (reason.to_owned(), seconds * 1_000_u64));
+            let wanted = wanted.into_iter().filter(|(_, millis)| *millis > 0);
+            assert_eq!(reasons, wanted.collect());
+            let whole = ledger.agent_time(at(from), at(to), &ann).not_ready_ms;
+            assert_eq!(reasons.values().sum::<u64>(), whole);
+        }
+    }
 }
 
 #[test]
@@ -509,6 +543,7 @@ enum Story {
         wait_s: u64,
     },
     Blocked,
+    Informed,
     Failed,
     Waits,
 }
@@ -525,6 +560,7 @@ fn stories() -> impl Strategy<Value = Vec<(i64, u8, Story)>> {
         1 => (0_u64..90).prop_map(|wait_s| Story::FlowedOut { wait_s }),
         1 => (0_u64..90).prop_map(|wait_s| Story::CalledBack { wait_s }),
         1 => Just(Story::Blocked),
+        1 => Just(Story::Informed),
         1 => Just(Story::Failed),
         1 => Just(Story::Waits),
     ];
@@ -610,6 +646,15 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
                     },
                 )
                 .close(*start, contact, ContactResult::Blocked),
+            Story::Informed => {
+                let informed = EventKind::Informed {
+                    incident: IncidentId::from("i1"),
+                    how: InformedHow::KeyedIn,
+                };
+                log.kind(*start, contact, arrived.clone())
+                    .kind(*start + 9, contact, informed)
+                    .close(*start + 9, contact, ContactResult::Informed)
+            }
             Story::Failed => {
                 log.arrive(*start, contact)
                     .close(*start + 1, contact, ContactResult::Failed)
@@ -633,7 +678,7 @@ proptest! {
         let ledger = statistics.ledger(at(0), at(DAY_S), at(DAY_S));
         prop_assert!(ledger.every_contact_is_accounted_for());
         let counts = ledger.tally(at(0), at(DAY_S), &Scope::default()).counts;
-        let total = counts.offered + counts.blocked + counts.failed + counts.left_before_queue;
+        let total = counts.offered + counts.blocked + counts.informed + counts.failed + counts.left_before_queue;
         prop_assert_eq!(total, u64::try_from(stories.len()).unwrap());
         let how_many = |wanted: fn(&Story) -> bool| u64::try_from(stories.iter().filter(|(_, _, story)| wanted(story)).count()).unwrap();
         prop_assert_eq!(counts.answered, how_many(|story| matches!(story, Story::Answered { .. })));

@@ -319,3 +319,27 @@ affinity = { within_s = 3600 }
         ],
     );
 }
+
+#[test]
+fn not_ready_reasons_are_named_once_and_last_some_time() {
+    check(
+        r#"
+[site]
+region = "TW"
+
+[[not_ready_reason]]
+id = "lunch"
+max_s = 0
+
+[[not_ready_reason]]
+id = "lunch"
+productiv = true
+"#,
+        &[],
+        &[
+            "r.toml:7:9: must be above 0; leave it out for no limit",
+            "r.toml:10:6: there is another not_ready_reason `lunch` above",
+            "r.toml:11:1: unknown key `productiv`; did you mean `productive`?",
+        ],
+    );
+}
