@@ -8,7 +8,7 @@ use crate::cti::Normaliser;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines};
 use crate::event_log::EventLog;
 use crate::site_prompts::SitePrompts;
-use crate::tickets::{Direction, Kind, TicketWish, Tickets};
+use crate::tickets::{Direction, Kind, TicketChange, TicketStatus, TicketWish, Tickets};
 use ringdown_harness::audio::tone_wav;
 use ringdown_harness::place::Folder;
 use ringdown_routing::contact::Channel;
@@ -221,6 +221,47 @@ fn what_cannot_be_declared_changes_nothing_and_says_why() {
         assert_eq!(desk.incidents.open(at(0)), []);
         let all = crate::tickets::TicketsQuery::default();
         assert_eq!(desk.tickets.list(&all, 9).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn a_ticket_that_is_there_becomes_the_incidents_unless_it_is_closed() {
+    on_both_engines(async |database| {
+        fill_cms(&database).await;
+        let desk = Gateway::start(&database).await;
+        let ticket = desk.tickets.open_by_hand(call(1)).await.unwrap();
+        let on_ticket = |key, which| Wish {
+            ticket: Some(which),
+            ..wish(key, "srv-mail")
+        };
+        for (key, which) in [
+            (2, TicketRef::Number(ticket.number.clone())),
+            (3, TicketRef::Key(ticket.ticket)),
+        ] {
+            let declared = desk.declare(on_ticket(key, which)).await.unwrap();
+            let Declared::New(incident) = declared else {
+                panic!("it is new");
+            };
+            assert_eq!(incident.ticket, ticket.ticket);
+            assert_eq!(incident.ticket_number, ticket.number);
+            let ended = desk.incidents.end("srv-mail", "tests", at(1)).await;
+            assert!(ended.unwrap().is_some());
+        }
+        let close = TicketChange {
+            status: Some(TicketStatus::Closed),
+            ..TicketChange::default()
+        };
+        desk.tickets
+            .change(ticket.ticket, &close, at(2))
+            .await
+            .unwrap();
+        let late = desk
+            .declare(on_ticket(4, TicketRef::Key(ticket.ticket)))
+            .await;
+        assert!(
+            matches!(late, Err(DeclareFault::TicketClosed(_))),
+            "{late:?}"
+        );
     });
 }
 
