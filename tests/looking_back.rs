@@ -1,7 +1,7 @@
 //! `replay`, `report`, `trace` and `doctor` as a shell sees them: what is on stdout, what on stderr, and
 //! the exit status.
 
-use ringdown_harness::place::{Folder, free_port};
+use ringdown_harness::place::{Folder, free_port, rtp_range};
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,11 @@ fn configuration(folder: &Folder, sip_port: u16) -> String {
     let sample =
         std::fs::read_to_string(fixture("config/ringdown.toml")).expect("the sample is there");
     let own = sample.replace("127.0.0.1:5060", &format!("127.0.0.1:{sip_port}"));
+    // The ports of the harness lie in the range for RTP that the sample has.
+    let (first, last) = rtp_range();
+    let range = format!("port_min = {first}\nport_max = {last}");
+    let own = own.replace("port_min = 20000\nport_max = 29999", &range);
+    assert!(own.contains(&range), "the sample names its ports");
     let path = folder.path().join("ringdown.toml");
     std::fs::write(&path, own).expect("the folder can be written");
     path.display().to_string()
