@@ -7,17 +7,19 @@
 //! | [`threading`] | which ticket a mail belongs to, and the guards against getting into a stranger's |
 //! | [`rules`] | conditions on a mail to queue, kind, priority and watchers, with an explanation |
 //! | [`composing`] | acknowledgements, answers and notes as bytes to send |
+//! | [`imap`] | mail that waits in folders of other servers (RFC 9051) |
 //! | `smtp` | the SMTP and LMTP server (RFC 5321, RFC 2033) |
 //!
 //! The cores take time, randomness, secrets and bytes as arguments and know no ticket store: what is known
 //! comes in as data. Strange mail is not an error; it is a mail with faults.
 //!
-//! What deliberately does not live here: mailboxes polled over IMAP, the database, the outbox, DKIM and the
+//! What deliberately does not live here: the database, the outbox, DKIM and the
 //! verdicts of SPF and DMARC, who a caller is.
 
 pub mod address;
 pub mod automatic;
 pub mod composing;
+pub mod imap;
 pub mod reading;
 pub mod rules;
 pub mod smtp;
