@@ -2,9 +2,10 @@
 
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
-use super::{Config, NoAgents, Queue, QueueHours, SkillStep, Then, WayOut};
+use super::{Config, Mailbox, NoAgents, Queue, QueueHours, SkillStep, Then, WayOut};
+use ringdown_email::imap::shell::Tls;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Notes every fault of meaning.
@@ -519,12 +520,49 @@ fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String
             }
         }
     }
+    check_folders(config, source);
     for (place, rule) in email.rules.iter().enumerate() {
         let path = [Key("email"), Key("rule"), Index(place)];
         if let Some(queue) = &rule.then.queue {
             check_known(source, &path, "queue", queue.as_str(), queues);
         }
     }
+}
+
+fn check_folders(config: &Config, source: &mut Source<'_>) {
+    let addresses = config.mailboxes.iter().flat_map(Mailbox::addresses);
+    let addresses: BTreeSet<String> = addresses.map(|address| address.key()).collect();
+    let mut seen = BTreeSet::new();
+    for (place, folder) in config.email.folders.iter().enumerate() {
+        let path = |key| [Key("email"), Key("imap"), Index(place), Key(key)];
+        let mailbox = folder.mailbox.0.key();
+        check_known(source, &path("mailbox"), "mailbox", &mailbox, &addresses);
+        if folder.password.is_some() == folder.token_file.is_some() {
+            let sentence = "either `password` or `token_file` proves that the account is ours";
+            source.note_at(&path("user"), sentence);
+        }
+        if folder.tls == Tls::None && !is_loopback(&folder.host) {
+            let sentence = "a password is not sent to another machine without TLS";
+            source.note_at(&path("tls"), sentence);
+        }
+        if folder.poll.is_zero() {
+            source.note_at(&path("poll_s"), "must be at least 1");
+        }
+        if folder.move_to.as_deref() == Some(&*folder.folder) {
+            let sentence = "the folder that mails are taken from cannot be where they go";
+            source.note_at(&path("move_to"), sentence);
+        }
+        if !seen.insert((&folder.host, folder.port(), &folder.user, &folder.folder)) {
+            source.note_at(&path("folder"), "this folder is named already");
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn check_tickets(config: &Config, source: &mut Source<'_>) {

@@ -1,5 +1,6 @@
 //! `[email]` and `[[mailbox]]`: the doors of mail, and what each address leads to.
 
+use super::imap::ImapFolder;
 use super::value::{AddressRange, Language, Secret, seconds};
 use crate::tickets::Kind;
 use ringdown_email::rules::Rule;
@@ -47,6 +48,9 @@ pub struct Email {
     /// What becomes of mails, the first rule that matches; what none says is as the mailbox has it.
     #[serde(rename = "rule")]
     pub rules: Vec<Rule>,
+    /// Folders of other mail servers, from which mail is fetched.
+    #[serde(rename = "imap")]
+    pub folders: Vec<ImapFolder>,
     /// Octets of a mail kept in memory while it comes in; above, it goes to a file of `data_dir`.
     pub memory_bytes_max: u32,
     /// Octets of all mails that are being read at one time; a mail waits until there is room.
@@ -90,6 +94,7 @@ impl Default for Email {
             connections_per_source_max: 50,
             mails_per_minute_max: 300,
             rules: Vec::new(),
+            folders: Vec::new(),
             memory_bytes_max: 256 * 1_024,
             reading_bytes_max: 128 * 1_024 * 1_024,
             reopen_max: Duration::from_secs(14 * 86_400),

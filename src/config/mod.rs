@@ -8,6 +8,7 @@ mod check;
 mod desk;
 mod fault;
 mod hours;
+mod imap;
 mod mail;
 mod redis;
 mod services;
@@ -21,6 +22,7 @@ pub use desk::{
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
+pub use imap::ImapFolder;
 pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
@@ -221,7 +223,10 @@ impl Config {
         ];
         let smarthost = self.email.smarthost.as_mut();
         let authority = smarthost.and_then(|smarthost| smarthost.authority.as_mut());
-        for path in files.into_iter().flatten().chain(authority) {
+        let of_folders = self.email.folders.iter_mut();
+        let of_folders = of_folders.flat_map(|it| [&mut it.token_file, &mut it.authority]);
+        let files = files.into_iter().chain(of_folders).flatten();
+        for path in files.chain(authority) {
             *path = folder.join(&*path);
         }
         if let Some(redis) = &mut self.redis {

@@ -343,3 +343,33 @@ productiv = true
         ],
     );
 }
+
+#[test]
+fn a_folder_of_mail_is_for_a_mailbox_and_has_one_way_in() {
+    let text = format!(
+        "{SITE}[[queue]]\nid = \"desk\"\n[[mailbox]]\naddress = \"help@desk.example\"\nqueue = \"desk\"\n\
+         [[email.imap]]\nmailbox = \"hlep@desk.example\"\nhost = \"imap.example\"\nuser = \"u\"\ntls = \"none\"\npassword = \"p\"\n\
+         [[email.imap]]\nmailbox = \"help@desk.example\"\nhost = \"imap.example\"\nuser = \"u\"\nfolder = \"A\"\nmove_to = \"A\"\n"
+    );
+    let first = SITE.lines().count() + 1;
+    let at = |line: usize, rest: &str| format!("r.toml:{}:{rest}", first + line);
+    let wanted = [
+        at(
+            6,
+            "11: there is no mailbox `hlep@desk.example`; did you mean `help@desk.example`?",
+        ),
+        at(
+            9,
+            "7: a password is not sent to another machine without TLS",
+        ),
+        at(
+            14,
+            "8: either `password` or `token_file` proves that the account is ours",
+        ),
+        at(
+            16,
+            "11: the folder that mails are taken from cannot be where they go",
+        ),
+    ];
+    check(&text, &[], &wanted.each_ref().map(String::as_str));
+}

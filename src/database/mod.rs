@@ -239,7 +239,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 9] = [
+const MIGRATIONS: [(&str, &str); 10] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -258,6 +258,10 @@ const MIGRATIONS: [(&str, &str); 9] = [
     ("mail", include_str!("migrations/0007_mail.sql")),
     ("outbox", include_str!("migrations/0008_outbox.sql")),
     ("incidents", include_str!("migrations/0009_incidents.sql")),
+    (
+        "mail folders",
+        include_str!("migrations/0010_mail_folders.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

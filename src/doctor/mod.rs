@@ -4,6 +4,7 @@
 //! bound. A gateway may run beside it.
 
 mod machine;
+mod mail;
 mod network;
 mod stores;
 
@@ -88,6 +89,8 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(stores::database(config).await);
     findings.extend(network::ports(config, is_running));
     findings.extend(network::media(config, is_running));
+    findings.extend(mail::folders(config).await);
+    findings.extend(mail::smarthost(config).await);
     findings.extend(machine::prompts(config));
     findings.push(machine::files(config));
     findings.extend(machine::receive_buffer());

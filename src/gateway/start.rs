@@ -17,6 +17,7 @@ use crate::event_log::EventLog;
 use crate::incidents::Incidents;
 use crate::incidents::messages::Messages;
 use crate::mail::Intake;
+use crate::mail::collector::Collector;
 use crate::mail::door::MailDoor;
 use crate::mail::postman::Postman;
 use crate::mail::usher::Usher;
@@ -50,6 +51,7 @@ pub struct Gateway {
     tasks: JoinSet<()>,
     shell: Shell,
     mail: Option<MailDoor>,
+    collector: Option<Collector>,
     postman: Option<Postman>,
     stop: watch::Sender<bool>,
     places: Places,
@@ -93,7 +95,7 @@ impl Gateway {
         let handle = shell.handle();
         let shard_tasks = shards::start(&config, &house, &senders, receivers, inboxes, &handle);
 
-        let mail = open_mail(&config, &house, &stores, &mut tasks).await?;
+        let (mail, collector) = open_mail(&config, &house, &stores, &mut tasks).await?;
         let clock = Clock::of_the_machine();
         let postman = Postman::start(&config, &stores.database, house.node.clone(), clock)?;
         let places = Places {
@@ -120,6 +122,7 @@ impl Gateway {
             tasks,
             shell,
             mail,
+            collector,
             postman,
             stop,
             places,
@@ -157,6 +160,9 @@ impl Gateway {
     pub async fn stop(mut self) {
         if let Some(mail) = self.mail.take() {
             mail.close().await;
+        }
+        if let Some(collector) = self.collector.take() {
+            collector.close().await;
         }
         if let Some(postman) = self.postman.take() {
             postman.close().await;
@@ -269,15 +275,15 @@ async fn furnish(
     })
 }
 
-/// Opens the doors of mail, and has its contacts brought into their lines, also those that came before.
+/// Opens the doors of mail, fetches it from elsewhere, and has its contacts brought into their lines, also those that came before.
 async fn open_mail(
     config: &Arc<Config>,
     house: &House,
     stores: &Stores,
     tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Option<MailDoor>> {
+) -> anyhow::Result<(Option<MailDoor>, Option<Collector>)> {
     if config.mailboxes.is_empty() {
-        return Ok(None);
+        return Ok((None, None));
     }
     let (acd, node) = (house.acd.clone(), house.node.clone());
     let usher = Usher::new(acd, stores.database.clone(), Arc::clone(config), node);
@@ -285,7 +291,12 @@ async fn open_mail(
     let (tickets, identifier) = (stores.tickets.clone(), stores.identifier.clone());
     let (database, now) = (&stores.database, house.now());
     let intake = Intake::open(database, tickets, identifier, config, Some(usher), now).await?;
-    MailDoor::open(config, intake, Clock::of_the_machine()).await
+    let clock = Clock::of_the_machine();
+    let door = MailDoor::open(config, intake.clone(), clock.clone()).await?;
+    Ok((
+        door,
+        Some(Collector::start(config, database, &intake, &clock)),
+    ))
 }
 
 /// Tells the desk its agents, and keeps telling what changes of them and of the opening hours.

@@ -1,6 +1,6 @@
 //! Mail: every one becomes exactly one article on the right ticket.
 //!
-//! The path of a mail through these files: `door` takes it in by SMTP or LMTP (`ringdown mail` by a pipe),
+//! The path of a mail through these files: `door` takes it in by SMTP or LMTP (`collector` by IMAP, `ringdown mail` by a pipe),
 //! [`Intake`] reads it and finds out who wrote it, `filing` puts it into the store within the writer's
 //! transaction, `placing` decides there which ticket it belongs to, and `usher` brings its contact into the
 //! line. Only then is the sender told 250.
@@ -14,6 +14,7 @@
 //! | `filing`, `lookup`, `rows` | the batch in the transaction: what is known, what is decided, what is written |
 //! | `usher` | contacts of mails into the lines, and again after a restart |
 //! | `door` | the SMTP and LMTP listeners |
+//! | `collector` | mail fetched from folders of other servers (IMAP) |
 //! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
 //! | `postman` | sending it through the smarthost |
 //!
@@ -22,6 +23,7 @@
 //! a mail waits in memory for a database that is not well: its sender keeps it. No machine gets an automatic
 //! answer, and no person more than one in the window.
 
+pub(crate) mod collector;
 pub(crate) mod door;
 mod filing;
 mod identity;

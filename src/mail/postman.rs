@@ -299,6 +299,14 @@ fn envelope(letter: &Claimed) -> Result<Envelope, Box<dyn std::error::Error + Se
     Ok(Envelope::new(from, vec![letter.recipient.parse()?])?)
 }
 
+/// Connects to the smarthost, logs in and says good-bye: whether it would take a mail, for `ringdown doctor`.
+pub(crate) async fn try_smarthost(config: &Config, smarthost: &Smarthost) -> anyhow::Result<()> {
+    let transport = transport(smarthost, &super::door::host(config))?;
+    let is_well = transport.test_connection().await?;
+    anyhow::ensure!(is_well, "it does not answer NOOP");
+    Ok(())
+}
+
 /// An error with its causes, on one line.
 fn told(fault: &dyn std::error::Error) -> String {
     let mut text = fault.to_string();

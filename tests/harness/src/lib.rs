@@ -10,6 +10,7 @@ pub mod audio;
 pub mod baresip;
 pub mod desk;
 pub mod digest;
+pub mod dovecot;
 pub mod gateway;
 pub mod http;
 pub mod load;

@@ -1,0 +1,63 @@
+//! `[[email.imap]]`: folders of other mail servers, from which mail is fetched.
+
+use super::mail::MailAddress;
+use super::value::{Secret, seconds};
+use ringdown_email::imap::Existing;
+use ringdown_email::imap::shell::Tls;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One folder, and the mailbox its mails are for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImapFolder {
+    /// The `[[mailbox]]` its mails are for, by its address or an alias.
+    pub mailbox: MailAddress,
+    /// The server's name; with TLS its certificate must be of this name.
+    pub host: String,
+    /// Its port; 993 with TLS, else 143, when not given.
+    pub port: Option<u16>,
+    /// How the way there is kept secret.
+    #[serde(default)]
+    pub tls: Tls,
+    /// The account at it.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// File with an OAuth 2.0 access token (XOAUTH2), in place of a password. It is read at each connection,
+    /// so that whatever renews it just writes it anew.
+    pub token_file: Option<PathBuf>,
+    /// The folder, in Unicode.
+    #[serde(default = "inbox")]
+    pub folder: String,
+    /// What is taken of the mails that lay there before the first look.
+    #[serde(default)]
+    pub existing: Existing,
+    /// Folder where mails go that were taken; they stay and are marked as read when not given.
+    pub move_to: Option<String>,
+    /// File of the certificate (PEM) that vouches for the server, besides those this machine trusts.
+    pub authority: Option<PathBuf>,
+    /// Longest time between two looks; a server with IDLE tells of a new mail at once.
+    #[serde(rename = "poll_s", default = "poll", deserialize_with = "seconds")]
+    pub poll: Duration,
+}
+
+impl ImapFolder {
+    /// The port, given or as the way there has it (RFC 8314 §3.2, RFC 9051 §2.1).
+    pub fn port(&self) -> u16 {
+        let usual = match self.tls {
+            Tls::Tls => 993,
+            Tls::Starttls | Tls::None => 143,
+        };
+        self.port.unwrap_or(usual)
+    }
+}
+
+fn inbox() -> String {
+    "INBOX".to_owned()
+}
+
+fn poll() -> Duration {
+    Duration::from_secs(60)
+}

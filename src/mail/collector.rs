@@ -1,0 +1,272 @@
+//! Fetches mail from folders of other servers (IMAP).
+//!
+//! Each folder has a task of its own. A mail is fetched, taken in as from the doors, committed, and only then
+//! put away (read, or moved) and remembered. A crash in between offers it again, which makes no second article.
+//! Several gateways may look at one folder for the same reason.
+
+use super::intake::{Intake, IntakeFault, MailArrival};
+use crate::acd::Clock;
+use crate::config::{Config, ImapFolder};
+use crate::database::{Database, DatabaseFault, Statement};
+use ringdown_email::automatic::ReturnPath;
+use ringdown_email::imap::shell::{Account, FetchedMail, Folder, FolderFault, Proof};
+use ringdown_email::imap::{Look, Position};
+use ringdown_routing::time::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Fetches mail; ends with [`Collector::close`].
+#[derive(Debug)]
+pub(crate) struct Collector {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Collector {
+    /// Begins to look at every configured folder.
+    pub(crate) fn start(
+        config: &Arc<Config>,
+        database: &Database,
+        intake: &Intake,
+        clock: &Clock,
+    ) -> Self {
+        let (stop, _) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for settings in &config.email.folders {
+            let round = Round {
+                settings: settings.clone(),
+                mailbox: mailbox_key(config, settings),
+                mail_bytes_max: config.email.mail_bytes_max,
+                database: database.clone(),
+                intake: intake.clone(),
+                clock: clock.clone(),
+            };
+            tasks.spawn(keep(round, stop.subscribe()));
+        }
+        Self { stop, tasks }
+    }
+
+    /// Fetches no more.
+    pub(crate) async fn close(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Opens a folder and says good-bye: whether it could be used, for `ringdown doctor`.
+pub(crate) async fn try_folder(settings: &ImapFolder) -> Result<(), CollectFault> {
+    Folder::open(&account(settings, 0)?).await?.close().await;
+    Ok(())
+}
+
+/// Why no mail can be fetched from a folder now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CollectFault {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderFault),
+    /// A file that is needed for it cannot be read.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Where we were cannot be read or kept.
+    #[error(transparent)]
+    Database(#[from] DatabaseFault),
+    /// A mail cannot be stored now; it stays where it is.
+    #[error(transparent)]
+    Intake(#[from] IntakeFault),
+}
+
+/// One folder, looked at over and over.
+#[derive(Debug)]
+struct Round {
+    settings: ImapFolder,
+    mailbox: String,
+    mail_bytes_max: u64,
+    database: Database,
+    intake: Intake,
+    clock: Clock,
+}
+
+/// Looks at a folder until it is told to stop; a fault is told once and tried again, ever more slowly.
+async fn keep(round: Round, mut stopped: watch::Receiver<bool>) {
+    let mut pause = PAUSE_MIN;
+    let mut told = String::new();
+    let mut work = async || {
+        loop {
+            let began = tokio::time::Instant::now();
+            let Err(fault) = round.visit().await;
+            if began.elapsed() > PAUSE_MAX {
+                pause = PAUSE_MIN;
+            }
+            let now = fault.to_string();
+            if now != told {
+                tracing::warn!(folder = %round.name(), fault = %now, "no mail can be fetched; trying again");
+                told = now;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    };
+    // Whatever is broken off here is offered again by the server.
+    tokio::select! {
+        () = work() => {}
+        _ = stopped.wait_for(|stop| *stop) => {}
+    }
+}
+
+impl Round {
+    /// Takes what is there, then what comes, until something is in the way.
+    async fn visit(&self) -> Result<std::convert::Infallible, CollectFault> {
+        let mut folder = Folder::open(&account(&self.settings, self.mail_bytes_max)?).await?;
+        tracing::info!(folder = %self.name(), "mail is fetched from this folder");
+        let mut known = self.position().await?;
+        loop {
+            let look = folder.decide(known, self.settings.existing);
+            let uids = folder.look(&look).await?;
+            for uid in &uids {
+                if let Some(mail) = folder.fetch(*uid).await? {
+                    self.take(*uid, &mail).await?;
+                    folder.put_away(*uid, &mail).await?;
+                }
+                // Only where they come in the order of their UIDs is everything before this one taken, too.
+                if matches!(look, Look::From(_)) {
+                    known = Some(self.remember(&folder, *uid).await?);
+                }
+            }
+            if !matches!(look, Look::From(_)) {
+                // What came between the opening and the search was not all asked for: it is asked for again.
+                known = Some(self.remember(&folder, folder.uid_max()).await?);
+                continue;
+            }
+            if uids.is_empty() {
+                folder.wait(self.settings.poll).await?;
+            }
+        }
+    }
+
+    async fn take(&self, uid: u32, mail: &FetchedMail) -> Result<(), CollectFault> {
+        if mail.is_cut {
+            tracing::warn!(
+                folder = %self.name(), uid, bytes_max = self.mail_bytes_max,
+                "a mail is larger than `mail_bytes_max`: its beginning is filed, the mail stays there, flagged"
+            );
+        }
+        let bytes = u64::try_from(mail.raw.len()).unwrap_or(u64::MAX);
+        let _room = self.intake.room_for(bytes).await;
+        let arrival = MailArrival {
+            mailbox: self.mailbox.clone(),
+            // As the server wrote it into the mail.
+            return_path: ReturnPath::Unknown,
+            to: self.settings.mailbox.to_string(),
+            peer: self.settings.host.clone(),
+            // Whoever keeps the site's mail is a mail server of the site.
+            is_relay: true,
+            at: self.clock.now(),
+        };
+        self.intake.take(arrival, mail.raw.clone()).await?;
+        Ok(())
+    }
+
+    async fn position(&self) -> Result<Option<Position>, DatabaseFault> {
+        let row: Option<(i64, i64, i64)> = sqlx::query_as(FIND_POSITION)
+            .bind(self.account())
+            .bind(&self.settings.folder)
+            .fetch_optional(self.database.reads())
+            .await?;
+        Ok(row.map(|(validity, taken, day)| Position {
+            validity: u32::try_from(validity).unwrap_or(0),
+            taken_max: u32::try_from(taken).unwrap_or(0),
+            day,
+        }))
+    }
+
+    async fn remember(&self, folder: &Folder, taken_max: u32) -> Result<Position, DatabaseFault> {
+        let position = Position {
+            validity: folder.validity(),
+            taken_max,
+            day: day_of(self.clock.now()),
+        };
+        let values = vec![
+            self.account().into(),
+            self.settings.folder.as_str().into(),
+            i64::from(position.validity).into(),
+            i64::from(position.taken_max).into(),
+            position.day.into(),
+        ];
+        let statement = Statement::new(KEEP_POSITION, values);
+        self.database.write(vec![statement]).await?;
+        Ok(position)
+    }
+
+    fn account(&self) -> String {
+        let ImapFolder { user, host, .. } = &self.settings;
+        format!("{user}@{host}:{}", self.settings.port())
+    }
+
+    /// The folder, for the operator.
+    fn name(&self) -> String {
+        format!("{}/{}", self.account(), self.settings.folder)
+    }
+}
+
+fn account(settings: &ImapFolder, mail_bytes_max: u64) -> Result<Account, CollectFault> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| CollectFault::File {
+            path: path.display().to_string(),
+            error,
+        })
+    };
+    let proof = match (&settings.token_file, &settings.password) {
+        (Some(path), _) => {
+            let token = read(path)?;
+            Proof::AccessToken(String::from_utf8_lossy(&token).trim().to_owned())
+        }
+        (None, Some(password)) => Proof::Password(password.expose().to_owned()),
+        (None, None) => Proof::Password(String::new()),
+    };
+    Ok(Account {
+        host: settings.host.clone(),
+        port: settings.port(),
+        tls: settings.tls,
+        authority: settings.authority.as_deref().map(read).transpose()?,
+        user: settings.user.clone(),
+        proof,
+        folder: settings.folder.clone(),
+        move_to: settings.move_to.clone(),
+        mail_bytes_max,
+    })
+}
+
+/// The mailbox a folder's mails are for; `ringdown check` has seen that it is there.
+fn mailbox_key(config: &Config, settings: &ImapFolder) -> String {
+    let wanted = settings.mailbox.0.key();
+    let leads_there = |mailbox: &&crate::config::Mailbox| {
+        let mut addresses = mailbox.addresses();
+        addresses.any(|address| address.key() == wanted)
+    };
+    let mailbox = config.mailboxes.iter().find(leads_there);
+    mailbox.map_or(wanted.clone(), crate::config::Mailbox::key)
+}
+
+fn day_of(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(86_400_000)
+}
+
+const FIND_POSITION: &str =
+    "SELECT validity, taken, day FROM mail_folders WHERE account = $1 AND folder = $2";
+
+const KEEP_POSITION: &str = "\
+INSERT INTO mail_folders (account, folder, validity, taken, day) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account, folder) DO UPDATE
+SET validity = excluded.validity, taken = excluded.taken, day = excluded.day";
+
+/// First and longest pause before a folder is tried again.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(300);
