@@ -175,7 +175,8 @@ pub enum Verb {
     },
     /// Does what is due, at most [`REAPED_MAX`] of each kind: ends wrap-ups that are over and offers whose
     /// lease ran out, moves contacts that have waited long enough for their queue's overflow, ends the
-    /// calls of one node that gave no sign of life. Run by every node.
+    /// calls of one node that gave no sign of life: they fail with the cause [`GATEWAY_LOST`], and an agent
+    /// whose phone rang for one rests until that ring must have ended. Run by every node.
     Expire,
 }
 
@@ -185,6 +186,9 @@ pub const LEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The reason of the not-ready status of an agent who let it ring.
 pub const RING_ON_NO_ANSWER: &str = "ring on no answer";
+
+/// Why a contact failed whose gateway died: the cause in its [`Failed`](crate::event::EventKind::Failed).
+pub const GATEWAY_LOST: &str = "gateway_lost";
 
 /// Most wrap-ups and most offers one `Expire` reaps, so that no verb is long.
 pub const REAPED_MAX: usize = 256;

@@ -9,7 +9,8 @@ use ringdown_routing::policy;
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
-    Answer, Change, DeclineReason, LEASE_GRACE, RING_ON_NO_ANSWER, Refusal, RequeueReason, Verb,
+    Answer, Change, DeclineReason, GATEWAY_LOST, LEASE_GRACE, RING_ON_NO_ANSWER, Refusal,
+    RequeueReason, Verb,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -354,7 +355,54 @@ fn a_silent_node_ends_its_calls_and_frees_their_agents() {
     let closed = |kind: &EventKind| matches!(kind, EventKind::Closed { .. });
     let ends = outcome.events.iter().filter(|event| closed(&event.kind));
     assert_eq!(ends.count(), 2);
+    let causes = outcome.events.iter().filter_map(|event| {
+        let EventKind::Failed { cause } = &event.kind else {
+            return None;
+        };
+        Some(cause.as_str())
+    });
+    assert!(causes.eq([GATEWAY_LOST; 2]));
     assert_eq!((shift.place(talks), shift.place(waits)), (None, None));
     assert_eq!(shift.place(mail_id), Some(Place::Waiting));
     assert_eq!(shift.agent(ANNA).1, State::WrapUp);
+}
+
+#[test]
+fn who_was_rung_by_a_lost_node_rests_until_that_ring_must_have_ended() {
+    let mut shift = Shift::begin();
+    let rings = shift.enqueue(1);
+    let node = NodeId::from("test");
+    let lease = Duration::from_secs(5);
+    shift.done(Verb::NodeAlive { node, lease });
+    let token = shift.offer(rings, ANNA);
+    let Some(Place::Offered { deadline, .. }) = shift.place(rings) else {
+        panic!("it rings");
+    };
+    shift.choose(BOB, Status::LoggedOff);
+    let since = shift.agent(ANNA).2;
+    shift.later(5);
+    shift.done(Verb::Expire);
+    assert_eq!(shift.place(rings), None);
+    let (status, state, idle_since) = shift.agent(ANNA);
+    assert_eq!((status, state), (Status::Available, State::Idle));
+    assert_eq!(idle_since, since, "it was no fault of theirs");
+    // The phone may still ring: nothing else may.
+    let mut next = contact(2, shift.now);
+    next.node = NodeId::from("living");
+    let waits = next.id;
+    shift.done(Verb::Enqueue { contact: next });
+    assert_eq!(shift.next(), None);
+    let agent = AgentId::from(ANNA);
+    let offer = Verb::Offer {
+        contact: waits,
+        agent,
+    };
+    shift.refused(offer, Refusal::AgentNotFree);
+    assert_eq!(
+        policy::next_timeout(shift.desk.view(), shift.now),
+        Some(deadline)
+    );
+    shift.now = deadline;
+    assert_eq!(shift.next(), Some((waits, ANNA.to_owned())));
+    shift.refused(Verb::Accept { token }, Refusal::StaleOffer);
 }

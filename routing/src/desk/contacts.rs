@@ -109,7 +109,8 @@ impl Desk {
         })
     }
 
-    /// Ends a contact that was not answered; who rings for it is freed.
+    /// Ends a contact that was not answered; who rings for it is freed. Where its node was lost, nobody can
+    /// stop that ring, so its agent rests until the ring must have ended by itself.
     pub(super) fn leave_unanswered(
         &mut self,
         at: Timestamp,
@@ -123,8 +124,15 @@ impl Desk {
         let wait_ms = millis(at.since(placed.record.enqueued_at));
         self.emit(about_pair(at, placed, kind(wait_ms)));
         self.ended.remember(at, placed.record.id, end);
-        if let Some((agent, _)) = placed.place.held_by() {
-            self.free_agent(at, agent, placed, Rest::default());
+        if let Place::Offered {
+            agent, deadline, ..
+        } = &placed.place
+        {
+            let rest = Rest {
+                until: Some(*deadline).filter(|deadline| end == End::Lost && *deadline > at),
+                ..Rest::default()
+            };
+            self.free_agent(at, agent, placed, rest);
         }
         Ok(Answer::Done)
     }

@@ -5,7 +5,7 @@ use crate::contact::{Place, PlacedContact, QueuedContact};
 use crate::event::{ContactResult, EndedBy, EventDraft, EventKind};
 use crate::ids::{AgentId, ContactId, NodeId};
 use crate::time::Timestamp;
-use crate::verb::{Answer, End, REAPED_MAX, Refusal, RequeueReason, RestoredPlace};
+use crate::verb::{Answer, End, GATEWAY_LOST, REAPED_MAX, Refusal, RequeueReason, RestoredPlace};
 use std::time::Duration;
 
 impl Desk {
@@ -109,7 +109,7 @@ impl Desk {
                 self.leave_unanswered(at, placed, End::Lost, |wait_ms| EventKind::Abandoned {
                     wait_ms,
                 }),
-                ContactResult::Abandoned,
+                ContactResult::Failed,
             ),
             Place::Active { answered_at, .. } => (
                 self.complete_as(
@@ -124,6 +124,8 @@ impl Desk {
             ),
         };
         if done.is_ok() {
+            let cause = GATEWAY_LOST.to_owned();
+            self.emit(about(at, placed, EventKind::Failed { cause }));
             self.emit(about(at, placed, EventKind::Closed { result }));
         }
     }

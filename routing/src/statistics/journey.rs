@@ -442,7 +442,8 @@ impl Journey {
                 blocked: 1,
                 ..Counts::default()
             },
-            (Outcome::Waits, ContactResult::Failed) => Counts {
+            // Who waited when their gateway died left the line as well.
+            (Outcome::Waits | Outcome::Abandoned { .. }, ContactResult::Failed) => Counts {
                 failed: 1,
                 ..Counts::default()
             },

@@ -420,15 +420,20 @@ local function move_contact(contact, to)
   return nil
 end
 
--- Ends a contact that was not answered; who rings for it is freed.
+-- Ends a contact that was not answered; who rings for it is freed. Where its node was lost, nobody can stop
+-- that ring, so its agent rests until the ring must have ended by itself.
 local function leave_unanswered(contact, kind, how, fields)
-  local agent = contact.place.agent
+  local agent, deadline = contact.place.agent, contact.place.deadline
   fields.wait_ms = math.max(0, at - contact.record.enqueued_at)
   emit(kind, about(contact, agent), fields)
   leave(contact)
   remember_end(contact.id, how)
   if agent then
-    free_agent(agent, contact, {})
+    local rest = {}
+    if how == 'lost' and deadline > at then
+      rest.rest_until = deadline
+    end
+    free_agent(agent, contact, rest)
   end
 end
 

@@ -2,7 +2,8 @@
 -- waited long enough, ends the calls of one silent node; forgets what ended long ago.
 -- KEYS: of the shard (desk.lua); changes all but queues and agents.
 -- ARGV: at, most of each kind, how long ended contacts are remembered in ms, most of them.
--- Answer: done. Events: those of the ends reaped; overflow_refused and those of move; node_lost and closed for the calls of a lost node.
+-- Answer: done. Events: those of the ends reaped; overflow_refused and those of move; node_lost, failed and closed for the calls of a lost
+--   node, whose ringing agents rest until the ring must have ended.
 
 local most, kept_ms, kept_max = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = whole(at)
@@ -64,10 +65,12 @@ if silent then
     local contact = load_contact(id)
     if contact.place.place == 'active' then
       complete_contact(contact, 'lost', 'failure', math.max(0, at - contact.place.answered_at), 0)
+      emit('failed', about(contact), { cause = 'gateway_lost' })
       emit('closed', about(contact), { result = 'answered' })
     else
       leave_unanswered(contact, 'abandoned', 'lost', {})
-      emit('closed', about(contact), { result = 'abandoned' })
+      emit('failed', about(contact), { cause = 'gateway_lost' })
+      emit('closed', about(contact), { result = 'failed' })
     end
   end
 end
