@@ -2,6 +2,7 @@
 
 mod alarm;
 pub mod digest;
+pub mod edge;
 pub mod flow;
 pub mod header;
 pub mod message;

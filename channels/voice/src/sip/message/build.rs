@@ -33,6 +33,17 @@ impl Builder {
         Self { text }
     }
 
+    /// Begins a response that is handed on.
+    pub(crate) fn response_of(status: u16, reason: &[u8]) -> Self {
+        let mut text = BytesMut::with_capacity(ROOM_BYTES);
+        text.put_slice(b"SIP/2.0 ");
+        put_number(&mut text, status.into());
+        text.put_u8(b' ');
+        put_clean(&mut text, reason);
+        text.put_slice(b"\r\n");
+        Self { text }
+    }
+
     /// Begins a response to `request` with Via, From, To, Call-ID and CSeq as RFC 3261 §8.2.6.2 wants them;
     /// `tag` is put on To when that has none. Record-Route is added by [`Self::copy`] where a dialog begins.
     pub fn response(request: &Message, status: u16, reason: &str, tag: Option<&str>) -> Self {
@@ -57,14 +68,7 @@ impl Builder {
         reason: &str,
         tag: Option<&str>,
     ) -> Self {
-        let mut builder = Self {
-            text: BytesMut::with_capacity(ROOM_BYTES),
-        };
-        builder.text.put_slice(b"SIP/2.0 ");
-        put_number(&mut builder.text, status.into());
-        builder.text.put_u8(b' ');
-        put_clean(&mut builder.text, reason.as_bytes());
-        builder.text.put_slice(b"\r\n");
+        let mut builder = Self::response_of(status, reason.as_bytes());
         builder.put_vias(request, remote);
         builder.copy(request, Header::From);
         if let Some(to) = request.header(Header::To) {
@@ -82,7 +86,8 @@ impl Builder {
         builder
     }
 
-    fn put_vias(&mut self, request: &Message, remote: Option<SocketAddr>) {
+    /// Copies the Vias of a request; the top one tells where it came from, if that is said.
+    pub(crate) fn put_vias(&mut self, request: &Message, remote: Option<SocketAddr>) {
         let mut remote = remote;
         for line in request.lines(Header::Via) {
             self.text.put_slice(b"Via: ");
