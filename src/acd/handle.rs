@@ -3,6 +3,7 @@
 use super::bus::{Bus, EventSink, Subscription};
 use super::memory_desk::MemoryDesk;
 use super::memory_store::MemoryStore;
+use super::phones::SharedPhones;
 use super::redis_place::RedisPlace;
 use super::shared_desk::SharedDesk;
 use super::store::{Request, StoreLost};
@@ -209,6 +210,14 @@ impl Acd {
     /// Where a contact stands in its queue: 1 is next; `None` when it does not wait.
     pub fn position(&self, contact: ContactId) -> Option<usize> {
         self.read(|view| view.position(contact))
+    }
+
+    /// Where the phones of the desk are, if other gateways share it.
+    pub fn phones(&self) -> Option<SharedPhones> {
+        match &self.backend {
+            Backend::Memory(_) => None,
+            Backend::Shared(desk) => Some(desk.phones()),
+        }
     }
 
     /// Leaves the dispatching to another node, if there is one.

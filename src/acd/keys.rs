@@ -14,6 +14,7 @@
 //! | `events` | stream | the verbs | trimmed to about [`EVENTS_KEPT`] entries |
 //! | `leader` | string | the leading dispatcher | expires by itself |
 //! | `written` | hash | the scribes | a node's field goes when the event log has all its events |
+//! | `phones`, `phone_ends` | hash, sorted set | the gateway a phone registered at, `phone.lua` | taken back, or reaped by any gateway when the registration has run out |
 
 /// Events a stream keeps for nodes that lag; who lags more takes a snapshot. The event log is in the
 /// database.
@@ -26,6 +27,7 @@ pub(super) struct Keys {
     desk: [String; 17],
     leader: String,
     written: String,
+    phones: [String; 2],
 }
 
 impl Keys {
@@ -54,6 +56,7 @@ impl Keys {
             .map(name),
             leader: name("leader"),
             written: name("written"),
+            phones: ["phones", "phone_ends"].map(name),
         }
     }
 
@@ -103,5 +106,10 @@ impl Keys {
 
     pub(super) fn written(&self) -> &str {
         &self.written
+    }
+
+    /// Where phones are, and when the first registration of each agent runs out.
+    pub(super) fn phones(&self) -> &[String] {
+        &self.phones
     }
 }

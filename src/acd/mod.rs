@@ -9,6 +9,7 @@
 //! | [`store`] | what a queue store is |
 //! | [`memory_store`], `memory_desk` | the desk in this process, the embedded default; dispatching within the verb |
 //! | [`redis_store`], `redis_place`, `redis_link`, `shared_desk`, `worker` | the desk in Redis, shared by several gateways: where it is, the way there, what is asked, and the asking task; `keys` names its keys, `lua/` is its verbs |
+//! | [`phones`] | where the agents' phones are, told by the gateway each registered at |
 //! | `scribe` | the event log gets what a node that died could not write |
 //! | `alone` | what a node does while Redis is away, and what it tells it afterwards |
 //!
@@ -21,6 +22,7 @@ pub mod handle;
 mod keys;
 mod memory_desk;
 pub mod memory_store;
+pub mod phones;
 mod redis_link;
 mod redis_place;
 pub mod redis_store;

@@ -93,6 +93,18 @@ impl RedisStore {
         ))
     }
 
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Sends one command of those who keep something beside the desk.
+    pub(super) async fn send_one<T: redis::FromRedisValue>(
+        &self,
+        cmd: Cmd,
+    ) -> Result<T, StoreLost> {
+        self.link.send_one(cmd).await
+    }
+
     /// The origin of the desk's events.
     pub fn origin(&self) -> &NodeId {
         &self.origin

@@ -36,6 +36,8 @@ pub(super) struct Scripts {
     pub(super) publish: LuaScript,
     pub(super) forget_written: LuaScript,
     pub(super) join: LuaScript,
+    pub(super) phone: LuaScript,
+    pub(super) phones_over: LuaScript,
     verbs: [LuaScript; 21],
 }
 
@@ -48,6 +50,8 @@ impl Scripts {
             publish: with_desk(include_str!("lua/publish.lua")),
             forget_written: LuaScript::new(include_str!("lua/forget_written.lua").to_owned()),
             join: LuaScript::new(include_str!("lua/join.lua").to_owned()),
+            phone: LuaScript::new(include_str!("lua/phone.lua").to_owned()),
+            phones_over: LuaScript::new(include_str!("lua/phones_over.lua").to_owned()),
             verbs: [
                 include_str!("lua/set_queue.lua"),
                 include_str!("lua/set_agent.lua"),
@@ -112,6 +116,8 @@ impl Scripts {
             &self.publish,
             &self.forget_written,
             &self.join,
+            &self.phone,
+            &self.phones_over,
         ]
         .into_iter()
         .chain(&self.verbs)

@@ -8,7 +8,9 @@
 use super::alone::Alone;
 use super::bus::{Bus, MadeBy, Subscription};
 use super::handle::{AtStart, Health, Surroundings};
+use super::phones::SharedPhones;
 use super::redis_place::RedisPlace;
+use super::redis_store::RedisStore;
 use super::store::{Request, StoreLost};
 use super::worker::Worker;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
@@ -73,6 +75,10 @@ impl SharedDesk {
         lock(&self.state).hands_lead_over = true;
     }
 
+    pub(super) fn phones(&self) -> SharedPhones {
+        SharedPhones::new(Arc::clone(&self.state))
+    }
+
     pub(super) fn subscribe(&self) -> Subscription {
         lock(&self.state).bus.subscribe()
     }
@@ -98,6 +104,8 @@ pub(super) struct SharedState {
     pub(super) bus: Bus,
     /// Another node is to dispatch; put back when that is done.
     pub(super) hands_lead_over: bool,
+    /// The store while it is there, for those who keep something beside the desk.
+    pub(super) store: Option<RedisStore>,
 }
 
 /// Where the node's knowledge of the desk comes from.

@@ -131,8 +131,10 @@ impl Worker {
         let at = clock.now();
         let bus = Bus::new(sink);
         let scribe = Scribe::new(node.clone(), bus.sink());
+        let mut kept = None;
         let (sight, link, health) = match connect(&place, &node, &scribe, at).await {
             Ok((store, snapshot, follower)) => {
+                kept = Some(store.clone());
                 let link = follow(Box::new(store), follower, snapshot.last_event);
                 let view = View::from_snapshot(snapshot);
                 (
@@ -158,6 +160,7 @@ impl Worker {
             sight,
             bus,
             hands_lead_over: false,
+            store: kept,
         }));
         let (health, watched) = watch::channel(health);
         let worker = Self {
@@ -437,6 +440,7 @@ impl Worker {
                 alone.ask(Request::Publish(EventDraft::of_desk(at, kind))),
             );
             *sight = Sight::Alone(Box::new(alone));
+            state.store = None;
         }
         let health = Health::Alone { since: at, cause };
         self.health.send_replace(health);
@@ -501,6 +505,7 @@ impl Worker {
             let last = snapshot.last_event;
             let view = View::from_snapshot(snapshot);
             state.sight = Sight::Following(Box::new(Following::new(view, self.node.clone())));
+            state.store = Some((*store).clone());
             state.bus.resync();
             self.link = follow(store, follower, last);
         }

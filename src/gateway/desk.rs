@@ -65,7 +65,10 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
                 }
             }
             // Offers that were missed lapse with their lease and are made again.
-            Notice::Resync => tracing::warn!("events of the desk were missed"),
+            Notice::Resync => {
+                tracing::warn!("events of the desk were missed");
+                house.tell_all_registrations();
+            }
         }
     }
 }
@@ -126,7 +129,9 @@ fn try_again_later(house: &Arc<House>, event: &Event) {
     };
     tokio::spawn(async move {
         tokio::time::sleep(TRY_AGAIN_AFTER).await;
-        if house.door.locate(&agent).is_some() {
+        if let Some(phones) = &house.phones {
+            phones.note([agent.as_str().into()]);
+        } else if house.door.locate(&agent).is_some() {
             house.tell_desk(Verb::AgentReachable {
                 agent,
                 is_reachable: true,

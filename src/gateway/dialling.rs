@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::door::Location;
+use super::phones::Search;
 use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_voice::call::{Dial, LegId};
 use ringdown_voice::sip::digest::Account;
@@ -9,7 +10,7 @@ use ringdown_voice::sip::flow::{Flow, Transport};
 use ringdown_voice::sip::registrar::NextHop;
 use ringdown_voice::sip::uri::{Scheme, Uri};
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// What it takes to ring somebody.
@@ -19,6 +20,8 @@ pub(super) enum Dialling {
     Now(Box<Dial>),
     /// The host has to be looked up first.
     LookUp(Box<Dial>, HostName),
+    /// It is to be asked at which gateway the phone is registered.
+    Search(Box<Dial>, Search),
     /// There is no way there.
     Nowhere,
 }
@@ -27,7 +30,9 @@ impl Dialling {
     /// The leg that the new one is to be joined with.
     pub(super) fn join(&mut self, partner: LegId) {
         match self {
-            Self::Now(dial) | Self::LookUp(dial, _) => dial.partner = Some(partner),
+            Self::Now(dial) | Self::LookUp(dial, _) | Self::Search(dial, _) => {
+                dial.partner = Some(partner);
+            }
             Self::Nowhere => {}
         }
     }
@@ -72,25 +77,29 @@ pub(super) struct Parties {
 }
 
 impl Parties {
-    /// Rings an agent's phone, which shows the caller's name and number.
+    /// The ring of an agent's phone, which shows the caller's name and number, wherever that is.
     pub(super) fn agent(
         &self,
         contact: ContactId,
         call: &Call,
         agent: &AgentId,
-        location: Location,
         deadline: Instant,
-    ) -> Dialling {
-        let mut headers = call_headers(contact, call);
-        headers.extend(
-            location
-                .path
-                .into_iter()
-                .map(|route| ("Route".to_owned(), route)),
-        );
+    ) -> Box<Dial> {
         let to = format!("<sip:{agent}@{}>", self.domain);
-        let next_hop = location.next_hop;
-        self.dial(call, location.uri, to, headers, None, deadline, next_hop)
+        let mut dial = self.dial(contact, call, to, None, deadline);
+        // The ring ends with its offer, also when we are not there any more to cancel it (RFC 3261 §13.3.1).
+        let left = deadline.saturating_duration_since(Instant::now());
+        let seconds = left.as_millis().div_ceil(1_000);
+        dial.headers.push((EXPIRES.to_owned(), seconds.to_string()));
+        dial
+    }
+
+    /// Leads it to a place.
+    pub(super) fn lead(mut dial: Box<Dial>, location: Location) -> Dialling {
+        let routes = location.path.into_iter();
+        dial.headers
+            .extend(routes.map(|route| ("Route".to_owned(), route)));
+        lead(dial, location.uri, location.next_hop)
     }
 
     /// Rings another number by the trunk that takes calls out, or a SIP URI.
@@ -101,11 +110,10 @@ impl Parties {
         to: &str,
         deadline: Instant,
     ) -> Dialling {
-        let headers = call_headers(contact, call);
         if to.starts_with("sip:") {
             let next_hop = NextHop::Uri(to.as_bytes().into());
-            let (uri, address) = (to.to_owned(), format!("<{to}>"));
-            return self.dial(call, uri, address, headers, None, deadline, next_hop);
+            let dial = self.dial(contact, call, format!("<{to}>"), None, deadline);
+            return lead(dial, to.to_owned(), next_hop);
         }
         let Some(outbound) = &self.outbound else {
             return Dialling::Nowhere;
@@ -118,43 +126,29 @@ impl Parties {
             trunk.split([';', ':']).next().unwrap_or(trunk)
         );
         let account = outbound.account.clone();
-        self.dial(call, uri, address, headers, account, deadline, next_hop)
+        let dial = self.dial(contact, call, address, account, deadline);
+        lead(dial, uri, next_hop)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one INVITE")]
+    /// An INVITE that is not addressed yet.
     fn dial(
         &self,
+        contact: ContactId,
         call: &Call,
-        request_uri: String,
         to: String,
-        headers: Vec<(String, String)>,
         account: Option<Account>,
         deadline: Instant,
-        next_hop: NextHop,
-    ) -> Dialling {
-        let dial = |flow| {
-            Box::new(Dial {
-                flow,
-                request_uri,
-                from: self.from(call),
-                to,
-                headers,
-                account,
-                deadline,
-                partner: Some(call.caller_leg),
-            })
-        };
-        match next_hop {
-            NextHop::Flow(flow) => Dialling::Now(dial(flow)),
-            NextHop::Uri(uri) => match place_of(&uri) {
-                Some(Place::Address(flow)) => Dialling::Now(dial(flow)),
-                Some(Place::Name(name)) => {
-                    let unknown = SocketAddr::from(([0, 0, 0, 0], name.port));
-                    Dialling::LookUp(dial(Flow::new(name.transport, unknown)), name)
-                }
-                None => Dialling::Nowhere,
-            },
-        }
+    ) -> Box<Dial> {
+        Box::new(Dial {
+            flow: Flow::new(Transport::Udp, NOWHERE),
+            request_uri: String::new(),
+            from: self.from(call),
+            to,
+            headers: call_headers(contact, call),
+            account,
+            deadline,
+            partner: Some(call.caller_leg),
+        })
     }
 
     /// The caller as the called phone shows them: the CMS's name, then the network's, and the number.
@@ -169,6 +163,25 @@ impl Parties {
         } else {
             format!("\"{}\" <sip:{user}@{}>", quote(name), self.domain)
         }
+    }
+}
+
+/// Addresses an INVITE.
+fn lead(mut dial: Box<Dial>, request_uri: String, next_hop: NextHop) -> Dialling {
+    dial.request_uri = request_uri;
+    match next_hop {
+        NextHop::Flow(flow) => {
+            dial.flow = flow;
+            Dialling::Now(dial)
+        }
+        NextHop::Uri(uri) => match place_of(&uri) {
+            Some(Place::Address(flow)) => {
+                dial.flow = flow;
+                Dialling::Now(dial)
+            }
+            Some(Place::Name(name)) => Dialling::LookUp(dial, name),
+            None => Dialling::Nowhere,
+        },
     }
 }
 
@@ -256,6 +269,12 @@ fn escape_user(user: &str) -> String {
     }
     escaped
 }
+
+/// Where nothing is sent: the flow of what is not addressed yet.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// RFC 3261 §20.19: how long an invitation is good, in seconds.
+const EXPIRES: &str = "Expires";
 
 /// Longest look-up of a host.
 const LOOK_UP_DEADLINE: Duration = Duration::from_secs(2);

@@ -40,6 +40,23 @@ pub(super) struct Location {
     pub(super) next_hop: NextHop,
 }
 
+/// A registration as other gateways need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Registration {
+    /// The contact URI.
+    pub(super) uri: String,
+    /// The Path it came by, topmost first.
+    pub(super) path: Vec<String>,
+    /// Where others send a request first; `None` when only we can.
+    pub(super) open_way: Option<Arc<[u8]>>,
+    /// The way by which we do.
+    pub(super) flow: Flow,
+    /// When it was made or refreshed last.
+    pub(super) since: Instant,
+    /// When it runs out.
+    pub(super) until: Instant,
+}
+
 /// Accounts that may prove themselves, by user name.
 pub(super) type Accounts = BTreeMap<Arc<str>, Account>;
 
@@ -196,6 +213,35 @@ impl Door {
             path: binding.path.iter().map(ToString::to_string).collect(),
             next_hop: binding.next_hop(),
         })
+    }
+
+    /// Where an agent's own registration leads, the most preferred contact, for other gateways.
+    pub(super) fn registration(&self, agent: &AgentId) -> Option<Registration> {
+        let inner = self.lock();
+        let bindings = inner.registrar.bindings(agent.as_str()).iter();
+        bindings
+            .filter_map(|binding| {
+                Some(Registration {
+                    uri: binding.uri.to_string(),
+                    path: binding.path.iter().map(ToString::to_string).collect(),
+                    open_way: binding.open_way(),
+                    flow: binding.flow,
+                    since: binding.registered_at()?,
+                    until: binding.expires_at()?,
+                })
+            })
+            .next()
+    }
+
+    /// Everybody who has registered.
+    pub(super) fn registered(&self) -> Vec<Arc<str>> {
+        let inner = self.lock();
+        let has_registered = |bindings: &[Binding]| bindings.iter().any(|it| !it.is_static());
+        let users = inner.registrar.users();
+        users
+            .filter(|(_, bindings)| has_registered(bindings))
+            .map(|(user, _)| Arc::clone(user))
+            .collect()
     }
 
     /// Is told that a connection has ended.

@@ -4,6 +4,7 @@ use super::call::{Arrival, Call};
 use super::dialling::{Dialling, Parties};
 use super::door::{Door, Entry};
 use super::inputs::{ShardInput, ShardSender};
+use super::phones::{Phones, Search};
 use super::rules::DialledNumber;
 use super::speech::Speech;
 use crate::acd::Acd;
@@ -29,10 +30,11 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Verb};
 use ringdown_voice::call::{IncomingCall, LegId};
 use ringdown_voice::media::{Clips, MediaEngine, Owner, PortHandle, Repeat, Shard as MediaShard};
-use ringdown_voice::sip::flow::{ConnectionId, Flow};
+use ringdown_voice::sip::edge::Edge;
+use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
 use ringdown_voice::sip::header::Header;
 use ringdown_voice::sip::message::Message;
-use ringdown_voice::sip::registrar::{RegistrarEvent, Reply};
+use ringdown_voice::sip::registrar::{Binding, RegistrarEvent, Reply};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +46,10 @@ use tokio::sync::{Notify, watch};
 pub(super) struct House {
     pub(super) node: NodeId,
     pub(super) door: Door,
+    /// Phones of the whole desk, if other gateways share it.
+    pub(super) phones: Option<Phones>,
+    /// Brings the calls of other gateways to phones that only we can reach.
+    pub(super) edge: Option<Edge>,
     pub(super) acd: Acd,
     pub(super) openings: Arc<Openings>,
     pub(super) incidents: Arc<Incidents>,
@@ -192,6 +198,11 @@ impl House {
         let reply = self.door.register(now, flow, request, rand::random());
         self.tell_reach();
         reply
+    }
+
+    /// What is sent on of a message between another gateway and a phone; `None` when it is ours to take.
+    pub(super) fn pass_on(&self, from: Flow, message: &Message) -> Option<Transmit> {
+        self.edge.as_ref()?.pass(from, message)
     }
 
     /// Asks the CMS: the answer at once, or later to the shard.
@@ -399,10 +410,19 @@ impl House {
         agent: &AgentId,
         deadline: Instant,
     ) -> Dialling {
-        match self.door.locate(agent) {
-            Some(location) => self.parties.agent(contact, call, agent, location, deadline),
-            None => Dialling::Nowhere,
+        let location = self.door.locate(agent);
+        let dial = self.parties.agent(contact, call, agent, deadline);
+        if self.registers_anywhere(agent) {
+            return Dialling::Search(dial, Search::new(agent, location));
         }
+        location.map_or(Dialling::Nowhere, |location| Parties::lead(dial, location))
+    }
+
+    /// Whether the agent's phone may be one that registered at another gateway.
+    fn registers_anywhere(&self, agent: &AgentId) -> bool {
+        let rosters = self.rosters.borrow();
+        let has_password = rosters.agent(agent).is_some_and(|it| it.ha1.is_some());
+        self.phones.is_some() && has_password
     }
 
     /// How to reach the number of a way out.
@@ -497,41 +517,72 @@ impl House {
     /// Tells the desk which agents came within reach or left it.
     pub(super) fn tell_reach(&self) {
         while let Some(event) = self.door.poll_event() {
-            match event {
-                RegistrarEvent::Registered { user, .. } => self.set_reach(&user, Reach::Within),
-                RegistrarEvent::Moved { .. } => {}
-                RegistrarEvent::Unregistered { user }
-                | RegistrarEvent::Expired { user }
-                | RegistrarEvent::ConnectionLost { user } => self.set_reach(&user, Reach::Outside),
+            match (event, &self.phones) {
+                (RegistrarEvent::Registered { user, bindings }, Some(phones))
+                    if !bindings.iter().all(Binding::is_static) =>
+                {
+                    phones.note([user]);
+                }
+                (RegistrarEvent::Registered { user, .. }, _) => {
+                    self.set_reach(&user, Reach::Within);
+                }
+                (
+                    RegistrarEvent::Moved { user, .. }
+                    | RegistrarEvent::Refreshed { user }
+                    | RegistrarEvent::Unregistered { user }
+                    | RegistrarEvent::Expired { user }
+                    | RegistrarEvent::ConnectionLost { user },
+                    Some(phones),
+                ) => phones.note([user]),
+                (RegistrarEvent::Moved { .. } | RegistrarEvent::Refreshed { .. }, None) => {}
+                (
+                    RegistrarEvent::Unregistered { user }
+                    | RegistrarEvent::Expired { user }
+                    | RegistrarEvent::ConnectionLost { user },
+                    None,
+                ) => self.set_reach(&user, Reach::Outside),
             }
         }
     }
 
-    /// A phone within reach logs its agent in, and out of reach out, unless they do so by hand.
+    /// Tells the other gateways of every phone that registered here.
+    pub(super) fn tell_all_registrations(&self) {
+        if let Some(phones) = &self.phones {
+            phones.note(self.door.registered());
+        }
+    }
+
     fn set_reach(&self, user: &str, reach: Reach) {
         let agent = AgentId::new(user);
-        let status = match reach {
-            Reach::Within => Status::Available,
-            Reach::Outside => Status::LoggedOff,
-        };
-        let is_reachable = reach == Reach::Within;
-        self.tell_desk(Verb::AgentReachable {
+        self.tell_desk(self.reach_verb(&agent, reach));
+        if let Some(verb) = self.log_in_verb(&agent, reach) {
+            self.tell_desk(verb);
+        }
+    }
+
+    /// What tells the desk whether an agent's phone can be rung.
+    pub(super) fn reach_verb(&self, agent: &AgentId, reach: Reach) -> Verb {
+        Verb::AgentReachable {
             agent: agent.clone(),
-            is_reachable,
-        });
-        let log_in = self
-            .rosters
-            .borrow()
-            .agent(&agent)
-            .map(|agent| agent.log_in);
+            is_reachable: reach == Reach::Within,
+        }
+    }
+
+    /// A phone within reach logs its agent in, and out of reach out, unless they do so by hand.
+    pub(super) fn log_in_verb(&self, agent: &AgentId, reach: Reach) -> Option<Verb> {
+        let log_in = self.rosters.borrow().agent(agent)?.log_in;
         // Who is at lunch stays there when another gateway starts and finds their phone, too.
         let was_out = self.acd.read(|view| {
-            let known = view.agent(&agent);
+            let known = view.agent(agent);
             known.is_none_or(|agent| agent.status == Status::LoggedOff)
         });
-        if log_in == Some(LogIn::WithPhone) && (was_out || !is_reachable) {
-            self.tell_desk(Verb::AgentStatus { agent, status });
-        }
+        let status = match reach {
+            Reach::Within if was_out => Status::Available,
+            Reach::Within => return None,
+            Reach::Outside => Status::LoggedOff,
+        };
+        let agent = agent.clone();
+        (log_in == LogIn::WithPhone).then_some(Verb::AgentStatus { agent, status })
     }
 
     /// Changes the desk where nobody waits for the answer.
@@ -573,7 +624,7 @@ impl CallRate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+pub(super) enum Reach {
     Within,
     Outside,
 }

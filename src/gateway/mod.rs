@@ -10,9 +10,10 @@
 //! | `shards`, `shard`, `task`, `inputs`, `call` | the shards, the calls of one, its loop, what it is told |
 //! | `house` | what all shards share |
 //! | `door` | who may come in, and where phones are |
+//! | `phones` | the same, of phones that registered at other gateways of the desk |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
-//! | `call_backs` | callers who are called back |
 //! | `incidents` | callers who hear of a major incident, and their messages |
+//! | `call_backs` | callers who are called back |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
 //! | `gauges` | what the operations pages ask |
 
@@ -26,6 +27,7 @@ mod house;
 mod incidents;
 mod inputs;
 mod ladder;
+mod phones;
 mod rules;
 mod shard;
 mod shards;

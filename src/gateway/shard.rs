@@ -49,6 +49,8 @@ pub(super) struct Shard {
     /// When calls have lasted as long as any may; entries outlive short calls.
     ends: VecDeque<(Instant, ContactId)>,
     inputs: VecDeque<(ContactId, Input)>,
+    /// Messages of calls that are other gateways', on their way; sent before the next are read.
+    passed: VecDeque<Transmit>,
     /// Emptied and used again for each input.
     said: Vec<Command>,
 }
@@ -64,6 +66,7 @@ impl Shard {
             due: BTreeSet::new(),
             ends: VecDeque::new(),
             inputs: VecDeque::new(),
+            passed: VecDeque::new(),
             said: Vec::new(),
         }
     }
@@ -77,6 +80,10 @@ impl Shard {
     pub(super) fn handle_bytes(&mut self, now: Instant, flow: Flow, bytes: Bytes) {
         match Message::parse_datagram(bytes) {
             Ok(message) => {
+                if let Some(passed) = self.house.pass_on(flow, &message) {
+                    self.passed.push_back(passed);
+                    return;
+                }
                 if let Some(leg) = self.control.leg_of_message(&message) {
                     self.note(leg, |ladder, at, leg| {
                         note_received(ladder, at, leg, &message)
@@ -108,6 +115,9 @@ impl Shard {
 
     /// The next message to send.
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        if let Some(passed) = self.passed.pop_front() {
+            return Some(passed);
+        }
         let sent = self.control.poll_transmit()?;
         if let Some(leg) = sent.dialog.and_then(|dialog| self.control.leg_of(dialog)) {
             self.note(leg, |ladder, at, leg| {
@@ -740,6 +750,13 @@ impl Shard {
                         .look_up()
                         .await
                         .map(|flow| Box::new(Dial { flow, ..*dial }));
+                    sender.tell(ShardInput::Resolved { leg, dial }).await;
+                });
+            }
+            Dialling::Search(dial, search) => {
+                let (house, sender) = (Arc::clone(&self.house), self.sender.clone());
+                tokio::spawn(async move {
+                    let dial = search.lead(&house, dial).await;
                     sender.tell(ShardInput::Resolved { leg, dial }).await;
                 });
             }

@@ -76,7 +76,7 @@ fn limits(config: &Config) -> user_agent::Limits {
 }
 
 /// What we write into Via and Contact: where we listen, or what the site says others see of us.
-fn places_of(config: &Config, shell: &ShellHandle) -> Vec<Place> {
+pub(super) fn places_of(config: &Config, shell: &ShellHandle) -> Vec<Place> {
     let mut sockets = 0;
     shell
         .local_addresses()

@@ -3,8 +3,9 @@
 use super::dialling::Parties;
 use super::house::{CallRate, House};
 use super::inputs::{ShardInput, ShardSender};
+use super::phones::Phones;
 use super::speech::Speech;
-use super::{call_backs, desk, gauges, rules, shards, staff};
+use super::{call_backs, desk, gauges, phones, rules, shards, staff};
 use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens, operations};
 use crate::call_backs::CallBacks;
@@ -30,8 +31,10 @@ use anyhow::Context as _;
 use ringdown_routing::ids::NodeId;
 use ringdown_routing::statistics::Rules;
 use ringdown_voice::media::{self, MediaEngine};
+use ringdown_voice::sip::edge::Edge;
 use ringdown_voice::sip::flow::Transport;
-use ringdown_voice::sip::shell::{Shell, ShellSettings};
+use ringdown_voice::sip::shell::{Shell, ShellHandle, ShellSettings};
+use ringdown_voice::sip::user_agent::Place;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,7 +85,7 @@ impl Gateway {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..shard_count).map(ShardSender::new).unzip();
         let media = start_media(&config, &senders)?;
         let (stores, reidentified) = Stores::open(&config).await?;
-        let house = Arc::new(furnish(&config, &stores, media).await?);
+        let house = Arc::new(furnish(&config, &stores, media, &shell.handle()).await?);
         let observers = Arc::new(Observers::new(Rules::default()));
         gauges::add_gauges(&observers, &house, &stores.database, shell.handle());
 
@@ -224,6 +227,7 @@ async fn furnish(
     config: &Arc<Config>,
     stores: &Stores,
     media: MediaEngine,
+    shell: &ShellHandle,
 ) -> anyhow::Result<House> {
     let node = NodeId::new(format!("{:016x}", rand::random::<u64>()));
     let acd = open_desk(config, node.clone(), stores).await?;
@@ -237,6 +241,8 @@ async fn furnish(
     Ok(House {
         node,
         door: rules::door(config),
+        phones: Phones::of(&acd),
+        edge: edge(config, &acd, shell),
         acd,
         openings: Arc::new(openings),
         incidents: Arc::new(incidents),
@@ -273,6 +279,21 @@ async fn furnish(
         drain: Drain::new(Arc::clone(&calls)),
         calls,
     })
+}
+
+/// The edge of a gateway that others can send to by UDP, if there may be others.
+fn edge(config: &Config, acd: &Acd, shell: &ShellHandle) -> Option<Edge> {
+    let is_known = |place: &Place| {
+        let address = place.address.parse::<SocketAddr>();
+        address.is_ok_and(|address| !address.ip().is_unspecified())
+            || config.sip.advertised.is_some()
+    };
+    let places = shards::places_of(config, shell);
+    let mut by_udp = places
+        .into_iter()
+        .filter(|place| place.transport == Transport::Udp && is_known(place));
+    let place = by_udp.next().filter(|_| acd.is_shared())?;
+    Some(Edge::new(rand::random(), place.address))
 }
 
 /// Opens the doors of mail, fetches it from elsewhere, and has its contacts brought into their lines, also those that came before.
@@ -318,6 +339,7 @@ async fn bring_to_desk(
     tasks.spawn(desk::keep_hours(Arc::clone(house)));
     tasks.spawn(call_backs::keep(Arc::clone(house)));
     tasks.spawn(house.messages.clone().keep());
+    tasks.spawn(phones::keep(Arc::clone(house)));
     tasks.spawn(desk::tell_openings(Arc::clone(house), shards.to_vec()));
 }
 

@@ -5,6 +5,7 @@ mod acts;
 mod contract;
 mod layout;
 mod lost_nodes;
+mod phones;
 mod redis_kinds;
 mod redis_server;
 mod work;

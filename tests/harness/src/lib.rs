@@ -23,6 +23,7 @@ pub mod process;
 pub mod redis;
 pub mod sip;
 pub mod sipp;
+pub mod tcp_phone;
 
 use std::time::Duration;
 

@@ -20,6 +20,8 @@ pub struct Phone {
     port: u16,
     gateway: SocketAddr,
     credentials: Option<Credentials>,
+    /// What it takes for its own address, when that is another than others see.
+    inside: Option<SocketAddr>,
     serial: u32,
     inbox: VecDeque<(SipText, SocketAddr)>,
     /// What was answered to a request, by branch and method, for its retransmissions.
@@ -86,6 +88,7 @@ impl Phone {
             port,
             gateway,
             credentials: None,
+            inside: None,
             serial: 0,
             inbox: VecDeque::new(),
             answers: HashMap::new(),
@@ -103,6 +106,12 @@ impl Phone {
         self
     }
 
+    /// The same behind a NAT: it names an address in Contact at which nobody can reach it.
+    pub fn behind_nat(mut self) -> Self {
+        self.inside = Some(SocketAddr::from(([192, 0, 2, 9], 5060)));
+        self
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
@@ -110,7 +119,8 @@ impl Phone {
 
     /// Its address as a Contact or as a static contact in configuration.
     pub fn contact(&self) -> String {
-        format!("sip:{}@127.0.0.1:{}", self.name, self.port)
+        let seen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        format!("sip:{}@{}", self.name, self.inside.unwrap_or(seen))
     }
 
     /// Registers for so many seconds (0 takes it back) and gives the final status; answers one challenge.

@@ -101,6 +101,11 @@ pub enum RegistrarEvent {
         /// Where, most preferred first.
         bindings: Arc<[Binding]>,
     },
+    /// The user can be reached as before, and for longer.
+    Refreshed {
+        /// The user.
+        user: Arc<str>,
+    },
     /// The last contact was taken back by the user's phone, or by us.
     Unregistered {
         /// The user.
@@ -314,16 +319,16 @@ impl Registrar {
                 bindings.remove(place);
             }
             (Some(place), Some(granted)) => {
-                let until = Lifetime::Until(now + granted);
-                bindings[place] = Binding::new(asked, contact, flow, order.clone(), until);
+                let granted = Lifetime::granted(now, granted);
+                bindings[place] = Binding::new(asked, contact, flow, order.clone(), granted);
             }
             (None, None) => {}
             (None, Some(granted)) => {
                 if bindings.len() >= self.settings.contacts_max {
                     return Err(Reply::new(403, "Too Many Contacts"));
                 }
-                let until = Lifetime::Until(now + granted);
-                bindings.push(Binding::new(asked, contact, flow, order.clone(), until));
+                let granted = Lifetime::granted(now, granted);
+                bindings.push(Binding::new(asked, contact, flow, order.clone(), granted));
             }
         }
         Ok(())
@@ -387,6 +392,10 @@ impl Registrar {
                     bindings: Arc::from(after),
                 });
             }
+            (before, after) if !deadlines(before).eq(deadlines(after)) => {
+                let user = Arc::clone(&user);
+                self.events.push_back(RegistrarEvent::Refreshed { user });
+            }
             _ => {}
         }
         if after.is_empty() {
@@ -419,8 +428,12 @@ fn out_of_order() -> Reply {
     Reply::new(500, "Older Than The Registration")
 }
 
+fn deadlines(bindings: &[Binding]) -> impl Iterator<Item = Instant> {
+    bindings.iter().filter_map(Binding::expires_at)
+}
+
 fn first_deadline(bindings: &[Binding]) -> Option<Instant> {
-    bindings.iter().filter_map(Binding::expires_at).min()
+    deadlines(bindings).min()
 }
 
 fn has_moved(before: &[Binding], after: &[Binding]) -> bool {

@@ -6,7 +6,7 @@ use crate::sip::header::NameAddr;
 use crate::sip::uri::{Uri, unescape};
 use std::cmp::Ordering;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How much a phone prefers a contact (`q`), in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +75,16 @@ enum Hop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lifetime {
     Static,
-    Until(Instant),
+    Granted { since: Instant, until: Instant },
+}
+
+impl Lifetime {
+    pub(super) fn granted(since: Instant, granted: Duration) -> Self {
+        Self::Granted {
+            since,
+            until: since + granted,
+        }
+    }
 }
 
 /// Which request made a binding (RFC 3261 §10.3 step 7).
@@ -133,6 +142,25 @@ impl Binding {
         }
     }
 
+    /// Where another gateway sends a request to this contact first; `None` when only our flow leads there:
+    /// a connection of the phone's, a NAT that it is behind, a flow of RFC 5626.
+    pub fn open_way(&self) -> Option<Arc<[u8]>> {
+        match self.next_hop() {
+            NextHop::Uri(uri) => Some(uri),
+            NextHop::Flow(flow) => {
+                if let Some(top) = self.path.first() {
+                    // A proxy takes requests from everybody whom its site trusts.
+                    return Some(NameAddr::parse(top.as_bytes())?.uri_bytes().into());
+                }
+                let uri = Uri::parse(self.uri.as_bytes())?;
+                let port = uri.port().unwrap_or(flow.transport.default_port());
+                let is_there = uri.ip() == Some(flow.remote.ip()) && port == flow.remote.port();
+                let is_open = is_there && !flow.transport.is_reliable() && self.outbound.is_none();
+                is_open.then(|| self.uri.as_bytes().into())
+            }
+        }
+    }
+
     /// Whether it was entered by configuration.
     pub fn is_static(&self) -> bool {
         self.lifetime == Lifetime::Static
@@ -142,7 +170,15 @@ impl Binding {
     pub const fn expires_at(&self) -> Option<Instant> {
         match self.lifetime {
             Lifetime::Static => None,
-            Lifetime::Until(instant) => Some(instant),
+            Lifetime::Granted { until, .. } => Some(until),
+        }
+    }
+
+    /// When it was made or refreshed last; `None` for a static one.
+    pub const fn registered_at(&self) -> Option<Instant> {
+        match self.lifetime {
+            Lifetime::Static => None,
+            Lifetime::Granted { since, .. } => Some(since),
         }
     }
 

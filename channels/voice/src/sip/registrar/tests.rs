@@ -61,6 +61,7 @@ impl Desk {
             .map(|event| match event {
                 RegistrarEvent::Registered { .. } => "registered",
                 RegistrarEvent::Moved { .. } => "moved",
+                RegistrarEvent::Refreshed { .. } => "refreshed",
                 RegistrarEvent::Unregistered { .. } => "unregistered",
                 RegistrarEvent::Expired { .. } => "expired",
                 RegistrarEvent::ConnectionLost { .. } => "connection lost",
@@ -92,6 +93,7 @@ fn phone_registers_refreshes_and_runs_out() {
     desk.after(100);
     let reply = desk.register("a", 2, &["Contact: <sip:anna@192.0.2.4>;expires=120"]);
     assert_eq!(reply.status, 200);
+    assert_eq!(desk.news(), ["refreshed"]);
     desk.after(119);
     assert_eq!(desk.news(), [""; 0]);
     assert_eq!(
