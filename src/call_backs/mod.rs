@@ -7,8 +7,11 @@
 //!
 //! The invariant: a caller who was told "we will call you back" is in the database.
 
+mod cut_off;
 #[cfg(test)]
 mod tests;
+
+pub use cut_off::CutOff;
 
 use crate::database::{Database, DatabaseFault, Statement, Value};
 use ringdown_routing::contact::Priority;
@@ -51,7 +54,8 @@ pub struct CallBack {
     pub tries_left: u32,
     /// Where it stands.
     pub state: State,
-    /// Who asked for it: the caller's key press (`caller`), or a token's name.
+    /// Who asked for it: the caller's key press (`caller`), a token's name, or nobody, because the gateway
+    /// of the call died ([`ringdown_routing::verb::GATEWAY_LOST`]).
     pub asked_by: String,
     /// When.
     pub asked_at: Timestamp,
@@ -213,6 +217,28 @@ impl CallBacks {
         rows.iter().map(read).collect()
     }
 
+    /// It stands in this line now.
+    pub async fn move_to(&self, contact: ContactId, queue: &QueueId) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET queue = $1 WHERE contact = $2 AND queue <> $1",
+            vec![queue.as_str().into(), contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// It has this priority now.
+    pub async fn reprioritise(
+        &self,
+        contact: ContactId,
+        priority: Priority,
+    ) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET priority = $1 WHERE contact = $2",
+            vec![i64::from(priority.0).into(), contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
     /// One of them.
     pub async fn one(&self, contact: ContactId) -> Result<Option<CallBack>, DatabaseFault> {
         let row = sqlx::query("SELECT * FROM call_backs WHERE contact = $1")
@@ -241,23 +267,28 @@ fn insert(call_back: &CallBack) -> Statement {
          ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
          claimed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '') \
          ON CONFLICT (contact) DO NOTHING",
-        vec![
-            call_back.contact.to_string().into(),
-            call_back.origin.to_string().into(),
-            call_back.number.as_str().into(),
-            call_back.dialled.as_str().into(),
-            call_back.queue.as_str().into(),
-            i64::from(call_back.priority.0).into(),
-            call_back.language.as_str().into(),
-            call_back.ticket.as_str().into(),
-            call_back.enqueued_at.as_millis().into(),
-            call_back.due_at.as_millis().into(),
-            i64::from(call_back.tries_left).into(),
-            call_back.state.as_str().into(),
-            call_back.asked_by.as_str().into(),
-            call_back.asked_at.as_millis().into(),
-        ],
+        values(call_back),
     )
+}
+
+/// Every column but those of the claim, in the order of the table.
+fn values(call_back: &CallBack) -> Vec<Value> {
+    vec![
+        call_back.contact.to_string().into(),
+        call_back.origin.to_string().into(),
+        call_back.number.as_str().into(),
+        call_back.dialled.as_str().into(),
+        call_back.queue.as_str().into(),
+        i64::from(call_back.priority.0).into(),
+        call_back.language.as_str().into(),
+        call_back.ticket.as_str().into(),
+        call_back.enqueued_at.as_millis().into(),
+        call_back.due_at.as_millis().into(),
+        i64::from(call_back.tries_left).into(),
+        call_back.state.as_str().into(),
+        call_back.asked_by.as_str().into(),
+        call_back.asked_at.as_millis().into(),
+    ]
 }
 
 fn read(row: &AnyRow) -> Result<CallBack, DatabaseFault> {

@@ -1,7 +1,11 @@
 //! Call-backs in the database: kept, claimed once, tried again, ended.
 
 use super::*;
-use crate::database::tests::{at, contact, run, sqlite};
+use crate::database::tests::{arrived, at, contact, event, on_both_engines, run, sqlite};
+use crate::event_log::EventLog;
+use ringdown_routing::contact::{Channel, Needs};
+use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::verb::{GATEWAY_LOST, RestoredPlace};
 
 fn asked() -> CallBack {
     CallBack {
@@ -86,5 +90,138 @@ fn a_caller_who_is_not_reached_is_tried_again_until_the_tries_are_used_up() {
         assert_eq!(call_backs.due(at(600)).await.unwrap(), []);
         let failed = call_backs.one(contact(3)).await.unwrap().unwrap();
         assert_eq!(failed.state, State::Failed);
+    });
+}
+
+/// Two callers whose gateway died, in the order in which they had come: one waited, one's number is
+/// withheld. And one whose gateway only slept.
+async fn log_of_a_dead_gateway(database: &Database) {
+    let log = EventLog::new(database.clone());
+    let mut number = 0;
+    let mut tell = |second, id, kind| {
+        number += 1;
+        let mut event = event(number, second, id, kind);
+        event.queue = Some(QueueId::from("helpdesk"));
+        assert!(log.append(event));
+    };
+    for (id, from) in [(1, "+886912345678"), (2, ""), (3, "+886912345670")] {
+        let id = contact(id);
+        tell(10, id, arrived(from));
+        let enqueued = EventKind::Enqueued {
+            priority: Priority(7),
+            channel: Channel::Voice,
+            skills: Needs::default(),
+            reserved: None,
+            enqueued_at: at(10),
+            node: NodeId::from("dead"),
+        };
+        tell(11, id, enqueued);
+        let cause = GATEWAY_LOST.to_owned();
+        tell(40, id, EventKind::Failed { cause });
+        let result = ContactResult::Failed;
+        tell(40, id, EventKind::Closed { result });
+    }
+    let restored = EventKind::Restored {
+        record: Box::new(ringdown_routing::contact::QueuedContact::new(
+            contact(3),
+            QueueId::from("helpdesk"),
+            Channel::Voice,
+            at(10),
+            NodeId::from("dead"),
+        )),
+        place: RestoredPlace::Waiting { offer_over: None },
+    };
+    tell(50, contact(3), restored);
+    log.flush().await.unwrap();
+}
+
+#[test]
+fn who_was_cut_off_gets_one_call_back_at_the_old_place_however_many_gateways_see_to_it() {
+    on_both_engines(async |database| {
+        log_of_a_dead_gateway(&database).await;
+        let gateways = [
+            CallBacks::new(database.clone()),
+            CallBacks::new(database.clone()),
+        ];
+        let mut found = Vec::new();
+        for gateway in &gateways {
+            found.push(gateway.cut_off(at(0)).await.unwrap());
+        }
+        assert_eq!(found[0], found[1]);
+        let [cut] = &found[0][..] else {
+            panic!("{found:?}");
+        };
+        let known = (cut.contact, cut.from.as_str(), cut.enqueued_at);
+        assert_eq!(known, (contact(1), "+886912345678", at(10)));
+        assert_ne!(cut.successor(), cut.contact);
+        let call_back = CallBack {
+            contact: cut.successor(),
+            origin: cut.contact,
+            state: State::Waiting,
+            asked_by: GATEWAY_LOST.to_owned(),
+            ..asked()
+        };
+        for gateway in &gateways {
+            gateway.add_for_cut_off(&call_back).await.unwrap();
+        }
+        // The caller was not reached, and a gateway that was slow sees to it only now.
+        let again = contact(9);
+        let retry = gateways[0].try_again(call_back.contact, again, at(60));
+        retry.await.unwrap();
+        gateways[1].add_for_cut_off(&call_back).await.unwrap();
+        let due = gateways[0].due(at(60)).await.unwrap();
+        assert_eq!(due.len(), 1, "{due:?}");
+        assert_eq!((due[0].contact, due[0].enqueued_at), (again, at(10)));
+        // Taken back, because its gateway had only slept: it does not come again.
+        gateways[0].end(again, State::Cancelled).await.unwrap();
+        gateways[1].add_for_cut_off(&call_back).await.unwrap();
+        assert_eq!(gateways[0].open(9).await.unwrap(), []);
+        assert_eq!(gateways[1].cut_off(at(0)).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn who_came_too_long_ago_is_not_called_back() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        log_of_a_dead_gateway(&database).await;
+        let call_backs = CallBacks::new(database);
+        assert_eq!(call_backs.cut_off(at(11)).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn what_a_lost_gateway_had_claimed_is_taken_over_by_one() {
+    on_both_engines(async |database| {
+        let call_backs = CallBacks::new(database);
+        call_backs.add(&asked()).await.unwrap();
+        call_backs.keep(contact(1)).await.unwrap();
+        let [dead, a, b] = ["dead", "a", "b"].map(NodeId::from);
+        let token = OfferToken::new(7);
+        let claimed = call_backs.claim(contact(2), token, &dead).await.unwrap();
+        assert!(claimed.is_some());
+        let taken = call_backs.take_over(&dead, &a).await.unwrap();
+        assert_eq!(taken, [(contact(2), token)]);
+        assert_eq!(call_backs.take_over(&dead, &b).await.unwrap(), []);
+        // It dies as well before it has done anything.
+        let taken = call_backs.take_over(&a, &b).await.unwrap();
+        assert_eq!(taken, [(contact(2), token)]);
+    });
+}
+
+#[test]
+fn a_call_back_keeps_the_line_and_priority_it_was_given() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let call_backs = CallBacks::new(database);
+        call_backs.add(&asked()).await.unwrap();
+        let to = QueueId::from("networks");
+        call_backs.move_to(contact(2), &to).await.unwrap();
+        call_backs
+            .reprioritise(contact(2), Priority(3))
+            .await
+            .unwrap();
+        let known = call_backs.one(contact(2)).await.unwrap().unwrap();
+        assert_eq!((known.queue, known.priority), (to, Priority(3)));
     });
 }

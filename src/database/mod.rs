@@ -239,7 +239,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 10] = [
+const MIGRATIONS: [(&str, &str); 11] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -262,6 +262,7 @@ const MIGRATIONS: [(&str, &str); 10] = [
         "mail folders",
         include_str!("migrations/0010_mail_folders.sql"),
     ),
+    ("cut off", include_str!("migrations/0011_cut_off.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

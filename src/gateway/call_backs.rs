@@ -1,6 +1,7 @@
 //! Callers who are called back: noted, brought into the line when they are due, tried again.
 
 use super::call::{Arrival, Call};
+use super::cut_off;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use super::rules::DialledNumber;
@@ -8,6 +9,7 @@ use crate::call_backs::{self, CallBack, State};
 use crate::call_flow::{AnswerMode, NumberRules};
 use crate::config::{CallBackOffer, CallBackRules, Language};
 use crate::cti::Claim;
+use crate::drain::Stage;
 use ringdown_routing::contact::{Channel, Needs, QueuedContact};
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::ContactId;
@@ -18,6 +20,9 @@ use std::time::Duration;
 
 /// How often it is looked which call-backs are due.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a gateway that drains lets the others take an offer before it does.
+const OTHERS_FIRST: Duration = Duration::from_secs(1);
 
 /// What is asked of a caller who is noted: their own press of a key.
 const ASKED_BY_CALLER: &str = "caller";
@@ -30,10 +35,13 @@ pub(super) async fn keep(house: Arc<House>) {
             _ = tick.tick() => {}
             () = house.call_backs_due.notified() => {}
         }
+        cut_off::note_call_backs(&house).await;
         match house.call_backs.due(house.now()).await {
             Ok(due) => {
                 for call_back in due {
-                    line_up(&house, call_back).await;
+                    if !cut_off::take_back(&house, &call_back).await {
+                        line_up(&house, call_back).await;
+                    }
                 }
             }
             Err(fault) => tracing::debug!(%fault, "call-backs cannot be read now"),
@@ -86,20 +94,45 @@ async fn line_up(house: &House, call_back: CallBack) {
     }
 }
 
+/// Somebody, or time, gave a call-back another line or priority: it has them after a restart, too.
+pub(super) async fn follow(house: &House, event: &Event) {
+    let Some(contact) = event.contact else {
+        return;
+    };
+    let call_backs = &house.call_backs;
+    let changed = if let (EventKind::Enqueued { node, .. }, Some(queue)) =
+        (&event.kind, &event.queue)
+        && *node == call_backs::node()
+    {
+        call_backs.move_to(contact, queue).await
+    } else if let EventKind::Reprioritised { priority } = event.kind {
+        call_backs.reprioritise(contact, priority).await
+    } else {
+        return;
+    };
+    if let Err(fault) = changed {
+        tracing::warn!(%contact, %fault, "a call-back's new place was not kept");
+    }
+}
+
 /// An agent was reserved for a call-back: one of the gateways takes it upon itself.
 pub(super) fn claim(house: &Arc<House>, event: Arc<Event>, shards: &[ShardSender]) {
     let (Some(contact), EventKind::Offered { token, .. }) = (event.contact, &event.kind) else {
         return;
     };
-    if !house.drain.takes_calls() {
-        return;
-    }
+    // Who drains leaves it to the others; where nobody else has taken it, it is served all the same.
+    let others_first = match house.drain.stage() {
+        Stage::Open => Duration::ZERO,
+        Stage::Draining { .. } => OTHERS_FIRST,
+        Stage::Ended { .. } => return,
+    };
     let place = usize::try_from(contact.as_u128() & 0xff).unwrap_or(0) % shards.len().max(1);
     let Some(shard) = shards.get(place).cloned() else {
         return;
     };
     let (house, token) = (Arc::clone(house), *token);
     tokio::spawn(async move {
+        tokio::time::sleep(others_first).await;
         match house.call_backs.claim(contact, token, &house.node).await {
             Ok(Some(call_back)) => {
                 let call_back = Box::new(call_back);

@@ -1,8 +1,8 @@
 //! Queues, agents and opening hours brought to the desk, and its events brought to the shards.
 
-use super::call_backs;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender, tell_shard_of};
+use super::{call_backs, cut_off};
 use crate::acd::{Notice, Subscription};
 use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::Channel;
@@ -50,6 +50,7 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
             Notice::Event(event) => {
                 house.speech.learn(&event);
                 try_again_later(&house, &event);
+                keep_call_backs(&house, &event);
                 if is_for_a_call_back(&event) {
                     call_backs::claim(&house, event, &shards);
                 } else if is_for_a_call(&event, &house) {
@@ -70,6 +71,25 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
                 house.tell_all_registrations();
             }
         }
+    }
+}
+
+/// What an event means for the call-backs in the database, written on the side.
+fn keep_call_backs(house: &Arc<House>, event: &Arc<Event>) {
+    let house = Arc::clone(house);
+    if let EventKind::NodeLost { node } = &event.kind {
+        tokio::spawn(cut_off::take_over(house, node.clone()));
+    } else if changes_a_call_back(event) {
+        let event = Arc::clone(event);
+        tokio::spawn(async move { call_backs::follow(&house, &event).await });
+    }
+}
+
+fn changes_a_call_back(event: &Event) -> bool {
+    if let EventKind::Enqueued { node, .. } = &event.kind {
+        *node == crate::call_backs::node()
+    } else {
+        matches!(event.kind, EventKind::Reprioritised { .. })
     }
 }
 

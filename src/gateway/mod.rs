@@ -13,12 +13,13 @@
 //! | `phones` | the same, of phones that registered at other gateways of the desk |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
 //! | `incidents` | callers who hear of a major incident, and their messages |
-//! | `call_backs` | callers who are called back |
+//! | `call_backs`, `cut_off` | callers who are called back, also those whose gateway died |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
 //! | `gauges` | what the operations pages ask |
 
 mod call;
 mod call_backs;
+mod cut_off;
 mod desk;
 mod dialling;
 mod door;

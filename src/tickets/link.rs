@@ -368,6 +368,15 @@ SELECT x.contact, t.id, t.number, t.priority, x.rule FROM (
     FROM {rows} JOIN contacts c ON c.sender = r.value->>'sender' AND c.result = 'abandoned'
         AND c.ended_at >= CAST(r.value->>'since' AS BIGINT)
     WHERE r.value->>'caller' IS NULL
+    UNION ALL
+    SELECT r.value->>'contact', c.ticket, 'repeat_call', 4
+    FROM {rows} JOIN contacts c ON c.caller = r.value->>'caller' AND c.reason = 'gateway_lost'
+        AND c.ended_at >= CAST(r.value->>'since' AS BIGINT)
+    UNION ALL
+    SELECT r.value->>'contact', c.ticket, 'repeat_call', 5
+    FROM {rows} JOIN contacts c ON c.sender = r.value->>'sender' AND c.reason = 'gateway_lost'
+        AND c.ended_at >= CAST(r.value->>'since' AS BIGINT)
+    WHERE r.value->>'caller' IS NULL
 ) x JOIN tickets t ON t.id = x.ticket AND (x.place <= 2 OR t.status <> 'closed')
 ORDER BY x.place, t.id DESC";
 

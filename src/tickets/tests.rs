@@ -142,6 +142,32 @@ fn a_call_soon_after_an_abandoned_one_is_about_the_same() {
 }
 
 #[test]
+fn who_was_cut_off_and_calls_again_is_about_the_same() {
+    on_both_engines(async |database| {
+        let (tickets, log) = (tickets(&database), EventLog::new(database.clone()));
+        let first = tickets.open(wish(1, 0)).await.unwrap();
+        let cause = ringdown_routing::verb::GATEWAY_LOST.to_owned();
+        let kinds = [
+            arrived("+886911000111"),
+            EventKind::Failed { cause },
+            EventKind::Closed {
+                result: ContactResult::Failed,
+            },
+        ];
+        for (number, kind) in (1..).zip(kinds) {
+            assert!(log.append(event(number, 10, contact(1), kind)));
+        }
+        log.flush().await.unwrap();
+        let again = TicketWish {
+            caller: None,
+            ..wish(2, 100)
+        };
+        let again = tickets.open(again).await.unwrap();
+        assert_eq!((again.ticket, again.rule), (first.ticket, Rule::RepeatCall));
+    });
+}
+
+#[test]
 fn a_ticket_is_regraded_by_its_matrix_and_found_open() {
     on_both_engines(async |database| {
         let tickets = tickets(&database);

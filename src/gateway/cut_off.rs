@@ -1,0 +1,154 @@
+//! What a gateway does for those whom another one left behind when it died: callers who were cut off are
+//! called back, and call-backs that it had taken upon itself stand in the line again.
+
+use super::house::House;
+use crate::call_backs::{CallBack, CutOff, State};
+use crate::cti::Claim;
+use ringdown_routing::contact::{Place, Priority};
+use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::ids::{ContactId, NodeId, OfferToken};
+use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{Answer, GATEWAY_LOST, RequeueReason, Verb};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whoever arrived earlier has found another way by now.
+const ARRIVED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
+
+/// Notes a call-back for every caller whose gateway died.
+pub(super) async fn note_call_backs(house: &House) {
+    if !house.acd.is_shared() || house.parties.outbound.is_none() {
+        return;
+    }
+    let now = house.now();
+    let cut_off = match house.call_backs.cut_off(now - ARRIVED_WITHIN).await {
+        Ok(cut_off) => cut_off,
+        Err(fault) => {
+            tracing::debug!(%fault, "callers who were cut off cannot be looked for now");
+            return;
+        }
+    };
+    for caller in cut_off {
+        if is_with_its_gateway(house, caller.contact) {
+            continue;
+        }
+        let contact = caller.contact;
+        if let Some(call_back) = call_back_for(house, caller, now).await
+            && let Err(fault) = house.call_backs.add_for_cut_off(&call_back).await
+        {
+            tracing::warn!(%contact, %fault, "a caller who was cut off has no call-back yet");
+        }
+    }
+}
+
+/// The gateway only slept, and has claimed its call back.
+fn is_with_its_gateway(house: &House, contact: ContactId) -> bool {
+    house.acd.read(|view| view.contact(contact).is_some())
+}
+
+/// `None` when nobody can be called.
+async fn call_back_for(house: &House, caller: CutOff, now: Timestamp) -> Option<CallBack> {
+    let number = Claim::of_number(&caller.from, &house.normaliser).key()?;
+    let number_rules = house.numbers.get(&caller.dialled);
+    let language = number_rules.map_or(&house.language, |number| &number.language);
+    let ticket = match caller.ticket {
+        Some(ticket) => house.tickets.ticket(ticket).await.ok().flatten(),
+        None => None,
+    };
+    Some(CallBack {
+        contact: caller.successor(),
+        origin: caller.contact,
+        number,
+        priority: priority_of(house, caller.contact).await,
+        language: language.as_str().to_owned(),
+        ticket: ticket.map_or(String::new(), |ticket| {
+            ticket.number.chars().filter(char::is_ascii_digit).collect()
+        }),
+        enqueued_at: caller.enqueued_at,
+        due_at: now,
+        tries_left: house.call_back_rules(&caller.queue).tries,
+        state: State::Waiting,
+        asked_by: GATEWAY_LOST.to_owned(),
+        asked_at: now,
+        dialled: caller.dialled,
+        queue: caller.queue,
+    })
+}
+
+/// The priority it had last in any line.
+async fn priority_of(house: &House, contact: ContactId) -> Priority {
+    let events = house.log.events_of(contact).await.unwrap_or_default();
+    let told = events.iter().rev().find_map(|event| {
+        if let EventKind::Enqueued { priority, .. } | EventKind::Reprioritised { priority } =
+            &event.kind
+        {
+            Some(*priority)
+        } else {
+            None
+        }
+    });
+    told.unwrap_or_default()
+}
+
+/// Takes the call-back of a caller back whose own gateway has the call again: that gateway does so, before
+/// an agent has it. True when nobody need be called for now.
+pub(super) async fn take_back(house: &House, call_back: &CallBack) -> bool {
+    if call_back.asked_by != GATEWAY_LOST || !is_with_its_gateway(house, call_back.origin) {
+        return false;
+    }
+    let contact = call_back.contact;
+    let (is_ours, place) = house.acd.read(|view| {
+        let origin = view.contact(call_back.origin);
+        let is_ours = origin.is_some_and(|origin| origin.record.node == house.node);
+        (
+            is_ours,
+            view.contact(contact).map(|known| known.place.clone()),
+        )
+    });
+    if !is_ours {
+        return true;
+    }
+    match place {
+        Some(Place::Offered { .. } | Place::Active { .. }) => return true,
+        Some(Place::Waiting) => {
+            let to = "caller_is_back".to_owned();
+            let left = house.acd.change(Verb::FlowOut { contact, to }).await;
+            if !matches!(left, Ok(Answer::Done)) {
+                return true;
+            }
+            let result = ContactResult::FlowedOut;
+            house.publish(contact, EventKind::Closed { result });
+        }
+        None => {}
+    }
+    if let Err(fault) = house.call_backs.end(contact, State::Cancelled).await {
+        tracing::warn!(%contact, %fault, "a call-back could not be taken back");
+    }
+    true
+}
+
+/// Puts call-backs back into the line that a lost gateway had an agent for.
+pub(super) async fn take_over(house: Arc<House>, lost: NodeId) {
+    let taken = match house.call_backs.take_over(&lost, &house.node).await {
+        Ok(taken) => taken,
+        Err(fault) => {
+            tracing::warn!(%lost, %fault, "the call-backs of a lost gateway could not be taken over");
+            return;
+        }
+    };
+    for (contact, token) in taken {
+        if has_agent(&house, contact, token) {
+            // The phone of that agent does not know yet that its call is dead.
+            let reason = RequeueReason::BridgeFailed;
+            house.tell_desk(Verb::Requeue { contact, reason });
+        }
+    }
+}
+
+/// An offer that was not accepted lapses by itself.
+fn has_agent(house: &House, contact: ContactId, wanted: OfferToken) -> bool {
+    house.acd.read(|view| {
+        let place = view.contact(contact).map(|known| &known.place);
+        matches!(place, Some(Place::Active { token, .. }) if *token == wanted)
+    })
+}
