@@ -138,11 +138,11 @@ impl Players {
             },
             21 => Verb::Requeue {
                 contact,
-                reason: if act.how.is_multiple_of(2) {
-                    RequeueReason::BridgeFailed
-                } else {
-                    RequeueReason::LeaseExpired
-                },
+                reason: [
+                    RequeueReason::BridgeFailed,
+                    RequeueReason::LeaseExpired,
+                    RequeueReason::ByHand,
+                ][usize::from(act.how % 3)],
             },
             22 | 23 => Verb::Complete {
                 contact,
