@@ -225,3 +225,68 @@ fn a_phone_that_unregisters_while_a_call_back_rings_stops_and_the_next_one_rings
     must_call_back(&mut bob, &mut outside, "+886223456783");
     assert!(!anna.has_been_called(), "{}", anna.ladder());
 }
+
+/// Orders a call-back, and gives its contact when it stands in the line.
+fn ordered(desk: &Desk, number: &str) -> String {
+    let order = json!({"number": number, "queue": "desk"});
+    let answer = desk.api.post("/api/v1/callbacks", &order);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    wait_for_waiting(desk, 1);
+    let contact = answer.json()["contact"].clone();
+    contact.as_str().expect("it has a contact").to_owned()
+}
+
+#[test]
+fn a_lone_gateway_that_drains_serves_call_backs_while_somebody_is_on_the_line() {
+    let (mut desk, mut anna, mut outside) = desk_with_trunk("");
+    set_status(&desk, "not_ready");
+    let contact = ordered(&desk, "0223456789");
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    wait_for_waiting(&desk, 2);
+    let drained = desk.api.post("/api/v1/node/drain", &json!({}));
+    assert_eq!(drained.status, 200, "{drained:?}");
+    set_status(&desk, "available");
+    let offered = anna.must_ring();
+    assert_eq!(offered.invite.must("X-Ringdown-Contact"), contact);
+    anna.answer(&offered);
+    let mut back = outside.must_ring();
+    outside.answer(&back);
+    must_talk(&back, &offered);
+    outside.hang_up(&mut back);
+    anna.must_be_hung_up(&offered);
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    must_talk(&call, &offered);
+    caller.hang_up(&mut call);
+    anna.must_be_hung_up(&offered);
+    let ended = desk.gateway.process.wait_for_end(PATIENCE);
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[test]
+fn a_call_back_that_is_moved_stands_there_in_the_database_too() {
+    let (plan, _anna) = DeskPlan::new().agent_with_phone("anna");
+    let desk = plan
+        .trunks(
+            "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\n\
+             outbound = \"sip:127.0.0.1:9\"\n",
+        )
+        .section("[[queue]]\nid = \"other\"\n")
+        .open(program());
+    set_status(&desk, "not_ready");
+    let contact = ordered(&desk, "0223456789");
+    let change = |what: &str, wish: Value| {
+        let path = format!("/api/v1/contacts/{contact}/{what}");
+        let answer = desk.api.post(&path, &wish);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    change("move", json!({ "queue": "other" }));
+    change("priority", json!({ "priority": 3 }));
+    desk.api
+        .wait_until("/api/v1/callbacks", "its new place", PATIENCE, |list| {
+            let kept = &list["items"][0];
+            kept["contact"] == contact && kept["queue"] == "other" && kept["priority"] == 3
+        });
+}
