@@ -1,5 +1,6 @@
 //! What was said and written on a ticket, and what came with it.
 
+use super::WHOLE_MAX;
 use super::reading::{key, word};
 use super::{Ticket, Tickets};
 use crate::database::DatabaseFault;
@@ -105,23 +106,26 @@ pub struct CallFacts {
 }
 
 impl Tickets {
-    /// What people and machines wrote on a ticket, in the order it came.
+    /// What people and machines wrote on a ticket, in the order it came; the newest [`WHOLE_MAX`].
     pub(super) async fn texts(&self, ticket: TicketId) -> Result<Vec<Article>, DatabaseFault> {
         let reads = self.database.reads();
         let mut attachments: BTreeMap<i64, Vec<Attachment>> = BTreeMap::new();
         let rows = sqlx::query(ATTACHMENTS_OF)
             .bind(key(ticket))
+            .bind(WHOLE_MAX)
             .fetch_all(reads)
             .await?;
         for row in &rows {
             let of: i64 = row.try_get("article")?;
             attachments.entry(of).or_default().push(attachment(row)?);
         }
-        let rows = sqlx::query("SELECT * FROM articles WHERE ticket = $1 ORDER BY at, id")
+        let rows = sqlx::query(TEXTS_OF)
             .bind(key(ticket))
+            .bind(WHOLE_MAX)
             .fetch_all(reads)
             .await?;
         rows.iter()
+            .rev()
             .map(|row| {
                 let id: i64 = row.try_get("id")?;
                 text_article(row, attachments.remove(&id).unwrap_or_default())
@@ -180,8 +184,12 @@ impl Tickets {
 }
 
 const ATTACHMENTS_OF: &str = "\
-SELECT a.* FROM attachments a JOIN articles t ON t.id = a.article WHERE t.ticket = $1
-ORDER BY a.article, a.place";
+SELECT a.* FROM attachments a JOIN (
+    SELECT id FROM articles WHERE ticket = $1 ORDER BY at DESC, id DESC LIMIT $2
+) t ON t.id = a.article ORDER BY a.article, a.place";
+
+const TEXTS_OF: &str = "\
+SELECT * FROM articles WHERE ticket = $1 ORDER BY at DESC, id DESC LIMIT $2";
 
 fn attachment(row: &AnyRow) -> Result<Attachment, DatabaseFault> {
     let bytes: i64 = row.try_get("bytes")?;

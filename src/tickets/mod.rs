@@ -12,7 +12,7 @@ mod reading;
 pub use articles::{Article, Attachment, CallFacts, Direction};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
-pub use reading::{Ticket, TicketSummary, TicketsQuery};
+pub use reading::{Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};
 
 use crate::config::{Config, Zone};
 use crate::database::{Database, DatabaseFault, Statement};

@@ -37,9 +37,12 @@ pub struct Ticket {
     pub queue: Option<QueueId>,
     /// What it is about, in the CMS.
     pub cis: Vec<CiId>,
-    /// Contacts about it, in the order they came.
+    /// Contacts about it, in the order they came; the newest [`WHOLE_MAX`].
     pub contacts: Vec<ContactId>,
-    /// What was said and written, in the order it came.
+    /// How many contacts are about it.
+    #[serde(default)]
+    pub contacts_total: u64,
+    /// What was said and written, in the order it came; of calls and of texts the newest [`WHOLE_MAX`] each.
     pub articles: Vec<Article>,
     /// When it was opened.
     pub created_at: Timestamp,
@@ -98,7 +101,16 @@ impl Tickets {
                 .bind(key)
                 .fetch_all(reads)
                 .await?;
-        let contacts = sqlx::query(CONTACTS_OF).bind(key).fetch_all(reads).await?;
+        let mut contacts = sqlx::query(CONTACTS_OF)
+            .bind(key)
+            .bind(WHOLE_MAX)
+            .fetch_all(reads)
+            .await?;
+        contacts.reverse();
+        let (contacts_total,): (i64,) = sqlx::query_as(HOW_MANY_CONTACTS)
+            .bind(key)
+            .fetch_one(reads)
+            .await?;
         let texts = self.texts(id).await?;
         let mut changed_at: i64 = row.try_get("changed_at")?;
         let mut articles = Vec::with_capacity(contacts.len() + texts.len());
@@ -129,6 +141,7 @@ impl Tickets {
             queue: optional("queue")?.map(QueueId::new),
             cis: cis.into_iter().map(|(ci,)| CiId::new(ci)).collect(),
             contacts: contact_ids,
+            contacts_total: u64::try_from(contacts_total).unwrap_or(0),
             articles,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             changed_at: Timestamp::from_millis(changed_at),
@@ -177,7 +190,15 @@ impl Tickets {
 const CONTACTS_OF: &str = "\
 SELECT l.contact, l.linked_at, COALESCE(c.changed_at, l.linked_at) AS changed_at, c.channel, c.sender,
     c.recipient, c.arrived_at, c.result, c.agent, c.wait_ms, c.talk_ms, c.hold_ms, c.reason
-FROM ticket_contacts l JOIN contacts c ON c.id = l.contact WHERE l.ticket = $1 ORDER BY l.contact";
+FROM ticket_contacts l JOIN contacts c ON c.id = l.contact WHERE l.ticket = $1
+ORDER BY l.contact DESC LIMIT $2";
+
+const HOW_MANY_CONTACTS: &str = "\
+SELECT COUNT(*) FROM ticket_contacts l JOIN contacts c ON c.id = l.contact WHERE l.ticket = $1";
+
+/// Most contacts, and most texts, that a ticket is shown with: the ticket of a major incident may have any
+/// number. `GET /contacts?ticket=` pages through all of them.
+pub const WHOLE_MAX: i64 = 1_000;
 
 const LIST: &str = "\
 SELECT t.* FROM tickets t WHERE ($1 = '' OR t.number = $1)

@@ -78,6 +78,30 @@ fn a_contact_has_one_ticket_however_often_it_asks() {
 }
 
 #[test]
+fn a_ticket_of_many_contacts_is_shown_with_the_newest() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let incident = tickets.open_by_hand(wish(1, 0)).await.unwrap().ticket;
+        let many = u128::try_from(WHOLE_MAX).unwrap() + 5;
+        let attach = |number| tickets.attach_to_incident(wish(number, 1), incident);
+        let numbers: Vec<u128> = (10..10 + many).collect();
+        // The writer takes no more than a thousand at once here.
+        for numbers in numbers.chunks(500) {
+            let answers: Vec<_> = numbers.iter().map(|number| attach(*number)).collect();
+            for answer in answers {
+                assert_eq!(answer.await.unwrap().ticket, incident);
+            }
+        }
+        let shown = tickets.ticket(incident).await.unwrap().unwrap();
+        assert_eq!(u128::from(shown.contacts_total), many);
+        let ends = (shown.contacts.first(), shown.contacts.last());
+        let wanted = (contact(15), contact(10 + many - 1));
+        assert_eq!(ends, (Some(&wanted.0), Some(&wanted.1)));
+        assert_eq!(shown.contacts.len(), shown.articles.len());
+    });
+}
+
+#[test]
 fn a_keyed_in_number_counts_only_for_those_it_belongs_to() {
     on_both_engines(async |database| {
         let tickets = tickets(&database);
