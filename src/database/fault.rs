@@ -118,6 +118,8 @@ fn classify(code: &str) -> fn(Arc<sqlx::Error>) -> DatabaseFault {
         "25006" => DatabaseFault::ReadOnly,
         // Serialisation failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => DatabaseFault::Locked,
+        // The session was ended because it slept within a transaction.
+        "25P03" => DatabaseFault::Unreachable,
         _ if ["08", "57", "53", "58"].contains(&&code[..2]) => DatabaseFault::Unreachable,
         _ => DatabaseFault::Refused,
     }

@@ -213,7 +213,9 @@ async fn prepare_connection(
         Engine::Sqlite => {
             sqlx::raw_sql(SQLITE_PRAGMAS).execute(connection).await?;
         }
-        Engine::Postgres => {}
+        Engine::Postgres => {
+            sqlx::raw_sql(POSTGRES_SETTINGS).execute(connection).await?;
+        }
     }
     Ok(())
 }
@@ -269,6 +271,10 @@ const MIGRATIONS: [(&str, &str); 11] = [
 /// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous).
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
      PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;";
+
+/// A gateway that falls asleep within a transaction is thrown out of it, so that the others, which write down
+/// what it did, need not wait until it wakes.
+const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s'";
 
 /// Longest wait for a connection of the pool.
 const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);

@@ -258,3 +258,25 @@ fn a_server_that_went_away_is_waited_for() {
         );
     });
 }
+
+#[test]
+fn a_gateway_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others() {
+    let server = Postgres::start();
+    run(async {
+        let database = Database::connect(&server.url(), 2, 1_000).await.unwrap();
+        let insert = "INSERT INTO counters (name, last) VALUES ('asleep', 1) \
+                      ON CONFLICT (name) DO NOTHING";
+        let mut asleep = database.reads().begin().await.unwrap();
+        sqlx::query(insert).execute(&mut *asleep).await.unwrap();
+        // The row is the sleeper's as long as its transaction is open.
+        let written = database.write(vec![Statement::new(insert, Vec::new())]);
+        let written = tokio::time::timeout(Duration::from_secs(60), written).await;
+        written.expect("the sleeper is thrown out").unwrap();
+        let fault = DatabaseFault::from(asleep.commit().await.unwrap_err());
+        assert!(
+            fault.is_transient(),
+            "what it meant to write is tried again: {fault}"
+        );
+        database.close().await;
+    });
+}
