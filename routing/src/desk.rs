@@ -101,6 +101,11 @@ impl Desk {
             Verb::Requeue { contact, reason } => self.requeue(at, contact, reason),
             Verb::FlowOut { contact, to } => self.flow_out(at, contact, to),
             Verb::Move { contact, to } => self.move_to(at, contact, &to),
+            Verb::HandOver {
+                contact,
+                to,
+                reserved,
+            } => self.hand_over(at, contact, to, reserved),
             Verb::Reprioritise { contact, priority } => self.reprioritise(at, contact, priority),
             Verb::Complete {
                 contact,

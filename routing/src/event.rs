@@ -253,6 +253,11 @@ pub enum EventKind {
         /// That.
         priority: Priority,
     },
+    /// The answer to it is due soon; what becomes of it by the line's rule has its own events.
+    Escalated {
+        /// When it is due.
+        due_at: Timestamp,
+    },
     /// It ended after an answer.
     Ended {
         /// Who ended it.

@@ -337,6 +337,7 @@ impl Witness {
             | EventKind::AgentRemoved
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return Ok(()),
         };

@@ -1,7 +1,9 @@
 //! The rules of one line.
 
+use crate::contact::Channel;
 use crate::ids::QueueId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How the next agent is chosen among those who may take a contact and for whom the queue has the same
@@ -87,6 +89,10 @@ pub struct QueueRules {
     pub aging: Aging,
     /// How long an agent's phone rings; default 15 s.
     pub ring_timeout: Duration,
+    /// How long an offer of a contact stands that rings no phone, by its channel; `ring_timeout` where a
+    /// channel is missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub take_timeout: BTreeMap<Channel, Duration>,
     /// Work after the contact; default 0 s.
     pub wrap_up: Duration,
     /// To how much wrap-up may be extended by the agent; never less than `wrap_up`, and by default no more.
@@ -118,6 +124,7 @@ impl QueueRules {
             strategy: Strategy::LongestIdle,
             aging: Aging::NONE,
             ring_timeout: Duration::from_secs(15),
+            take_timeout: BTreeMap::new(),
             wrap_up: Duration::ZERO,
             wrap_up_max: Duration::ZERO,
             decline_back_off: Duration::from_secs(30),
@@ -128,5 +135,11 @@ impl QueueRules {
             service_level: Duration::from_secs(20),
             short_abandon: Duration::from_secs(5),
         }
+    }
+
+    /// How long an offer of a contact of this channel stands.
+    pub fn offer_timeout(&self, channel: Channel) -> Duration {
+        let own = self.take_timeout.get(&channel);
+        own.copied().unwrap_or(self.ring_timeout)
     }
 }

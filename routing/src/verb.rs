@@ -5,7 +5,7 @@
 //! obeyed: correctness never depends on who proposes.
 
 use crate::agent::{AgentProfile, Status};
-use crate::contact::{Priority, QueuedContact};
+use crate::contact::{Priority, QueuedContact, Reserved};
 use crate::event::{EndedBy, Event};
 use crate::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
 use crate::queue::QueueRules;
@@ -40,7 +40,8 @@ pub enum Verb {
         contact: QueuedContact,
     },
     /// An agent chose a status; while they ring, talk or wrap up it is kept until the last contact is over,
-    /// and nothing new is offered meanwhile. Becoming available starts the idle time.
+    /// and nothing new is offered meanwhile; but who was logged off with contacts in hand (restored ones) has
+    /// it at once. Becoming available starts the idle time.
     AgentStatus {
         /// Which agent.
         agent: AgentId,
@@ -116,6 +117,19 @@ pub enum Verb {
         contact: ContactId,
         /// The other queue.
         to: QueueId,
+    },
+    /// An agent passes a contact on in one step, answered or ringing: it stands in this line or another one,
+    /// keeping its first time of entry, and is kept for somebody when `reserved` says so. Who had it is not
+    /// asked for it again for the back-off while it stays as it is in its line. Refused `NotActive` when it
+    /// waits, and as an `Enqueue` would be in another queue, and then the agent still has it.
+    HandOver {
+        /// The contact.
+        contact: ContactId,
+        /// The queue; its own, when only the agent changes.
+        to: QueueId,
+        /// For whom it is kept there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved: Option<Reserved>,
     },
     /// The contact gets another priority, and with it another place.
     Reprioritise {
@@ -270,6 +284,10 @@ pub enum RequeueReason {
     BridgeFailed,
     /// Somebody took it from the agent.
     ByHand,
+    /// The agent passed it on.
+    HandedOver,
+    /// The agent is not at work any more.
+    LoggedOff,
 }
 
 /// What a store answers to a verb.

@@ -284,6 +284,7 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::MediaReport { .. }
         | EventKind::Closed { .. }
         | EventKind::StoreLost { .. }
+        | EventKind::Escalated { .. }
         | EventKind::Intervened { .. }
         | EventKind::StoreReturned => false,
     }

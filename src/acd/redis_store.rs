@@ -262,6 +262,14 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
         Verb::Abandon { contact } => cmd.arg(contact.to_string()),
         Verb::Requeue { contact, reason } => cmd.arg(contact.to_string()).arg(word(reason)),
         Verb::Move { contact, to } => cmd.arg(contact.to_string()).arg(to.as_str()),
+        Verb::HandOver {
+            contact,
+            to,
+            reserved,
+        } => cmd
+            .arg(contact.to_string())
+            .arg(to.as_str())
+            .arg(reserved.as_ref().map(to_json).unwrap_or_default()),
         Verb::Reprioritise { contact, priority } => cmd.arg(contact.to_string()).arg(priority.0),
         Verb::FlowOut { contact, to } => cmd.arg(contact.to_string()).arg(to),
         Verb::Complete {

@@ -38,7 +38,7 @@ pub(super) struct Scripts {
     pub(super) join: LuaScript,
     pub(super) phone: LuaScript,
     pub(super) phones_over: LuaScript,
-    verbs: [LuaScript; 21],
+    verbs: [LuaScript; 22],
 }
 
 impl Scripts {
@@ -74,6 +74,7 @@ impl Scripts {
                 include_str!("lua/extend_wrap_up.lua"),
                 include_str!("lua/move.lua"),
                 include_str!("lua/reprioritise.lua"),
+                include_str!("lua/hand_over.lua"),
             ]
             .map(with_desk),
         }
@@ -103,6 +104,7 @@ impl Scripts {
             Verb::ExtendWrapUp { .. } => 18,
             Verb::Move { .. } => 19,
             Verb::Reprioritise { .. } => 20,
+            Verb::HandOver { .. } => 21,
         };
         &self.verbs[place]
     }

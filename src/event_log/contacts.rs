@@ -267,7 +267,9 @@ impl Patch {
     fn take(&mut self, event: &Event) {
         let at = event.at.as_millis();
         self.changed_at = self.changed_at.max(at);
-        if let Some(queue) = &event.queue {
+        // An agent is told free in the line they had it from, when it may be in another one already.
+        let is_of_the_agent = matches!(event.kind, EventKind::Ready { .. });
+        if let Some(queue) = event.queue.as_ref().filter(|_| !is_of_the_agent) {
             self.queue = Some(queue.clone());
         }
         match &event.kind {
@@ -361,6 +363,7 @@ impl Patch {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned
             | EventKind::AgentRemoved => {}

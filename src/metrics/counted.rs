@@ -124,6 +124,7 @@ impl Counted {
             | EventKind::AgentChanged { .. }
             | EventKind::AgentRemoved
             | EventKind::Restored { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }

@@ -1,7 +1,7 @@
 //! The verbs of a contact's way through the line, offers apart.
 
 use super::{Decided, Desk, Rest, about, about_pair, millis};
-use crate::contact::{Place, PlacedContact, Priority, QueuedContact};
+use crate::contact::{Place, PlacedContact, Priority, QueuedContact, Reserved};
 use crate::event::{EndedBy, EventDraft, EventKind};
 use crate::ids::{ContactId, QueueId};
 use crate::time::Timestamp;
@@ -151,12 +151,51 @@ impl Desk {
                 | RequeueReason::Unreachable
                 | RequeueReason::RingTimeout
                 | RequeueReason::BridgeFailed
-                | RequeueReason::ByHand => Some(self.back_off_end(at, &placed)),
+                | RequeueReason::ByHand
+                | RequeueReason::HandedOver
+                | RequeueReason::LoggedOff => Some(self.back_off_end(at, &placed)),
             };
             let kind = EventKind::Requeued { reason, retry_at };
             self.emit(about_pair(at, &placed, kind));
             self.free_agent(at, agent, &placed, Rest::default());
         }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn hand_over(
+        &mut self,
+        at: Timestamp,
+        contact: ContactId,
+        to: QueueId,
+        reserved: Option<Reserved>,
+    ) -> Decided {
+        let placed = self.find(contact, Refusal::NotActive)?;
+        let Some((agent, _)) = placed.place.held_by() else {
+            return Err(Refusal::NotActive);
+        };
+        let is_elsewhere = placed.record.queue != to;
+        if is_elsewhere {
+            self.may_enter(&to)?;
+        }
+        let kind = EventKind::Requeued {
+            reason: RequeueReason::HandedOver,
+            retry_at: Some(self.back_off_end(at, &placed)),
+        };
+        self.emit(about_pair(at, &placed, kind));
+        if is_elsewhere || reserved.is_some() {
+            let kind = EventKind::Overflowed {
+                to: to.to_string(),
+                wait_ms: millis(placed.record.waited(at)),
+            };
+            self.emit(about(at, &placed, kind));
+            let record = QueuedContact {
+                queue: to,
+                reserved,
+                ..placed.record.clone()
+            };
+            self.emit_enqueued(at, record);
+        }
+        self.free_agent(at, agent, &placed, Rest::default());
         Ok(Answer::Done)
     }
 

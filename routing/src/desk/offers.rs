@@ -29,7 +29,7 @@ impl Desk {
             .view
             .queue(&record.queue)
             .ok_or(Refusal::UnknownQueue)?;
-        let deadline = at + rules.ring_timeout;
+        let deadline = at + rules.offer_timeout(record.channel);
         self.last_token += 1;
         let token = OfferToken::new(self.last_token);
         let kind = EventKind::Offered {

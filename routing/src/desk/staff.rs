@@ -62,7 +62,8 @@ impl Desk {
         if *chosen == status {
             return Ok(Answer::Done);
         }
-        let kind = if known.holds.is_empty() {
+        // Who was logged off with contacts in hand has come back to them.
+        let kind = if known.holds.is_empty() || known.status == Status::LoggedOff {
             EventKind::AgentStatus { status }
         } else {
             EventKind::NextStatus { status }

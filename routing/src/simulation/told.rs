@@ -141,6 +141,7 @@ impl<'a> Narrator<'a> {
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::WrapUpExtended { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }

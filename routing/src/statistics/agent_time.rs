@@ -383,6 +383,7 @@ impl Act {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return None,
         })

@@ -389,6 +389,7 @@ impl Statistics {
             | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return,
         };

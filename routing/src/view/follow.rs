@@ -136,6 +136,7 @@ impl View {
             | EventKind::Closed { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
+            | EventKind::Escalated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }

@@ -112,7 +112,7 @@ impl Players {
     fn verb(&self, act: Act) -> Verb {
         let contact = contact(act.who);
         let agent = agent(act.with);
-        match act.verb % 36 {
+        match act.verb % 38 {
             0..=5 => Verb::Enqueue {
                 contact: self.queued(act),
             },
@@ -169,6 +169,14 @@ impl Players {
             33 | 34 => Verb::Move {
                 contact,
                 to: QueueId::new(format!("queue {}", act.how % (QUEUES + 1)).as_str()),
+            },
+            36 | 37 => Verb::HandOver {
+                contact,
+                to: QueueId::new(format!("queue {}", act.how % (QUEUES + 1)).as_str()),
+                reserved: act.with.is_multiple_of(3).then(|| Reserved {
+                    agent,
+                    until: (act.how.is_multiple_of(2)).then(|| self.now + Duration::from_secs(2)),
+                }),
             },
             35 => Verb::Reprioritise {
                 contact,
@@ -296,6 +304,10 @@ fn rules(number: u8, variant: u8) -> QueueRules {
     let mut rules =
         QueueRules::with_defaults(QueueId::new(format!("queue {}", number % QUEUES).as_str()));
     rules.ring_timeout = Duration::from_millis(500 + 250 * u64::from(variant % 4));
+    if variant % 4 == 3 {
+        let longer = Duration::from_millis(3_000);
+        rules.take_timeout = BTreeMap::from([(Channel::Chat, longer)]);
+    }
     rules.wrap_up = Duration::from_millis(700 * u64::from(variant % 2));
     rules.wrap_up_max = Duration::from_millis(500 * u64::from(variant % 5));
     rules.active_max = variant.is_multiple_of(4).then_some(1);

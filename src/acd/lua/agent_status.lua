@@ -1,4 +1,5 @@
--- An agent chose a status; while they hold a contact or wrap up it is kept for afterwards.
+-- An agent chose a status; while they hold a contact or wrap up it is kept for afterwards, unless they were
+-- logged off with contacts in hand (restored ones).
 -- KEYS: of the shard (desk.lua); changes states.
 -- ARGV: at, agent, status JSON.
 -- Answer: done, or refused unknown_agent. Event: agent_status or next_status, unless it is chosen already.
@@ -11,7 +12,7 @@ end
 if is_same_status(agent.next_status or agent, status) then
   return reply(DONE)
 end
-if not next(agent.holds) then
+if not next(agent.holds) or agent.status == 'logged_off' then
   take_status(id, agent, status)
 else
   emit('next_status', { agent = id }, { status = status.status, reason = status.reason })

@@ -108,7 +108,7 @@ if rules.active_max and taken >= rules.active_max then
   return refuse('queue_at_its_limit')
 end
 
-local deadline = at + millis_of(rules.ring_timeout)
+local deadline = at + millis_of((rules.take_timeout or {})[record.channel] or rules.ring_timeout)
 local token = redis.call('HINCRBY', META, 'token', 1)
 emit('offered', about(contact, agent_id), { token = token, deadline = deadline, node = record.node })
 set_place(contact, { place = 'offered', agent = agent_id, token = token, deadline = deadline })
