@@ -8,6 +8,7 @@
 //! | [`rules`] | conditions on a mail to queue, kind, priority and watchers, with an explanation |
 //! | [`composing`] | acknowledgements, answers and notes as bytes to send |
 //! | [`imap`] | mail that waits in folders of other servers (RFC 9051) |
+//! | [`survey`] | the signed link to the question how it went |
 //! | `smtp` | the SMTP and LMTP server (RFC 5321, RFC 2033) |
 //!
 //! The cores take time, randomness, secrets and bytes as arguments and know no ticket store: what is known
@@ -23,6 +24,7 @@ pub mod imap;
 pub mod reading;
 pub mod rules;
 pub mod smtp;
+pub mod survey;
 pub mod threading;
 
 pub use address::{EmailAddress, Mailbox, MessageId};

@@ -157,7 +157,29 @@ impl Template {
             plain,
         }
     }
+
+    /// Fills it with a body that its writer made as HTML as well, which is safe already.
+    pub fn fill_with_html(&self, fill: &Fill, html: &str) -> LetterText {
+        let marked = Fill {
+            body: BODY_MARK.to_owned(),
+            ..fill.clone()
+        };
+        let around = self.fill(&marked).html;
+        let paragraph = format!("<p>{BODY_MARK}</p>");
+        let mark = if around.contains(&paragraph) {
+            paragraph.as_str()
+        } else {
+            BODY_MARK
+        };
+        LetterText {
+            html: around.replacen(mark, html, 1),
+            ..self.fill(fill)
+        }
+    }
 }
+
+/// Where the body stands while the HTML around it is made; private use, so that nobody writes it.
+const BODY_MARK: &str = "\u{f8ff}body\u{f8ff}";
 
 fn pieces(text: &str) -> Result<Vec<Piece>, TemplateFault> {
     let mut pieces = Vec::new();

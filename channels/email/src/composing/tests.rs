@@ -131,6 +131,23 @@ fn what_is_filled_into_html_is_text() {
 }
 
 #[test]
+fn an_agents_own_html_stands_in_the_place_of_the_text_and_runs_nothing() {
+    let html = crate::reading::safe_html("<p>Press <b>OK</b>.</p><script>alert(1)</script>");
+    let templates = Templates::new("en");
+    let text = templates
+        .get(None, "en", Occasion::Answer)
+        .fill_with_html(&fill(), &html);
+    assert!(
+        text.html.contains("<p>Press <b>OK</b>.</p>"),
+        "{}",
+        text.html
+    );
+    assert!(!text.html.contains("alert"), "{}", text.html);
+    assert!(!text.html.contains("wait &lt;5 min&gt;"), "{}", text.html);
+    assert!(text.plain.contains("wait <5 min>"), "{}", text.plain);
+}
+
+#[test]
 fn the_same_letter_gives_the_same_bytes() {
     let file = LetterFile {
         file_name: "報告 1.pdf".to_owned(),

@@ -35,6 +35,11 @@ mod words;
 use bytes::Bytes;
 use mail::{Fault, Limits, Mail};
 
+/// Makes HTML that somebody wrote at the desk safe to send and to show.
+pub fn safe_html(html: &str) -> String {
+    html_safe::make_safe(html, &[], 0).html
+}
+
 /// Reads a mail. Attachments refer to `raw`, which stays alive as long as they do.
 pub fn read(raw: &Bytes, limits: &Limits) -> Mail {
     let mut mail = Mail::default();

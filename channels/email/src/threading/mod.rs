@@ -14,7 +14,7 @@
 //! sees nothing. Reports and absences of machines have no sender worth the name: they are let in by a mail
 //! that we sent, or by a signature.
 
-mod token;
+pub(crate) mod token;
 
 pub use token::{ReplyToken, ThreadingKey};
 

@@ -30,10 +30,7 @@ pub struct ReplyToken(String);
 impl ReplyToken {
     /// Signs a ticket.
     pub fn sign(ticket: TicketId, key: &ThreadingKey) -> Self {
-        let mac: String = mac(ticket, key)
-            .iter()
-            .map(|five| char::from(BASE_32[usize::from(*five)]))
-            .collect();
+        let mac = signature(LABEL, &ticket.as_u64().to_be_bytes(), key);
         Self(format!("{START}{}-{mac}", base_36(ticket.as_u64())))
     }
 
@@ -54,13 +51,7 @@ impl ReplyToken {
         let is_number = (1..=13).contains(&number.len())
             && number.bytes().all(|digit| digit.is_ascii_alphanumeric());
         let ticket = TicketId::new(u64::from_str_radix(number, 36).ok().filter(|_| is_number)?);
-        let expected = mac(ticket, key);
-        let given: Vec<u8> = signature
-            .bytes()
-            .filter_map(|letter| BASE_32.iter().position(|own| *own == letter))
-            .filter_map(|place| u8::try_from(place).ok())
-            .collect();
-        (given.len() == signature.len() && is_equal(&given, &expected)).then_some(ticket)
+        is_signed(LABEL, &ticket.as_u64().to_be_bytes(), signature, key).then_some(ticket)
     }
 
     /// The first ticket that a marker in the text names with our signature.
@@ -75,10 +66,30 @@ impl ReplyToken {
     }
 }
 
-fn mac(ticket: TicketId, key: &ThreadingKey) -> [u8; SIGNATURE_LETTERS] {
+/// What is signed here is nothing else that a desk signs.
+const LABEL: &[u8] = b"ringdown ticket ";
+
+/// 80 bits of HMAC-SHA-256 over a label and what is signed, in base 32.
+pub(crate) fn signature(label: &[u8], signed: &[u8], key: &ThreadingKey) -> String {
+    let letters = mac(label, signed, key);
+    let letter = |five: &u8| char::from(BASE_32[usize::from(*five)]);
+    letters.iter().map(letter).collect()
+}
+
+/// Whether a signature in small letters is ours.
+pub(crate) fn is_signed(label: &[u8], signed: &[u8], given: &str, key: &ThreadingKey) -> bool {
+    let letters: Vec<u8> = given
+        .bytes()
+        .filter_map(|letter| BASE_32.iter().position(|own| *own == letter))
+        .filter_map(|place| u8::try_from(place).ok())
+        .collect();
+    letters.len() == given.len() && is_equal(&letters, &mac(label, signed, key))
+}
+
+fn mac(label: &[u8], signed: &[u8], key: &ThreadingKey) -> [u8; SIGNATURE_LETTERS] {
     let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of any length");
-    mac.update(b"ringdown ticket ");
-    mac.update(&ticket.as_u64().to_be_bytes());
+    mac.update(label);
+    mac.update(signed);
     let bytes = mac.finalize().into_bytes();
     let mut letters = [0; SIGNATURE_LETTERS];
     for (number, letter) in letters.iter_mut().enumerate() {
