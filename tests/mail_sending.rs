@@ -2,7 +2,7 @@
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
-use ringdown_harness::mail::{MailClient, MailSink, SunkMail};
+use ringdown_harness::mail::{MailClient, MailSink, Smarthost, SunkMail, TlsStart};
 use ringdown_harness::place::free_address;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -263,4 +263,75 @@ fn a_machine_that_answers_everything_gets_one_acknowledgement() {
     );
     let to: Vec<String> = sink.wait_for(2).into_iter().map(|sent| sent.to).collect();
     assert_eq!(to, ["robot@example.org", "bert@example.org"]);
+}
+
+fn open_behind(smarthost: &Smarthost, authority: &Path, word: &str) -> (Desk, SocketAddr) {
+    let smtp = free_address();
+    let text = format!(
+        "[email]\nlisten = \"{smtp}\"\noutbox_age_max_s = 0\n[email.smarthost]\nhost = \"127.0.0.1\"\nport = {}\n\
+         tls = \"{word}\"\nauthority = \"{}\"\n[[mailbox]]\naddress = \"help@desk.example\"\nqueue = \"desk\"\n",
+        smarthost.address().port(),
+        authority.display()
+    );
+    (DeskPlan::new().section(&text).open(program()), smtp)
+}
+
+/// A mail that is acknowledged; gives its ticket's number.
+fn deliver_one(smtp: SocketAddr) -> String {
+    let mail = "Message-ID: <1@a>\nFrom: anna@example.org\nTo: help@desk.example\nSubject: Printer\n\nIt does not print.\n";
+    let mut client = MailClient::connect(smtp);
+    client.say("EHLO client.example", "250");
+    let answer = client
+        .try_deliver("anna@example.org", "help@desk.example", mail)
+        .unwrap_or_else(|fault| panic!("{fault}"));
+    answer
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn arrives(start: TlsStart, word: &str) {
+    let sink = MailSink::start(|_| {});
+    let smarthost = Smarthost::start(sink.address(), start);
+    let (_desk, smtp) = open_behind(&smarthost, smarthost.authority(), word);
+    let number = deliver_one(smtp);
+    let sent = sink.wait_for(1).remove(0);
+    let subject = sent.field("Subject").unwrap_or_default();
+    assert!(subject.contains(&number), "{sent:?}");
+    let by_tls = |line: &str| line.contains("TLS connection established");
+    smarthost.wait_for("that it came by TLS", by_tls);
+}
+
+#[test]
+fn an_acknowledgement_reaches_a_real_smarthost_by_starttls() {
+    arrives(TlsStart::ByCommand, "starttls");
+}
+
+#[test]
+fn an_acknowledgement_reaches_a_real_smarthost_by_tls_from_the_first_octet() {
+    arrives(TlsStart::AtOnce, "tls");
+}
+
+#[test]
+fn a_smarthost_that_another_authority_vouches_for_gets_nothing() {
+    let sink = MailSink::start(|_| {});
+    let smarthost = Smarthost::start(sink.address(), TlsStart::ByCommand);
+    let other = Smarthost::start(sink.address(), TlsStart::ByCommand);
+    let (desk, smtp) = open_behind(&smarthost, other.authority(), "starttls");
+    let number = deliver_one(smtp);
+    let path = format!("/api/v1/tickets?number={number}");
+    let told = desk
+        .api
+        .wait_until(&path, "that it was not sent", PATIENCE, |list| {
+            let articles = list["items"][0]["articles"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let mut texts = articles.iter().map(|article| article["text"].to_string());
+            texts.any(|text| text.contains("could not be delivered"))
+        });
+    assert!(told.to_string().contains("certificate"), "{told:#}");
+    assert!(sink.taken().is_empty());
 }

@@ -1,5 +1,5 @@
 //! The other ends of mail: a client that says what it is told to, swaks, a real Postfix in front of the desk,
-//! and a sink behind it.
+//! and a sink behind it, with a smarthost before that.
 
 use crate::PATIENCE;
 use crate::place::{Folder, free_address};
@@ -195,6 +195,169 @@ impl Drop for Postfix {
         self.process.signal("TERM");
         let _ = self.process.find_line(PATIENCE, |_| false);
     }
+}
+
+/// How a client comes to TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsStart {
+    /// By STARTTLS, and nothing is taken before.
+    ByCommand,
+    /// From the first octet.
+    AtOnce,
+}
+
+/// A Postfix that takes everything from this machine over TLS and passes it on by plain SMTP.
+#[derive(Debug)]
+pub struct Smarthost {
+    process: Process,
+    address: SocketAddr,
+    authority: std::path::PathBuf,
+    _folder: Folder,
+}
+
+impl Smarthost {
+    /// Starts one in front of the SMTP server at `next`, with a certificate for 127.0.0.1.
+    pub fn start(next: SocketAddr, tls: TlsStart) -> Self {
+        for _ in 0..ATTEMPTS_MAX {
+            let (folder, address) = (Folder::new(), free_address());
+            let place = folder.path().display().to_string();
+            make_signed_certificate(&folder);
+            folder.write("conf/main.cf", smarthost_cf(&place, next, tls));
+            let mut services = master_cf(address);
+            services.push_str("tlsmgr unix - - n 1000? 1 tlsmgr\n");
+            folder.write("conf/master.cf", services);
+            folder.write("queue/.keep", "");
+            folder.write("data/.keep", "");
+            let data = folder.path().join("data");
+            let owned = Command::new("chown").arg("postfix").arg(&data).status();
+            assert!(
+                owned.is_ok_and(|status| status.success()),
+                "postfix runs for root only"
+            );
+            let mut command = Command::new("postfix");
+            command
+                .arg("-c")
+                .arg(folder.path().join("conf"))
+                .arg("start-fg");
+            let process = Process::start("postfix", &mut command);
+            let is_up = |line: &str| line.contains("daemon started");
+            if process.find_line(PATIENCE, is_up).is_some() && TcpStream::connect(address).is_ok() {
+                return Self {
+                    process,
+                    address,
+                    authority: folder.path().join("authority.pem"),
+                    _folder: folder,
+                };
+            }
+        }
+        panic!("postfix did not start in {ATTEMPTS_MAX} attempts");
+    }
+
+    /// Where it takes mail.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate that vouches for its own.
+    pub fn authority(&self) -> &std::path::Path {
+        &self.authority
+    }
+
+    /// Waits until it has said something.
+    pub fn wait_for(&self, what: &str, is_wanted: impl Fn(&str) -> bool) -> String {
+        self.process.wait_for_line(what, is_wanted)
+    }
+}
+
+impl Drop for Smarthost {
+    /// Stops it in order, as with [`Postfix`].
+    fn drop(&mut self) {
+        self.process.signal("TERM");
+        let _ = self.process.find_line(PATIENCE, |_| false);
+    }
+}
+
+fn smarthost_cf(place: &str, next: SocketAddr, tls: TlsStart) -> String {
+    let tls = match tls {
+        TlsStart::ByCommand => "smtpd_tls_security_level = encrypt",
+        TlsStart::AtOnce => "smtpd_tls_wrappermode = yes\nsmtpd_tls_security_level = encrypt",
+    };
+    format!(
+        "compatibility_level = 3.6\nqueue_directory = {place}/queue\ndata_directory = {place}/data\n\
+         command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmail_owner = postfix\n\
+         setgid_group = postdrop\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\n\
+         myhostname = smarthost.example\nmydestination =\nmynetworks = 127.0.0.0/8\n\
+         default_transport = smtp:[127.0.0.1]:{}\nsmtp_tls_security_level = none\n{tls}\n\
+         smtpd_tls_cert_file = {place}/certificate.pem\nsmtpd_tls_key_file = {place}/key.pem\n\
+         smtpd_tls_loglevel = 1\nsmtpd_recipient_restrictions = permit_mynetworks, reject\n\
+         maillog_file = /dev/stdout\nqueue_run_delay = 1s\nminimal_backoff_time = 1s\nmaximal_backoff_time = 2s\n",
+        next.port()
+    )
+}
+
+/// A certificate for 127.0.0.1 that an authority of our own has signed: `authority.pem`, `certificate.pem`,
+/// `key.pem`.
+fn make_signed_certificate(folder: &Folder) {
+    folder.write(
+        "san.cnf",
+        "subjectAltName = IP:127.0.0.1\nbasicConstraints = CA:FALSE\n",
+    );
+    let key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ];
+    let own = [
+        "-keyout",
+        "authority-key.pem",
+        "-out",
+        "authority.pem",
+        "-subj",
+        "/CN=Authority of a test",
+    ];
+    let asked = [
+        "-keyout",
+        "key.pem",
+        "-out",
+        "request.pem",
+        "-subj",
+        "/CN=smarthost.example",
+    ];
+    let signed = [
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        "request.pem",
+        "-CA",
+        "authority.pem",
+        "-CAkey",
+        "authority-key.pem",
+        "-CAcreateserial",
+        "-extfile",
+        "san.cnf",
+        "-out",
+        "certificate.pem",
+    ];
+    openssl(
+        folder,
+        &[&["req", "-x509", "-days", "2"], &key[..], &own[..]].concat(),
+    );
+    openssl(folder, &[&["req", "-new"], &key[..], &asked[..]].concat());
+    openssl(folder, &signed);
+}
+
+fn openssl(folder: &Folder, arguments: &[&str]) {
+    let output = Command::new("openssl")
+        .current_dir(folder.path())
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|fault| panic!("openssl cannot be started: {fault}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {said}");
 }
 
 /// How often another port is tried when somebody was faster.
