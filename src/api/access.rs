@@ -7,6 +7,7 @@ use crate::config::{Rights, Token};
 use crate::roster::StoredToken;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use ringdown_routing::ids::AgentId;
 use ringdown_routing::time::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -25,6 +26,27 @@ pub struct Caller {
     pub name: Arc<str>,
     /// What it may do.
     pub rights: Rights,
+    /// For whom alone it may do it; a supervisor's has nobody.
+    pub agent: Option<AgentId>,
+}
+
+impl Caller {
+    /// Refuses an agent's token that looks into another's hands.
+    pub fn may_look_at(&self, agent: &AgentId) -> Result<(), Problem> {
+        match self.rights {
+            Rights::Write | Rights::Read => Ok(()),
+            Rights::Agent => self.must_act_for(agent),
+        }
+    }
+
+    /// Refuses an agent's token that is to do the work of another.
+    pub fn must_act_for(&self, agent: &AgentId) -> Result<(), Problem> {
+        match (self.rights, &self.agent) {
+            (Rights::Write, _) => Ok(()),
+            (Rights::Agent, Some(own)) if own == agent => Ok(()),
+            (Rights::Agent | Rights::Read, _) => Err(Problem::Forbidden),
+        }
+    }
 }
 
 /// The tokens of the desk, by their SHA-256: a leaked memory image or database gives none away.
@@ -43,12 +65,16 @@ struct Known {
 }
 
 impl Known {
-    fn stored(digest: [u8; 32], name: &str, rights: Rights) -> Self {
+    fn stored(token: &StoredToken) -> Self {
         let caller = Caller {
-            name: name.into(),
-            rights,
+            name: token.name.as_str().into(),
+            rights: token.rights,
+            agent: token.agent.clone(),
         };
-        Self { digest, caller }
+        Self {
+            digest: token.digest,
+            caller,
+        }
     }
 }
 
@@ -69,6 +95,7 @@ impl Tokens {
                 caller: Caller {
                     name: token.name.as_str().into(),
                     rights: token.rights,
+                    agent: token.agent.clone(),
                 },
             })
             .collect();
@@ -81,9 +108,7 @@ impl Tokens {
 
     /// Takes the tokens of the database as they are now; one that is gone opens no more.
     pub fn set_stored(&self, tokens: &[StoredToken]) {
-        let known = tokens
-            .iter()
-            .map(|token| Known::stored(token.digest, &token.name, token.rights));
+        let known = tokens.iter().map(Known::stored);
         *self.stored.write().unwrap_or_else(PoisonError::into_inner) = known.collect();
     }
 
@@ -147,6 +172,7 @@ mod tests {
             name: "wallboard".to_owned(),
             token: Secret::new("correct horse"),
             rights: Rights::Read,
+            agent: None,
         }])
     }
 
@@ -188,6 +214,7 @@ mod tests {
             digest: digest("battery staple"),
             name: "script".to_owned(),
             rights: Rights::Write,
+            agent: None,
         };
         tokens.set_stored(&[stored]);
         assert!(tokens.identify(&headers("Bearer battery staple")).is_ok());

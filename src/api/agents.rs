@@ -183,6 +183,7 @@ pub(super) async fn set_status(
 ) -> Result<Response, Problem> {
     let (agent, status) = (AgentId::new(id), wish.checked()?);
     must_be_known(&state, &status)?;
+    caller.must_act_for(&agent)?;
     let verb = Verb::AgentStatus {
         agent: agent.clone(),
         status: status.clone(),

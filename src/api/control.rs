@@ -126,6 +126,7 @@ pub(super) async fn wrap_up(
     Body(wish): Body<WrapUpWish>,
 ) -> Result<Response, Problem> {
     let agent = AgentId::new(id);
+    caller.must_act_for(&agent)?;
     let (act, verb) = match (wish.act, wish.contact, wish.by_s) {
         (WrapUpAct::End, contact, None) => {
             let agent = agent.clone();
@@ -184,7 +185,7 @@ impl ApiState {
     }
 }
 
-fn refused(reason: Refusal) -> Problem {
+pub(super) fn refused(reason: Refusal) -> Problem {
     match reason {
         Refusal::UnknownQueue => Problem::NotFound("no such queue".to_owned()),
         Refusal::UnknownContact => {

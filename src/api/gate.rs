@@ -37,8 +37,9 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
         Method::GET | Method::HEAD | Method::OPTIONS
     ) && !QUESTIONS.contains(&request.uri().path());
     match (changes, caller.rights) {
-        (false, Rights::Read | Rights::Write) | (true, Rights::Write) => {}
-        (true, Rights::Read) => return Err(Problem::Forbidden),
+        (false, Rights::Read | Rights::Agent | Rights::Write) | (true, Rights::Write) => {}
+        (true, Rights::Agent) if is_an_agents_work(request.uri().path()) => {}
+        (true, Rights::Read | Rights::Agent) => return Err(Problem::Forbidden),
     }
     if !changes {
         request.extensions_mut().insert(caller);
@@ -89,6 +90,21 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
     };
     claim.keep(answer);
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Whether a path is of an agent's own work; for which agent is looked at where it is done.
+fn is_an_agents_work(path: &str) -> bool {
+    let mut parts = path.trim_start_matches('/').split('/');
+    let (noun, _, act) = (parts.next(), parts.next(), parts.next());
+    match (noun, act) {
+        (Some("agents"), Some(act)) => matches!(act, "status" | "wrap_up"),
+        (Some("offers"), Some(_)) => true,
+        (Some("contacts"), Some(act)) => {
+            matches!(act, "answer" | "close" | "hand_over" | "spam")
+        }
+        (Some("tickets"), act) => matches!(act, None | Some("merge" | "split")),
+        _ => false,
+    }
 }
 
 /// A key that is being done.

@@ -7,6 +7,8 @@
 //! | `contacts`, `tickets`, `attachments`, `callers`, `queues`, `agents`, `statistics`, `simulations`, `staffing`, `events` | the answers, one file per noun |
 //! | `callbacks` | callers who are called back |
 //! | `major_incidents` | what callers hear of before the line |
+//! | `offers`, `mails` | what is offered to an agent and in their hands, and what they do with mails |
+//! | `survey` | the page where people say how it went, by a signed link |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
@@ -27,9 +29,11 @@ mod feed;
 mod gate;
 mod idempotency;
 mod json;
+mod mails;
 mod major_incidents;
 mod node;
 mod observers;
+mod offers;
 mod openings;
 pub mod operations;
 mod problem;
@@ -39,6 +43,7 @@ mod simulations;
 mod staffing;
 mod statistics;
 mod status_times;
+mod survey;
 mod tickets;
 mod waiting;
 
@@ -57,6 +62,7 @@ use crate::database::Database;
 use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::incidents::Incidents;
+use crate::mail::MailWork;
 use crate::openings::Openings;
 use crate::roster;
 use crate::site_prompts::SitePrompts;
@@ -141,6 +147,8 @@ pub struct ApiParts {
     pub language: Language,
     /// Where changes are written down.
     pub database: Database,
+    /// What agents do with mails; `None` where none are taken.
+    pub(crate) mails: Option<MailWork>,
 }
 
 impl ApiState {
@@ -201,8 +209,16 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts/{id}/priority", post(waiting::reprioritise)),
         ("/contacts/{id}/requeue", post(waiting::requeue)),
         ("/contacts/{id}/drop", post(waiting::drop_call)),
+        ("/contacts/{id}/answer", post(mails::answer)),
+        ("/contacts/{id}/close", post(mails::close)),
+        ("/contacts/{id}/hand_over", post(mails::hand_over)),
+        ("/contacts/{id}/spam", post(mails::mark_spam)),
+        ("/offers/{id}/accept", post(offers::accept)),
+        ("/offers/{id}/decline", post(offers::decline)),
         ("/tickets", get(tickets::list).post(tickets::open)),
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
+        ("/tickets/{id}/merge", post(mails::merge)),
+        ("/tickets/{id}/split", post(mails::split)),
         ("/tickets/{id}/attachments/{aid}", get(attachments::one)),
         ("/callers", get(callers::identify)),
         ("/queues", get(queues::list)),
@@ -224,9 +240,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/agents/{id}/wrap_up", post(control::wrap_up)),
         ("/agents/{id}/status", post(agents::set_status)),
         ("/not_ready_reasons", get(agents::not_ready_reasons)),
+        ("/agents/{id}/offers", get(offers::list)),
         ("/node", get(node::show)),
         ("/node/drain", post(node::drain).delete(node::undo)),
         ("/statistics", get(statistics::statistics)),
+        ("/statistics/answers", get(statistics::answers)),
         ("/simulations", post(simulations::simulate)),
         ("/staffing", post(staffing::staff)),
         ("/events", get(events::listen)),
@@ -244,8 +262,13 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(|| async { Problem::MethodNotAllowed })
         .layer(DefaultBodyLimit::max(extract::QUESTION_BYTES_MAX))
         .layer(from_fn_with_state(state.clone(), gate::gate))
+        .with_state(state.clone());
+    let survey = Router::new()
+        .route("/survey/{token}", get(survey::show).post(survey::answer))
+        .layer(DefaultBodyLimit::max(survey::BODY_BYTES_MAX))
         .with_state(state);
     Router::new()
+        .merge(survey)
         .route("/api/v1/openapi.json", get(openapi))
         .nest("/api/v1", behind_the_gate)
         .fallback(|| async { Problem::NotFound("no such path".to_owned()) })

@@ -91,7 +91,7 @@ impl Problem {
             Self::Forbidden => (
                 "forbidden",
                 "This token may not do that",
-                Some("a token with the right `write` is needed".to_owned()),
+                Some("a token with the right `write` is needed, or the agent's own".to_owned()),
             ),
             Self::NotFound(detail) => ("not-found", "There is no such thing", Some(detail.clone())),
             Self::MethodNotAllowed => ("method-not-allowed", "This cannot be done here", None),

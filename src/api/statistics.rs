@@ -1,8 +1,9 @@
 //! `GET /statistics`: the figures of a period with their definitions.
 
-use super::ApiState;
 use super::extract::Params;
 use super::problem::Problem;
+use super::{ApiState, json};
+use crate::mail::work::DEFINITIONS;
 use crate::report::running::KEPT_FOR;
 use crate::report::{Interval, JsonReport, Period, PeriodFault, Report, from_log, period};
 use axum::Json;
@@ -47,6 +48,32 @@ pub(super) async fn statistics(
     };
     let report = report.with_reasons(&state.parts.not_ready_reasons);
     Ok(Json(JsonReport::of(&report)).into_response())
+}
+
+/// What `GET /statistics/answers` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswersParams {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// How answers by mail went in a period, and what waits for one now; today so far when nobody says which.
+pub(super) async fn answers(
+    State(state): State<ApiState>,
+    Params(params): Params<AnswersParams>,
+) -> Result<Response, Problem> {
+    let (now, zone) = (state.now(), state.parts.zone.time_zone());
+    let from = period::instant(params.from.as_deref().unwrap_or("today"), now, zone)?;
+    let to = period::instant(params.to.as_deref().unwrap_or("now"), now, zone)?;
+    let figures = state.mails()?.figures(from, to).await?;
+    let mut queues = serde_json::Map::new();
+    for (queue, figures) in figures {
+        queues.insert(queue.to_string(), json::record(&figures)?);
+    }
+    let definitions: std::collections::BTreeMap<&str, &str> = DEFINITIONS.into();
+    let told = serde_json::json!({ "queues": queues, "definitions": definitions });
+    Ok(Json(told).into_response())
 }
 
 /// Periods that are not at hand are read from the log, which takes as long as they are.

@@ -204,7 +204,7 @@ impl std::str::FromStr for TicketKey {
     }
 }
 
-fn checked_subject(subject: &str) -> Result<String, Problem> {
+pub(super) fn checked_subject(subject: &str) -> Result<String, Problem> {
     let subject = subject.trim();
     let letters = subject.chars().count();
     if letters == 0 || letters > SUBJECT_LETTERS_MAX || subject.chars().any(char::is_control) {

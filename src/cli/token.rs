@@ -5,6 +5,7 @@ use crate::config::{Config, Rights};
 use crate::database::Database;
 use crate::roster::{add_token, remove_token, tokens};
 use anyhow::bail;
+use ringdown_routing::ids::AgentId;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ enum Act {
         /// It may change things, too.
         #[arg(long)]
         write: bool,
+        /// It may do the work of this agent: take offers, answer mails, set the status.
+        #[arg(long, value_name = "ID", conflicts_with = "write")]
+        agent: Option<String>,
     },
     /// List the names of all tokens made by this command.
     List,
@@ -52,19 +56,30 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         let known = tokens(&database).await?;
         let mut out = std::io::stdout();
         match &args.act {
-            Act::Add { name, write } => {
-                let rights = if *write { Rights::Write } else { Rights::Read };
+            Act::Add { name, write, agent } => {
+                let agent = agent.clone().map(AgentId::new);
+                let rights = match (write, &agent) {
+                    (true, _) => Rights::Write,
+                    (false, Some(_)) => Rights::Agent,
+                    (false, None) => Rights::Read,
+                };
                 let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-                let token = add_token(&database, &mut rand::rng(), name, rights, now).await?;
+                let token = add_token(
+                    &database,
+                    &mut rand::rng(),
+                    name,
+                    rights,
+                    agent.as_ref(),
+                    now,
+                )
+                .await?;
                 writeln!(out, "{token}")?;
             }
             Act::List => {
                 for token in known {
-                    let rights = match token.rights {
-                        Rights::Read => "read",
-                        Rights::Write => "write",
-                    };
-                    writeln!(out, "{}\t{rights}", token.name)?;
+                    let whose = token.agent.as_ref().map_or("", AgentId::as_str);
+                    let line = format!("{}\t{}\t{whose}", token.name, token.rights.as_str());
+                    writeln!(out, "{}", line.trim_end())?;
                 }
             }
             Act::Remove { name } => {

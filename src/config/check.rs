@@ -2,8 +2,9 @@
 
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
-use super::{Config, Mailbox, NoAgents, Queue, QueueHours, SkillStep, Then, WayOut};
+use super::{Config, Mailbox, NoAgents, Queue, QueueHours, Rights, SkillStep, Then, WayOut};
 use ringdown_email::imap::shell::Tls;
+use ringdown_routing::contact::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -251,6 +252,44 @@ fn check_queue(
     if queue.ring_timeout.is_zero() {
         source.note_at(&path("ring_timeout_s"), "must be above 0");
     }
+    if queue.take_timeout.contains_key(&Channel::Voice) {
+        let sentence = "a call rings a phone: see `ring_timeout_s`";
+        source.note_at(&path("take_timeout_s"), sentence);
+    }
+    if queue.take_timeout.values().any(Duration::is_zero) {
+        source.note_at(&path("take_timeout_s"), "must be above 0");
+    }
+    let mail = &queue.mail;
+    if mail.satisfaction && config.email.survey_url.is_none() {
+        let path = [Key("queue"), Index(place), Key("mail"), Key("satisfaction")];
+        source.note_at(
+            &path,
+            "there is no `[email] survey_url` for the question to lead to",
+        );
+    }
+    if let Some(to) = &mail.escalation.queue {
+        let path = [Key("queue"), Index(place), Key("mail"), Key("escalation")];
+        check_known(source, &path, "queue", to.as_str(), queues);
+        if *to == queue.id {
+            source.note_at(&path, "the escalation leads back into the same queue");
+        }
+    }
+    let due = mail
+        .first_answer_due
+        .values()
+        .chain(mail.next_answer_due.values());
+    if due
+        .min()
+        .is_some_and(|least| *least <= mail.escalate_before)
+    {
+        let path = [
+            Key("queue"),
+            Index(place),
+            Key("mail"),
+            Key("escalate_before_s"),
+        ];
+        source.note_at(&path, "must be shorter than every due time of the queue");
+    }
     if queue.waiting_max == 0 {
         source.note_at(&path("waiting_max"), "must be at least 1");
     }
@@ -478,6 +517,15 @@ fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String
             source.note_at(&path("tls"), "a password is not sent without TLS");
         }
     }
+    if let Some(url) = &email.survey_url
+        && !(url.starts_with("https://") || url.starts_with("http://"))
+    {
+        let path = [Key("email"), Key("survey_url")];
+        source.note_at(
+            &path,
+            "must begin with `https://`, or `http://` within the house",
+        );
+    }
     if email.certificate.is_some() != email.key.is_some() {
         let path = [Key("email"), Key("certificate")];
         source.note_at(&path, "`certificate` and `key` go together");
@@ -616,6 +664,12 @@ fn check_services(config: &Config, source: &mut Source<'_>) {
         }
     }
     for (place, token) in config.web.tokens.iter().enumerate() {
+        if (token.rights == Rights::Agent) != token.agent.is_some() {
+            source.note_at(
+                &[Key("web"), Key("tokens"), Index(place)],
+                "`rights = \"agent\"` and `agent` go together",
+            );
+        }
         if token.token.expose().len() < TOKEN_LETTERS_MIN {
             source.note_at(
                 &[Key("web"), Key("tokens"), Index(place)],

@@ -1,6 +1,7 @@
 //! `[[queue]]`, `[[agent]]` and `[[skill]]`: who waits where, and who helps.
 
 use super::hours::QueueHours;
+use super::queue_mail::{QueueMail, take_timeouts, usual_take_timeouts};
 use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{self, Channel, Needs, Priority};
@@ -34,6 +35,14 @@ pub struct Queue {
         deserialize_with = "seconds"
     )]
     pub ring_timeout: Duration,
+    /// How long a mail, fax or chat is offered to one agent, by channel; ten minutes for a mail, and
+    /// `ring_timeout_s` for the others when not given.
+    #[serde(
+        rename = "take_timeout_s",
+        default = "usual_take_timeouts",
+        deserialize_with = "take_timeouts"
+    )]
+    pub take_timeout: BTreeMap<Channel, Duration>,
     /// Work after the contact.
     #[serde(rename = "wrap_up_s", default, deserialize_with = "seconds")]
     pub wrap_up: Duration,
@@ -129,6 +138,9 @@ pub struct Queue {
     /// Priority by the caller's class.
     #[serde(default)]
     pub priority: PriorityByClass,
+    /// How its mails are worked on.
+    #[serde(default)]
+    pub mail: QueueMail,
 }
 
 impl Queue {
@@ -151,6 +163,7 @@ impl Queue {
             strategy: self.strategy,
             aging: self.aging,
             ring_timeout: self.ring_timeout,
+            take_timeout: self.take_timeout.clone(),
             wrap_up: self.wrap_up,
             wrap_up_max: self.wrap_up_max,
             decline_back_off: self.decline_back_off,

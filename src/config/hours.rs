@@ -143,28 +143,40 @@ impl Hours {
         };
         let local = instant.to_zoned(zone.clone());
         let (date, now) = (local.date(), seconds_of(local.time()));
-        let is_within = |spans: &[Span]| {
-            spans
-                .iter()
-                .any(|span| span.from_s <= now && now < span.to_s)
-        };
+        let mut spans = self.open_seconds(date, calendars).into_iter();
+        spans.any(|(from_s, to_s)| from_s <= now && now < to_s)
+    }
+
+    /// The open spans of a day, each in seconds from midnight by the clock on the wall.
+    pub(super) fn open_seconds(
+        &self,
+        date: Date,
+        calendars: &BTreeMap<String, Holidays>,
+    ) -> Vec<(u32, u32)> {
         if [Day::On(date), Day::yearly(date)]
             .iter()
             .any(|day| self.closed_on.contains(day))
         {
-            return false;
+            return Vec::new();
         }
-        let mut spans = self.spans(local.weekday());
+        let (mut spans, mut limits) = (self.spans(date.weekday()), Vec::new());
         for calendar in self.holidays.iter().filter_map(|name| calendars.get(name)) {
             match calendar.rule(date) {
                 DayRule::AsInTheWeek => {}
-                DayRule::Closed => return false,
-                DayRule::Half(limits) if !is_within(limits) => return false,
-                DayRule::Half(_) => {}
+                DayRule::Closed => return Vec::new(),
+                DayRule::Half(within) => limits.push(within),
                 DayRule::Working(instead) => spans = instead,
             }
         }
-        is_within(spans)
+        let open = spans.iter().map(|span| (span.from_s, span.to_s)).collect();
+        limits.into_iter().fold(open, |open, within| {
+            let both = |span: (u32, u32)| {
+                let within = within.iter();
+                within.map(move |limit| (span.0.max(limit.from_s), span.1.min(limit.to_s)))
+            };
+            let both = open.into_iter().flat_map(both);
+            both.filter(|(from_s, to_s)| from_s < to_s).collect()
+        })
     }
 
     fn spans(&self, day: Weekday) -> &[Span] {

@@ -64,6 +64,17 @@ pub struct Email {
     /// A sender gets one acknowledgement in this time.
     #[serde(rename = "acknowledgement_window_s", deserialize_with = "seconds")]
     pub acknowledgement_window: Duration,
+    /// Where people reach this gateway's pages, `https://desk.example`; the question how it went leads there.
+    pub survey_url: Option<String>,
+    /// How long that question may be answered.
+    #[serde(rename = "survey_valid_s", deserialize_with = "seconds")]
+    pub survey_valid: Duration,
+    /// How long mails stay in the hands of an agent who is not at work any more, or was not back yet after the
+    /// gateway started; then they wait in their old places again.
+    #[serde(rename = "keep_when_away_s", deserialize_with = "seconds")]
+    pub keep_when_away: Duration,
+    /// Whether mails of senders whom an agent marked as spam are put aside, unless the CMS knows them.
+    pub spam_senders_aside: bool,
     /// How long a mail is tried that the smarthost does not take.
     #[serde(rename = "outbox_age_max_s", deserialize_with = "seconds")]
     pub outbox_age_max: Duration,
@@ -100,6 +111,10 @@ impl Default for Email {
             reopen_max: Duration::from_secs(14 * 86_400),
             smarthost: None,
             acknowledgement_window: Duration::from_secs(3_600),
+            survey_url: None,
+            survey_valid: Duration::from_secs(14 * 86_400),
+            keep_when_away: Duration::from_secs(900),
+            spam_senders_aside: true,
             outbox_age_max: Duration::from_secs(2 * 86_400),
             idle_max: Duration::from_secs(300),
             storing_max: Duration::from_secs(30),

@@ -10,11 +10,13 @@ mod fault;
 mod hours;
 mod imap;
 mod mail;
+mod queue_mail;
 mod redis;
 mod services;
 mod source;
 mod value;
 mod voice;
+mod working_time;
 
 pub use desk::{
     Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, NotReadyReason,
@@ -24,6 +26,7 @@ pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
 pub use imap::ImapFolder;
 pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
+pub use queue_mail::{Escalation, QueueMail};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, Language, Region, Secret, Zone};

@@ -1,6 +1,7 @@
 //! `[site]`, `[cms]`, `[tickets]`, `[database]`, `[web]` and `[limits]`.
 
 use super::value::{Language, Region, Secret, Zone, millis, seconds};
+use ringdown_routing::ids::AgentId;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -125,6 +126,8 @@ pub struct Token {
     /// What it may do.
     #[serde(default)]
     pub rights: Rights,
+    /// Whose it is; goes with the right `agent`.
+    pub agent: Option<AgentId>,
 }
 
 /// What a bearer token may do.
@@ -134,8 +137,21 @@ pub enum Rights {
     /// Look.
     #[default]
     Read,
+    /// Look, and do the work of one agent.
+    Agent,
     /// Look and change.
     Write,
+}
+
+impl Rights {
+    /// The word in configuration and database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Agent => "agent",
+            Self::Write => "write",
+        }
+    }
 }
 
 /// `[limits]`: bounds of what the world can make us hold.

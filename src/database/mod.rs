@@ -14,7 +14,7 @@ pub use fault::DatabaseFault;
 pub use writer::{Health, Statement, Value};
 
 use crate::config::Config;
-use crate::mail::{Filed, MailToFile};
+use crate::mail::{Deed, Done, Filed, MailToFile};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
@@ -147,6 +147,11 @@ impl Database {
         self.writer.file(mail).await
     }
 
+    /// Does what a command on a mail writes in one transaction; the answer comes when it is committed.
+    pub(crate) async fn do_deed(&self, deed: Deed) -> Result<Done, DatabaseFault> {
+        self.writer.do_deed(deed).await
+    }
+
     /// How often this part was changed (`cms`, `agents`, `tokens`); 0 when never.
     pub async fn revision(&self, part: &str) -> Result<i64, DatabaseFault> {
         let revision: Option<(i64,)> =
@@ -241,7 +246,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 11] = [
+const MIGRATIONS: [(&str, &str); 14] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -265,6 +270,12 @@ const MIGRATIONS: [(&str, &str); 11] = [
         include_str!("migrations/0010_mail_folders.sql"),
     ),
     ("cut off", include_str!("migrations/0011_cut_off.sql")),
+    ("mail work", include_str!("migrations/0012_mail_work.sql")),
+    ("survey", include_str!("migrations/0013_survey.sql")),
+    (
+        "answers due",
+        include_str!("migrations/0014_answers_due.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

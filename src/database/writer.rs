@@ -9,7 +9,7 @@
 
 use super::{DatabaseFault, Engine, open_connection};
 use crate::event_log;
-use crate::mail::{self, Filed, MailToFile};
+use crate::mail::{self, Deed, Done, Filed, MailToFile};
 use crate::tickets::{self, Linked, OpenTicket};
 use ringdown_routing::event::Event;
 use sqlx::any::AnyConnectOptions;
@@ -108,6 +108,7 @@ enum Item {
     Link(Box<OpenTicket>, Answer<Linked>),
     Statements(Vec<Statement>, Answer<()>),
     Mail(Box<MailToFile>, Answer<Filed>),
+    Deed(Box<Deed>, Answer<Done>),
     Flush(oneshot::Sender<()>),
     Close(oneshot::Sender<()>),
 }
@@ -180,6 +181,13 @@ impl Writer {
         receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
     }
 
+    /// Does what a command on a mail writes; like a mail it never waits in memory, for whoever asked is told.
+    pub(super) async fn do_deed(&self, deed: Deed) -> Result<Done, DatabaseFault> {
+        let (answer, receiver) = oneshot::channel();
+        self.hand_over(Item::Deed(Box::new(deed), answer));
+        receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
+    }
+
     pub(super) async fn flush(&self) -> Result<(), DatabaseFault> {
         let (answer, receiver) = oneshot::channel();
         let sent = self.items.send(Item::Flush(answer)).await;
@@ -219,6 +227,7 @@ struct Batch {
     links: Vec<(OpenTicket, Answer<Linked>)>,
     statements: Vec<(Vec<Statement>, Answer<()>)>,
     mails: Vec<(Box<MailToFile>, Answer<Filed>)>,
+    deeds: Vec<(Box<Deed>, Answer<Done>)>,
 }
 
 /// What a written batch answers.
@@ -226,11 +235,13 @@ struct Batch {
 struct Written {
     linked: Vec<Linked>,
     filed: Vec<Filed>,
+    done: Vec<Done>,
 }
 
 impl Batch {
     fn len(&self) -> usize {
-        self.events.len() + self.links.len() + self.statements.len() + self.mails.len()
+        let asked = self.links.len() + self.statements.len();
+        self.events.len() + asked + self.mails.len() + self.deeds.len()
     }
 
     /// Takes the second half out.
@@ -242,6 +253,7 @@ impl Batch {
             self.links.len(),
             self.statements.len(),
             self.mails.len(),
+            self.deeds.len(),
         ];
         if lens.iter().all(|len| *len <= 1) {
             let first = lens.iter().position(|len| *len > 0).unwrap_or(0);
@@ -255,6 +267,9 @@ impl Batch {
             if first < 3 {
                 others.mails = std::mem::take(&mut self.mails);
             }
+            if first < 4 {
+                others.deeds = std::mem::take(&mut self.deeds);
+            }
             return others;
         }
         Self {
@@ -262,6 +277,7 @@ impl Batch {
             links: self.links.split_off(half(self.links.len())),
             statements: self.statements.split_off(half(self.statements.len())),
             mails: self.mails.split_off(half(self.mails.len())),
+            deeds: self.deeds.split_off(half(self.deeds.len())),
         }
     }
 }
@@ -292,6 +308,7 @@ impl Task {
                         batch.statements.push((statements, answer));
                     }
                     Item::Mail(mail, answer) => batch.mails.push((mail, answer)),
+                    Item::Deed(deed, answer) => batch.deeds.push((deed, answer)),
                     Item::Flush(answer) => flushes.push(answer),
                     Item::Close(answer) => closing = Some(answer),
                 }
@@ -346,6 +363,10 @@ impl Task {
                         self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                         let _ = answer.send(Err(fault.clone()));
                     }
+                    for (_, answer) in batch.deeds.drain(..) {
+                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
+                        let _ = answer.send(Err(fault.clone()));
+                    }
                     match patience {
                         Patience::Once => self.let_go(batch, &fault),
                         Patience::UntilDone => {
@@ -386,6 +407,9 @@ impl Task {
         for ((_, answer), filed) in batch.mails.into_iter().zip(written.filed) {
             let _ = answer.send(Ok(filed));
         }
+        for ((_, answer), done) in batch.deeds.into_iter().zip(written.done) {
+            let _ = answer.send(Ok(done));
+        }
     }
 
     fn let_go(&self, batch: Batch, fault: &DatabaseFault) {
@@ -403,6 +427,9 @@ impl Task {
             let _ = answer.send(Err(fault.clone()));
         }
         for (_, answer) in batch.mails {
+            let _ = answer.send(Err(fault.clone()));
+        }
+        for (_, answer) in batch.deeds {
             let _ = answer.send(Err(fault.clone()));
         }
     }
@@ -443,7 +470,7 @@ async fn write_batch(
     connection: &mut AnyConnection,
     batch: &Batch,
 ) -> Result<Written, DatabaseFault> {
-    if !batch.mails.is_empty() {
+    if !batch.mails.is_empty() || !batch.deeds.is_empty() {
         outlast_power(engine, connection).await?;
     }
     let mut transaction = connection.begin().await?;
@@ -484,8 +511,16 @@ async fn write_batch(
         }
         query.execute(&mut *transaction).await?;
     }
+    let mut done = Vec::with_capacity(batch.deeds.len());
+    for (deed, _) in &batch.deeds {
+        done.push(mail::perform(engine, &mut transaction, deed).await?);
+    }
     transaction.commit().await?;
-    Ok(Written { linked, filed })
+    Ok(Written {
+        linked,
+        filed,
+        done,
+    })
 }
 
 /// A mail's sender forgets it when it is told 250, so that commit must outlast even a crash of the machine:

@@ -6,6 +6,7 @@ use super::house::House;
 use crate::config::Config;
 use crate::roster::{Roster, RosterAgent};
 use ringdown_routing::agent::Status;
+use ringdown_routing::contact::Channel;
 use ringdown_routing::verb::Verb;
 use ringdown_voice::sip::digest::Ha1;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(super) async fn apply(house: &House, config: &Config, before: &Roster, after
             house.tell_desk(Verb::SetAgent {
                 profile: agent.profile.clone(),
             });
+            tell_reach_without_phone(house, known, agent);
         }
         if known.map(|known| &known.contact) != Some(&agent.contact) {
             set_contact(house, agent).await;
@@ -52,6 +54,24 @@ pub(super) async fn apply(house: &House, config: &Config, before: &Roster, after
         house.tell_desk(Verb::RemoveAgent { agent: id });
     }
     house.tell_reach();
+}
+
+/// Who takes no calls needs no phone, and is within reach wherever they are.
+fn tell_reach_without_phone(house: &House, before: Option<&RosterAgent>, after: &RosterAgent) {
+    let takes_calls = |agent: &RosterAgent| {
+        let calls = agent.profile.capacity.get(&Channel::Voice);
+        calls.is_some_and(|most| *most > 0)
+    };
+    let id = &after.profile.id;
+    let is_reachable = match (before.map(takes_calls), takes_calls(after)) {
+        (_, false) => true,
+        (Some(false), true) => house.door.locate(id).is_some(),
+        (None | Some(true), true) => return,
+    };
+    house.tell_desk(Verb::AgentReachable {
+        agent: id.clone(),
+        is_reachable,
+    });
 }
 
 /// A phone behind another exchange needs no registration; a changed one takes the place of the old.

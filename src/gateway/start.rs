@@ -17,11 +17,12 @@ use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::incidents::Incidents;
 use crate::incidents::messages::Messages;
-use crate::mail::Intake;
 use crate::mail::collector::Collector;
 use crate::mail::door::MailDoor;
 use crate::mail::postman::Postman;
 use crate::mail::usher::Usher;
+use crate::mail::work::attend;
+use crate::mail::{Intake, MailWork};
 use crate::openings::Openings;
 use crate::roster::{self, Roster};
 use crate::site_prompts::SitePrompts;
@@ -98,7 +99,7 @@ impl Gateway {
         let handle = shell.handle();
         let shard_tasks = shards::start(&config, &house, &senders, receivers, inboxes, &handle);
 
-        let (mail, collector) = open_mail(&config, &house, &stores, &mut tasks).await?;
+        let (mail, collector, mails) = open_mail(&config, &house, &stores, &mut tasks).await?;
         let clock = Clock::of_the_machine();
         let postman = Postman::start(&config, &stores.database, house.node.clone(), clock)?;
         let places = Places {
@@ -109,7 +110,7 @@ impl Gateway {
         };
 
         let (stop, stopped) = watch::channel(false);
-        let state = open_api(&config, &house, &stores, &observers).await?;
+        let state = open_api(&config, &house, &stores, &observers, mails).await?;
         tasks.spawn(state.follow_tokens(stores.database.clone()));
         let readiness = gauges::readiness(&house, &stores.database);
         let pages = operations::router(Arc::clone(&observers), readiness);
@@ -302,22 +303,36 @@ async fn open_mail(
     house: &House,
     stores: &Stores,
     tasks: &mut JoinSet<()>,
-) -> anyhow::Result<(Option<MailDoor>, Option<Collector>)> {
+) -> anyhow::Result<(Option<MailDoor>, Option<Collector>, Option<MailWork>)> {
     if config.mailboxes.is_empty() {
-        return Ok((None, None));
+        return Ok((None, None, None));
     }
     let (acd, node) = (house.acd.clone(), house.node.clone());
     let usher = Usher::new(acd, stores.database.clone(), Arc::clone(config), node);
     tasks.spawn(usher.clone().run());
     let (tickets, identifier) = (stores.tickets.clone(), stores.identifier.clone());
     let (database, now) = (&stores.database, house.now());
-    let intake = Intake::open(database, tickets, identifier, config, Some(usher), now).await?;
+    let intake = Intake::open(
+        database,
+        tickets.clone(),
+        identifier,
+        config,
+        Some(usher.clone()),
+        now,
+    )
+    .await?;
+    let work = MailWork::new(
+        intake.clone(),
+        house.acd.clone(),
+        database,
+        Arc::clone(config),
+        tickets,
+    );
+    tasks.spawn(attend::run(work.clone(), usher));
     let clock = Clock::of_the_machine();
     let door = MailDoor::open(config, intake.clone(), clock.clone()).await?;
-    Ok((
-        door,
-        Some(Collector::start(config, database, &intake, &clock)),
-    ))
+    let collector = Collector::start(config, database, &intake, &clock);
+    Ok((door, Some(collector), Some(work)))
 }
 
 /// Tells the desk its agents, and keeps telling what changes of them and of the opening hours.
@@ -348,6 +363,7 @@ async fn open_api(
     house: &House,
     stores: &Stores,
     observers: &Arc<Observers>,
+    mails: Option<MailWork>,
 ) -> anyhow::Result<ApiState> {
     let tokens = Tokens::new(&config.web.tokens);
     tokens.set_stored(&roster::tokens(&stores.database).await?);
@@ -373,6 +389,7 @@ async fn open_api(
         database: stores.database.clone(),
         node: house.node.clone(),
         drain: house.drain.clone(),
+        mails,
     }))
 }
 

@@ -3,6 +3,7 @@
 //!
 //! A mail that was filed before (same mailbox, Message-ID and body) is answered with what it became then.
 
+use super::due::{self, DuePlan};
 use super::letters::{Acknowledgement, Letters};
 use super::lookup::{find_known, find_open_contacts, find_tickets};
 use super::outbox;
@@ -52,6 +53,8 @@ pub(crate) struct MailToFile {
     pub(super) acknowledgement: Option<Acknowledgement>,
     /// Who writes that.
     pub(super) letters: Arc<Letters>,
+    /// When it is to be answered.
+    pub(super) due: DuePlan,
     /// Addresses that it reports to be no good, with why.
     pub(super) bad_addresses: Vec<(String, String)>,
     /// What becomes of answers to tickets that are over.
@@ -262,6 +265,7 @@ async fn file_round(
         })
         .collect();
     rows::note_mails(engine, connection, mails, &filed).await?;
+    due::note_waiting(engine, connection, mails, &decided, &tickets).await?;
     outbox::note_bad_addresses(engine, connection, mails, &filed).await?;
     outbox::acknowledge(engine, connection, mails, &filed).await?;
     Ok(filed)

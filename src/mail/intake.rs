@@ -1,5 +1,6 @@
 //! From the octets of a mail to an article on its ticket.
 
+use super::due::DuePlan;
 use super::filing::{Arrival, ArticleDraft, Filed, MailIdentity, MailToFile};
 use super::identity::SenderCheck;
 use super::letters::{Acknowledgement, Letters};
@@ -29,7 +30,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// Takes mails in; clones share it.
 #[derive(Clone, Debug)]
@@ -40,6 +41,7 @@ pub struct Intake {
 #[derive(Debug)]
 struct Shared {
     database: Database,
+    config: Config,
     tickets: Tickets,
     identifier: Identifier,
     mailboxes: BTreeMap<String, config::Mailbox>,
@@ -48,11 +50,13 @@ struct Shared {
     limits: Limits,
     hook: TicketHook,
     key: ThreadingKey,
+    survey_key: OnceCell<ThreadingKey>,
     reopen: ReopenRule,
     authserv_id: Option<String>,
     letters: Arc<Letters>,
     /// Whether there is a smarthost to send by.
     sends: bool,
+    puts_spam_aside: bool,
     /// What came lately, so that nothing is answered that comes faster than people write.
     guard: Mutex<LoopGuard>,
     /// Octets of mails that may be held at one time.
@@ -107,6 +111,8 @@ struct Sender {
     outcome: IdentifiedAs,
     check: SenderCheck,
     origin: Origin,
+    /// Whether an agent said that mails of this address are spam, and the CMS knows nobody who has it.
+    is_listed: bool,
 }
 
 impl Sender {
@@ -164,6 +170,7 @@ impl Intake {
         Ok(Self {
             shared: Arc::new(Shared {
                 database: database.clone(),
+                config: config.clone(),
                 tickets,
                 identifier,
                 mailboxes: mailboxes.map(|it| (it.key(), it.clone())).collect(),
@@ -182,8 +189,10 @@ impl Intake {
                 },
                 letters: Arc::new(Letters::new(config, key.clone())),
                 sends: email.smarthost.is_some(),
+                puts_spam_aside: email.spam_senders_aside,
                 guard: Mutex::new(remember(database, bounds, now).await?),
                 key,
+                survey_key: OnceCell::new(),
                 reopen: ReopenRule {
                     reopen_within: email.reopen_max,
                 },
@@ -224,6 +233,46 @@ impl Intake {
         // The mail itself, and as much again for what is unwrapped from it.
         let wanted = bytes.saturating_mul(2).min(self.shared.room_bytes);
         self.shared.room.acquire_many(wanted).await.ok()
+    }
+
+    /// Reads a mail again that was taken in before.
+    pub(super) async fn reread(&self, raw: Bytes) -> Mail {
+        self.read(raw).await.mail
+    }
+
+    /// Whether an address is one of the desk's.
+    pub(super) fn is_own(&self, address: &EmailAddress) -> bool {
+        self.shared.own.has(address)
+    }
+
+    /// Whom a note about a mail may go to that nobody asked for, if to anybody; it is counted as sent.
+    pub(super) fn may_be_told(
+        &self,
+        mail: &Mail,
+        return_path: &ReturnPath,
+        ticket: TicketId,
+        now: Timestamp,
+    ) -> Option<ringdown_email::Mailbox> {
+        may_answer(mail, return_path, &self.shared.own).ok()?;
+        let to = mail.answer_to()?;
+        let mut guard = self.guard();
+        guard.may_send(now, &to.email, ticket).ok()?;
+        guard.count(now, &to.email, ticket);
+        Some(to.clone())
+    }
+
+    /// What signs the links to the question how it went.
+    pub(super) async fn survey_key(&self) -> Result<ThreadingKey, DatabaseFault> {
+        let known = self.shared.survey_key.get_or_try_init(|| async {
+            let secret = shared_secret(&self.shared.database, "survey").await?;
+            Ok::<_, DatabaseFault>(ThreadingKey::new(secret))
+        });
+        known.await.cloned()
+    }
+
+    /// Who writes what the desk sends.
+    pub(super) fn letters(&self) -> &Letters {
+        &self.shared.letters
     }
 
     /// Takes a mail in; when this returns well, it is committed.
@@ -341,12 +390,38 @@ impl Intake {
             | IdentifiedAs::Unknown
             | IdentifiedAs::Unavailable) => outcome,
         };
+        let is_listed = match outcome {
+            IdentifiedAs::Unknown => self.is_listed(mail).await,
+            // Fail toward the customer: what the CMS knows or could not tell is not put aside.
+            IdentifiedAs::Known
+            | IdentifiedAs::Claimed
+            | IdentifiedAs::Ambiguous
+            | IdentifiedAs::Unavailable => false,
+        };
         Sender {
             identification,
             outcome,
             check,
             origin: classify(mail, &arrival.return_path, &self.shared.own),
+            is_listed,
         }
+    }
+
+    /// Whether the sender's mails are put aside; a database that cannot be read puts nothing aside.
+    async fn is_listed(&self, mail: &Mail) -> bool {
+        let from = mail.from.as_ref();
+        let Some(address) = from.and_then(|from| mail_key(from.email.as_str())) else {
+            return false;
+        };
+        if !self.shared.puts_spam_aside {
+            return false;
+        }
+        let found: Result<Option<(String,)>, sqlx::Error> =
+            sqlx::query_as("SELECT address FROM spam_senders WHERE address = $1")
+                .bind(address)
+                .fetch_optional(self.shared.database.reads())
+                .await;
+        found.is_ok_and(|found| found.is_some())
     }
 
     fn prepare(
@@ -383,7 +458,7 @@ impl Intake {
             outcome: sender.outcome,
             caller: sender.identification.caller_id(),
             class,
-            is_spam: treatment.spam.unwrap_or(false),
+            is_spam: treatment.spam.unwrap_or(sender.is_listed),
         };
         MailToFile {
             identity: MailIdentity {
@@ -418,6 +493,7 @@ impl Intake {
                 known.map(|it| &**it),
             ),
             letters: Arc::clone(&shared.letters),
+            due: DuePlan::of(&shared.config, &arrived.queue, arrived.at),
             bad_addresses: bad_addresses(mail.report.as_ref()),
             reopen: shared.reopen,
             node: shared.usher.as_ref().map(|usher| usher.node().clone()),
@@ -601,7 +677,7 @@ fn ticket_subject(read: &ReadMail) -> String {
 
 /// A mail's contact. Its lowest eight bits name no shard of the signalling, of which there are at most 255;
 /// see `House::mint_contact`.
-fn mint_contact(at: Timestamp) -> ContactId {
+pub(super) fn mint_contact(at: Timestamp) -> ContactId {
     ContactId::new(at, rand::rng().random::<u128>() | 0xff)
 }
 

@@ -1,7 +1,7 @@
-//! What the desk writes by itself: the acknowledgement of a mail that opened a ticket.
+//! What the desk writes: acknowledgements by itself, answers for its agents, and notes by rule.
 //!
-//! Everything that a letter says is known when the mail is filed, but its ticket's number, so it is composed
-//! within the transaction, and the same mail always gives the same letter with the same Message-ID.
+//! Everything that an acknowledgement says is known when the mail is filed, but its ticket's number, so it is
+//! composed within the transaction, and the same mail always gives the same letter with the same Message-ID.
 
 use super::door::host;
 use crate::config::{Config, Language};
@@ -52,11 +52,46 @@ pub(super) struct Acknowledgement {
     pub(super) at: Timestamp,
 }
 
+/// A letter before it is written.
+#[derive(Clone, Debug)]
+pub(super) struct LetterPlan {
+    pub(super) occasion: Occasion,
+    pub(super) speaker: Speaker,
+    pub(super) ticket: TicketId,
+    pub(super) number: String,
+    /// What the ticket is about.
+    pub(super) subject: String,
+    /// The mailbox that speaks, by its key.
+    pub(super) mailbox: String,
+    pub(super) queue: QueueId,
+    /// What the receiver speaks, when that is known.
+    pub(super) language: Option<String>,
+    pub(super) to: Vec<Mailbox>,
+    pub(super) cc: Vec<Mailbox>,
+    pub(super) thread: Thread,
+    /// What stands before the `@` of its Message-ID; the same for the same letter.
+    pub(super) id: String,
+    pub(super) at: Timestamp,
+    pub(super) words: Words,
+}
+
+/// What a letter says beyond its template.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub(super) body: String,
+    /// The body as HTML, safe already; made of the text when not given.
+    pub(super) html: Option<String>,
+    pub(super) signature: String,
+    pub(super) quote: String,
+    pub(super) link: String,
+}
+
 /// A letter as it is stored and sent.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     pub(super) from: Mailbox,
     pub(super) message_id: MessageId,
+    pub(super) in_reply_to: Option<MessageId>,
     pub(super) text: LetterText,
     pub(super) composed: Composed,
 }
@@ -110,50 +145,92 @@ impl Letters {
         ticket: TicketId,
         number: &str,
     ) -> Result<Written, LetterFault> {
-        let sender = self.senders.get(&due.mailbox);
-        let from = sender.ok_or_else(|| LetterFault::NoSender(due.mailbox.clone()))?;
-        let token = ReplyToken::sign(ticket, &self.key);
-        let language = due.language.as_deref().unwrap_or(self.language.as_str());
-        let queue_name = self.queues.get(&due.queue).and_then(|names| {
-            let named = |tag: &&Language| tag.as_str().eq_ignore_ascii_case(language);
-            names.keys().find(named).and_then(|tag| names.get(tag))
-        });
-        let fill = Fill {
+        self.write(LetterPlan {
+            occasion: Occasion::Acknowledgement,
+            speaker: Speaker::AutoReplied,
+            ticket,
             number: number.to_owned(),
-            mark: format!("[{number}]"),
             subject: due.subject.clone(),
-            name: due.to.name.clone().unwrap_or_default(),
-            site: self.site.clone(),
-            queue: queue_name
-                .map_or(due.queue.as_str(), String::as_str)
-                .to_owned(),
-            marker: token.marker(),
-            ..Fill::default()
-        };
+            mailbox: due.mailbox.clone(),
+            queue: due.queue.clone(),
+            language: due.language.clone(),
+            to: vec![due.to.clone()],
+            cc: Vec::new(),
+            thread: due.thread.clone(),
+            id: format!("ack.{}", due.contact),
+            at: due.at,
+            words: Words::default(),
+        })
+    }
+
+    /// Writes a letter.
+    pub(super) fn write(&self, plan: LetterPlan) -> Result<Written, LetterFault> {
+        let sender = self.senders.get(&plan.mailbox);
+        let from = sender.ok_or_else(|| LetterFault::NoSender(plan.mailbox.clone()))?;
+        let token = ReplyToken::sign(plan.ticket, &self.key);
+        let language = self.language_of(plan.language.as_deref());
         let template = self
             .templates
-            .get(Some(&due.queue), language, Occasion::Acknowledgement);
-        let text = template.fill(&fill);
-        let id = format!("ack.{}@{}", due.contact, self.host);
+            .get(Some(&plan.queue), language, plan.occasion);
+        let fill = self.fill(&plan, language, &token);
+        let text = match &plan.words.html {
+            Some(html) => template.fill_with_html(&fill, html),
+            None => template.fill(&fill),
+        };
+        let id = format!("{}@{}", plan.id, self.host);
         let message_id = MessageId::parse(&id).ok_or(LetterFault::Unfit(id))?;
         let letter = Letter {
             from: from.clone(),
-            to: vec![due.to.clone()],
-            cc: Vec::new(),
+            to: plan.to,
+            cc: plan.cc,
             reply_to: Some(self.reply_to(from, &token)?),
             text: text.clone(),
             message_id: message_id.clone(),
-            date: due.at,
-            thread: due.thread.clone(),
-            speaker: Speaker::AutoReplied,
+            date: plan.at,
+            thread: plan.thread.clone(),
+            speaker: plan.speaker,
             files: Vec::new(),
         };
         Ok(Written {
             from: from.clone(),
             message_id,
+            in_reply_to: plan.thread.in_reply_to,
             text,
             composed: letter.compose()?,
         })
+    }
+
+    /// What stands behind the `@` of Message-IDs.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What a letter is written in: what its receiver speaks, else what the site does.
+    pub(super) fn language_of<'l>(&'l self, spoken: Option<&'l str>) -> &'l str {
+        spoken.unwrap_or(self.language.as_str())
+    }
+
+    fn fill(&self, plan: &LetterPlan, language: &str, token: &ReplyToken) -> Fill {
+        let queue_name = self.queues.get(&plan.queue).and_then(|names| {
+            let named = |tag: &&Language| tag.as_str().eq_ignore_ascii_case(language);
+            names.keys().find(named).and_then(|tag| names.get(tag))
+        });
+        let receiver = plan.to.first();
+        Fill {
+            number: plan.number.clone(),
+            mark: format!("[{}]", plan.number),
+            subject: plan.subject.clone(),
+            name: receiver.and_then(|to| to.name.clone()).unwrap_or_default(),
+            site: self.site.clone(),
+            queue: queue_name
+                .map_or(plan.queue.as_str(), String::as_str)
+                .to_owned(),
+            marker: token.marker(),
+            body: plan.words.body.clone(),
+            signature: plan.words.signature.clone(),
+            quote: plan.words.quote.clone(),
+            link: plan.words.link.clone(),
+        }
     }
 
     /// The mailbox with the ticket's signature in its sub-address.

@@ -155,7 +155,7 @@ FROM {rows} JOIN mails m ON m.mailbox = r.value->>'mailbox' AND m.message_id = r
     AND m.body_sha256 = r.value->>'body_sha256'
 JOIN tickets t ON t.id = m.ticket";
 
-/// The newest ticket of each clue comes first. On it is who wrote to it or was written to from it.
+/// The newest ticket of each clue comes first; one that was merged stands for that which took it in. On it is who wrote to it or was written to from it.
 const FIND_TICKETS: &str = "\
 SELECT x.mail, x.rank, t.id, t.number, t.status, t.changed_at, t.organisation, x.is_ours,
     CASE WHEN t.caller = x.caller OR EXISTS (SELECT 1 FROM ticket_addresses p
@@ -175,7 +175,7 @@ FROM (
     SELECT CAST(r.value->>'mail' AS BIGINT), CAST(r.value->>'rank' AS BIGINT), r.value->>'sender',
         r.value->>'caller', k.id, 0
     FROM {rows} JOIN tickets k ON k.id = CAST(r.value->>'ticket' AS BIGINT)
-) x JOIN tickets t ON t.id = x.ticket
+) x JOIN tickets o ON o.id = x.ticket JOIN tickets t ON t.id = COALESCE(o.merged_into, o.id)
 ORDER BY x.mail, x.rank, t.id DESC";
 
 const FIND_OPEN_CONTACTS: &str = "\

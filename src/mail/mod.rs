@@ -15,8 +15,10 @@
 //! | `usher` | contacts of mails into the lines, and again after a restart |
 //! | `door` | the SMTP and LMTP listeners |
 //! | `collector` | mail fetched from folders of other servers (IMAP) |
+//! | `due` | when answers are due, and when they came |
 //! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
 //! | `postman` | sending it through the smarthost |
+//! | `work` | what agents do with mails: answer, close, pass on, put aside |
 //!
 //! The invariants: a mail is answered 250 only after the commit; the same mail (mailbox, Message-ID, body) is
 //! one article however often it comes; a mail that cannot be read is kept and shown as what it is; nothing of
@@ -25,6 +27,7 @@
 
 pub(crate) mod collector;
 pub(crate) mod door;
+mod due;
 mod filing;
 mod identity;
 mod intake;
@@ -38,8 +41,11 @@ mod rows;
 #[cfg(test)]
 mod tests;
 pub(crate) mod usher;
+pub(crate) mod work;
 
 pub use filing::Filed;
 pub(crate) use filing::{MailToFile, file, sha256_of};
 pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation};
 pub(crate) use rows::PIECE_BYTES;
+pub(crate) use work::MailWork;
+pub(crate) use work::deed::{Deed, Done, perform};

@@ -2,8 +2,10 @@
 //!
 //! A letter is claimed by a commit before it is sent, and its outcome is committed after: `waiting`,
 //! `sending`, then `sent`, `failed`, or `waiting` again with a growing pause. A gateway that crashes in between leaves it
-//! `sending`; whether the smarthost has it is then not to be known, and what a machine says is rather not said
-//! than said twice: it becomes `unsure`, and is told on the ticket.
+//! `sending`; whether the smarthost has it is then not to be known (RFC 1047: SMTP cannot tell). What a machine
+//! says is rather not said than said twice: it becomes `unsure`, and is told on the ticket. What an agent wrote
+//! is rather said twice than never: it is sent again, the same octets with the same Message-ID, by which most
+//! mail programs show it once.
 
 use crate::acd::Clock;
 use crate::config::{Config, Smarthost, SmarthostTls};
@@ -166,7 +168,7 @@ impl Round {
             "INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, at) \
              SELECT ticket, NULL, 'internal', '', '', '', \
              'Whether the mail to ' || recipient || ' was sent is not known: the gateway stopped meanwhile.', $1 \
-             FROM outbox WHERE state = 'sending' AND node <> $2 AND next_at <= $3",
+             FROM outbox WHERE state = 'sending' AND kind <> 'answer' AND node <> $2 AND next_at <= $3",
             vec![
                 self.clock.now().as_millis().into(),
                 self.node.as_str().into(),
@@ -175,10 +177,15 @@ impl Round {
         );
         let given_up = Statement::new(
             "UPDATE outbox SET state = 'unsure' \
-             WHERE state = 'sending' AND node <> $1 AND next_at <= $2",
+             WHERE state = 'sending' AND kind <> 'answer' AND node <> $1 AND next_at <= $2",
             vec![self.node.as_str().into(), before.as_millis().into()],
         );
-        self.database.write(vec![told, given_up]).await
+        let again = Statement::new(
+            "UPDATE outbox SET state = 'waiting' \
+             WHERE state = 'sending' AND kind = 'answer' AND node <> $1 AND next_at <= $2",
+            vec![self.node.as_str().into(), before.as_millis().into()],
+        );
+        self.database.write(vec![told, given_up, again]).await
     }
 
     async fn claim(&self) -> Result<Vec<Claimed>, DatabaseFault> {

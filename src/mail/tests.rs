@@ -24,36 +24,44 @@ authserv_id = "mx.desk.example"
 [[mailbox]]
 address = "help@desk.example"
 queue = "desk"
+acknowledge = false
 [[mailbox]]
 address = "net@desk.example"
 queue = "net"
 kind = "service_request"
+acknowledge = false
 [[queue]]
 id = "desk"
 waiting_max = 4
 [[queue]]
 id = "net"
+[[agent]]
+id = "ming"
+queues = ["desk"]
+capacity = { email = 1 }
+[email.smarthost]
+host = "127.0.0.1"
 "#;
 
 /// A desk that takes mail.
-struct Desk {
-    config: Arc<Config>,
-    database: Database,
-    tickets: Tickets,
-    intake: Intake,
-    usher: Usher,
-    acd: Acd,
+pub(super) struct Desk {
+    pub(super) config: Arc<Config>,
+    pub(super) database: Database,
+    pub(super) tickets: Tickets,
+    pub(super) intake: Intake,
+    pub(super) usher: Usher,
+    pub(super) acd: Acd,
 }
 
 impl Desk {
-    async fn new(database: &Database) -> Self {
+    pub(super) async fn new(database: &Database) -> Self {
         let config = Arc::new(Config::parse(Path::new("x.toml"), CONFIG, &[]).unwrap());
         people(database).await;
         Self::start(database, config, "node-a").await
     }
 
     /// Starts a gateway's mail on what the database holds.
-    async fn start(database: &Database, config: Arc<Config>, node: &str) -> Self {
+    pub(super) async fn start(database: &Database, config: Arc<Config>, node: &str) -> Self {
         let node = NodeId::from(node);
         let log = EventLog::new(database.clone());
         let acd = Acd::in_memory(Surroundings {
@@ -69,6 +77,19 @@ impl Desk {
                 acd.change(Verb::SetQueue { rules }).await.unwrap(),
                 Answer::Done
             );
+        }
+        for agent in &config.agents {
+            for verb in [
+                Verb::SetAgent {
+                    profile: agent.profile(),
+                },
+                Verb::AgentReachable {
+                    agent: agent.id.clone(),
+                    is_reachable: true,
+                },
+            ] {
+                assert_eq!(acd.change(verb).await.unwrap(), Answer::Done);
+            }
         }
         let (identifier, _) = Identifier::start(database, &config);
         identifier.refresh().await.unwrap();
@@ -95,12 +116,12 @@ impl Desk {
         }
     }
 
-    async fn take(&self, second: i64, mailbox: &str, mail: &str) -> Filed {
+    pub(super) async fn take(&self, second: i64, mailbox: &str, mail: &str) -> Filed {
         let arrival = arrival(second, mailbox);
         self.intake.take(arrival, octets(mail)).await.unwrap()
     }
 
-    async fn ticket(&self, filed: &Filed) -> Ticket {
+    pub(super) async fn ticket(&self, filed: &Filed) -> Ticket {
         self.tickets.ticket(filed.ticket).await.unwrap().unwrap()
     }
 
@@ -148,15 +169,15 @@ async fn people(database: &Database) {
     database.write(statements).await.unwrap();
 }
 
-const HELP: &str = "help@desk.example";
+pub(super) const HELP: &str = "help@desk.example";
 
-fn mail(id: &str, from: &str, fields: &str) -> String {
+pub(super) fn mail(id: &str, from: &str, fields: &str) -> String {
     format!(
         "Message-ID: <{id}>\nFrom: {from}\nTo: help@desk.example\nSubject: Printer\n{fields}\nIt does not print.\n"
     )
 }
 
-const ANNA: &str = "Anna <anna@example.org>";
+pub(super) const ANNA: &str = "Anna <anna@example.org>";
 
 #[test]
 fn a_mail_is_one_article_on_a_ticket_of_its_own() {

@@ -9,7 +9,7 @@ use crate::acd::{Acd, PublishFault};
 use crate::config::Config;
 use crate::database::{Database, DatabaseFault, Statement};
 use ringdown_routing::contact::{Channel, Priority, QueuedContact};
-use ringdown_routing::event::{ContactResult, EventDraft, EventKind, IdentifiedAs};
+use ringdown_routing::event::{ContactResult, Event, EventDraft, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{CallerId, ContactId, NodeId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Refusal, RestoredPlace, Verb};
@@ -109,6 +109,11 @@ impl Usher {
         &self.node
     }
 
+    /// Whether those who stood in line before have their places back.
+    pub(super) fn has_restored(&self) -> bool {
+        self.has_restored.load(Ordering::Relaxed)
+    }
+
     /// Tells of a contact that was just filed, and brings it into its line if that takes it.
     pub(super) async fn bring_in(&self, contact: &MailContact) {
         if let Err(fault) = self.tell(contact) {
@@ -187,7 +192,9 @@ impl Usher {
                 after = row.try_get("id")?;
                 let contact = read(row)?;
                 let at: i64 = row.try_get("enqueued_at")?;
-                self.put_back(&contact, Timestamp::from_millis(at)).await;
+                let place = self.place_before(row)?;
+                self.put_back(&contact, Timestamp::from_millis(at), place)
+                    .await;
             }
             if rows.len() < PAGE {
                 return Ok(());
@@ -195,10 +202,34 @@ impl Usher {
         }
     }
 
-    async fn put_back(&self, contact: &MailContact, enqueued_at: Timestamp) {
+    /// A mail stays with the agent who took it, under the same token, as long as there is such an agent; one
+    /// that was only offered waits.
+    fn place_before(&self, row: &AnyRow) -> Result<RestoredPlace, DatabaseFault> {
+        let waiting = RestoredPlace::Waiting { offer_over: None };
+        let answered: Option<String> = row.try_get("answered")?;
+        let (Some(answered), "active" | "held") = (answered, row.try_get::<&str, _>("state")?)
+        else {
+            return Ok(waiting);
+        };
+        let event: Event = serde_json::from_str(&answered)
+            .map_err(|fault| DatabaseFault::Unreadable(fault.to_string()))?;
+        let (EventKind::Answered { token, .. }, Some(agent)) = (&event.kind, event.agent) else {
+            return Ok(waiting);
+        };
+        if self.acd.read(|view| view.agent(&agent).is_none()) {
+            return Ok(waiting);
+        }
+        Ok(RestoredPlace::Active {
+            agent,
+            token: *token,
+            answered_at: event.at,
+        })
+    }
+
+    async fn put_back(&self, contact: &MailContact, enqueued_at: Timestamp, place: RestoredPlace) {
         let verb = Verb::Restore {
             contact: self.queued(contact, enqueued_at),
-            place: RestoredPlace::Waiting { offer_over: None },
+            place,
         };
         match self.acd.change(verb).await {
             Ok(Answer::Done) => {}
@@ -301,7 +332,9 @@ impl Usher {
 }
 
 const IN_LINE: &str = "\
-SELECT c.*, t.number FROM mails m JOIN contacts c ON c.id = m.contact JOIN tickets t ON t.id = m.ticket
+SELECT c.*, t.number, (SELECT e.body FROM events e WHERE e.contact = c.id AND e.kind = 'answered'
+    ORDER BY e.at DESC, e.seq DESC LIMIT 1) AS answered
+FROM mails m JOIN contacts c ON c.id = m.contact JOIN tickets t ON t.id = m.ticket
 WHERE m.node = $1 AND c.ended_at IS NULL AND c.enqueued_at IS NOT NULL AND c.id > $2
 ORDER BY c.id LIMIT $3";
 

@@ -73,13 +73,21 @@ fn a_web_password_is_known_by_its_hash_only() {
 fn tokens_are_kept_as_their_digest() {
     on_both_engines(async |database| {
         let mut random = rand::rngs::StdRng::seed_from_u64(7);
-        let token = add_token(&database, &mut random, "wallboard", Rights::Write, at(0))
-            .await
-            .unwrap();
+        let token = add_token(
+            &database,
+            &mut random,
+            "wallboard",
+            Rights::Write,
+            None,
+            at(0),
+        )
+        .await
+        .unwrap();
         let wanted = StoredToken {
             digest: Sha256::digest(token.as_bytes()).into(),
             name: "wallboard".to_owned(),
             rights: Rights::Write,
+            agent: None,
         };
         assert_eq!(tokens(&database).await.unwrap(), [wanted]);
         remove_token(&database, "wallboard").await.unwrap();

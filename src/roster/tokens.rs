@@ -4,6 +4,7 @@ use super::generate;
 use crate::config::Rights;
 use crate::database::{Database, DatabaseFault, Statement, bump};
 use rand::Rng;
+use ringdown_routing::ids::AgentId;
 use ringdown_routing::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -16,25 +17,28 @@ pub struct StoredToken {
     pub name: String,
     /// What it may do.
     pub rights: Rights,
+    /// Whose work it may do, when it is an agent's.
+    pub agent: Option<AgentId>,
 }
 
 /// All tokens, by name.
 pub async fn tokens(database: &Database) -> Result<Vec<StoredToken>, DatabaseFault> {
-    let rows: Vec<(String, String, String)> =
-        sqlx::query_as("SELECT digest, name, rights FROM tokens ORDER BY name, digest")
+    let rows: Vec<(String, String, String, Option<String>)> =
+        sqlx::query_as("SELECT digest, name, rights, agent FROM tokens ORDER BY name, digest")
             .fetch_all(database.reads())
             .await?;
     rows.into_iter()
-        .map(|(digest, name, rights)| {
+        .map(|(digest, name, rights, agent)| {
             Ok(StoredToken {
                 digest: from_hex(&digest)
                     .ok_or_else(|| DatabaseFault::Unreadable(format!("token of {name}")))?,
                 name,
-                rights: if rights == "write" {
-                    Rights::Write
-                } else {
-                    Rights::Read
+                rights: match rights.as_str() {
+                    "write" => Rights::Write,
+                    "agent" => Rights::Agent,
+                    _ => Rights::Read,
                 },
+                agent: agent.map(AgentId::new),
             })
         })
         .collect()
@@ -46,23 +50,21 @@ pub async fn add_token(
     random: &mut impl Rng,
     name: &str,
     rights: Rights,
+    agent: Option<&AgentId>,
     at: Timestamp,
 ) -> Result<String, DatabaseFault> {
     let token = generate(random, TOKEN_LETTERS);
-    let rights = match rights {
-        Rights::Read => "read",
-        Rights::Write => "write",
-    };
     let digest: String = Sha256::digest(token.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let add = Statement::new(
-        "INSERT INTO tokens (digest, name, rights, created_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO tokens (digest, name, rights, agent, created_at) VALUES ($1, $2, $3, $4, $5)",
         vec![
             digest.into(),
             name.into(),
-            rights.into(),
+            rights.as_str().into(),
+            agent.map(|agent| agent.as_str().to_owned()).into(),
             at.as_millis().into(),
         ],
     );

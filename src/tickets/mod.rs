@@ -12,7 +12,7 @@ mod reading;
 pub use articles::{Article, Attachment, CallFacts, Direction};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
-pub use reading::{Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};
+pub use reading::{AnswerDue, Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};
 
 use crate::config::{Config, Zone};
 use crate::database::{Database, DatabaseFault, Statement};
@@ -66,7 +66,7 @@ pub enum TicketStatus {
 }
 
 impl TicketStatus {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::InProgress => "in_progress",
@@ -242,7 +242,18 @@ impl Tickets {
         );
         let note = change.note.as_ref().filter(|note| !note.trim().is_empty());
         let note = note.map(|note| note_of(id, &change.author, note, at));
-        let statements = [statement].into_iter().chain(note).collect();
+        let is_over = matches!(
+            change.status,
+            Some(TicketStatus::Solved | TicketStatus::Closed)
+        );
+        let waits_no_more = is_over.then(|| {
+            Statement::new(
+                "UPDATE answers_due SET state = 'dropped' WHERE ticket = $1 AND state = 'due'",
+                vec![i64::try_from(id.as_u64()).unwrap_or(i64::MAX).into()],
+            )
+        });
+        let statements = [statement].into_iter().chain(waits_no_more).chain(note);
+        let statements = statements.collect();
         self.database.write(statements).await?;
         self.ticket(id).await
     }

@@ -27,6 +27,10 @@ pub struct Ticket {
     pub priority: u8,
     /// How far it has come.
     pub status: TicketStatus,
+    /// How it ended, in words; `spam` and `merged` are the desk's own.
+    pub resolution: Option<String>,
+    /// The ticket that has taken this one in.
+    pub merged_into: Option<TicketId>,
     /// What it is about.
     pub subject: String,
     /// Whose it is.
@@ -44,10 +48,25 @@ pub struct Ticket {
     pub contacts_total: u64,
     /// What was said and written, in the order it came; of calls and of texts the newest [`WHOLE_MAX`] each.
     pub articles: Vec<Article>,
+    /// Since when it waits for an answer by mail, and when that is due; `None` while it waits for none.
+    pub answer_due: Option<AnswerDue>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it or one of its contacts last changed.
     pub changed_at: Timestamp,
+}
+
+/// A ticket's wait for an answer by mail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerDue {
+    /// `first` while no agent has answered it, else `next`.
+    pub kind: String,
+    /// When the oldest mail came that is not answered.
+    pub since_at: Timestamp,
+    /// `None` when no time is due.
+    pub due_at: Option<Timestamp>,
+    /// When it was put forward.
+    pub escalated_at: Option<Timestamp>,
 }
 
 /// A ticket in a list.
@@ -112,6 +131,7 @@ impl Tickets {
             .fetch_one(reads)
             .await?;
         let texts = self.texts(id).await?;
+        let answer_due = self.answer_due(id).await?;
         let mut changed_at: i64 = row.try_get("changed_at")?;
         let mut articles = Vec::with_capacity(contacts.len() + texts.len());
         let mut contact_ids = Vec::with_capacity(contacts.len());
@@ -135,6 +155,11 @@ impl Tickets {
             urgency: grade(&row, "urgency")?,
             priority: small(&row, "priority")?,
             status: word(row.try_get("status")?)?,
+            resolution: optional("resolution")?,
+            merged_into: row
+                .try_get::<Option<i64>, _>("merged_into")?
+                .and_then(|id| u64::try_from(id).ok())
+                .map(TicketId::new),
             subject: row.try_get("subject")?,
             caller: optional("caller")?.map(CallerId::new),
             organisation: optional("organisation")?.map(OrganisationId::new),
@@ -143,8 +168,25 @@ impl Tickets {
             contacts: contact_ids,
             contacts_total: u64::try_from(contacts_total).unwrap_or(0),
             articles,
+            answer_due,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             changed_at: Timestamp::from_millis(changed_at),
+        }))
+    }
+
+    /// Whether the ticket waits for an answer by mail.
+    pub async fn answer_due(&self, id: TicketId) -> Result<Option<AnswerDue>, DatabaseFault> {
+        let row: Option<(String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT kind, since, due_at, escalated_at FROM answers_due WHERE ticket = $1 AND state = 'due'",
+        )
+        .bind(key(id))
+        .fetch_optional(self.database.reads())
+        .await?;
+        Ok(row.map(|(kind, since, due_at, escalated_at)| AnswerDue {
+            kind,
+            since_at: Timestamp::from_millis(since),
+            due_at: due_at.map(Timestamp::from_millis),
+            escalated_at: escalated_at.map(Timestamp::from_millis),
         }))
     }
 

@@ -66,6 +66,7 @@ impl Desk {
             name: name.to_owned(),
             token: Secret::new(name),
             rights,
+            agent: None,
         };
         let tokens = [
             token("reader", Rights::Read),
@@ -244,6 +245,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         database: database.clone(),
         node: NodeId::from("node-a"),
         drain: Drain::new(Arc::default()),
+        mails: None,
     })
 }
 

@@ -66,6 +66,7 @@ fn the_same_key_opens_one_ticket() {
             name: "writer".to_owned(),
             token: Secret::new("writer"),
             rights: Rights::Write,
+            agent: None,
         };
         let state = state(
             &desk.database,

@@ -1,0 +1,204 @@
+//! When mails are to be answered, and when they were: one row for each time a ticket waits for an answer.
+//!
+//! A ticket waits from its first unanswered mail to the next answer of an agent. Times count in the opening
+//! hours of the line the mail came by; what was promised then stays when the mail goes elsewhere.
+
+use super::filing::{Attendance, Decided, MailToFile};
+use super::rows::{execute, text_of};
+use crate::config::Config;
+use crate::database::{DatabaseFault, Engine};
+use ringdown_routing::ids::{ContactId, QueueId, TicketId};
+use ringdown_routing::time::Timestamp;
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// When an answer to a mail is due, by its ticket's priority.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DuePlan {
+    first: BTreeMap<u8, DueTimes>,
+    next: BTreeMap<u8, DueTimes>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct DueTimes {
+    due_at: Timestamp,
+    /// `None` when nothing happens before it lapses.
+    escalate_at: Option<Timestamp>,
+}
+
+impl DuePlan {
+    /// That of a mail that came into a line.
+    pub(super) fn of(config: &Config, queue: &QueueId, since: Timestamp) -> Self {
+        let Some(queue) = config.queue(queue) else {
+            return Self::default();
+        };
+        let before = queue.mail.escalate_before;
+        let times = |within: Duration| DueTimes {
+            due_at: config.after_open_time(queue, since, within),
+            escalate_at: (before > Duration::ZERO)
+                .then(|| config.after_open_time(queue, since, within.saturating_sub(before))),
+        };
+        let all = |by_priority: &BTreeMap<u8, Duration>| {
+            let each = by_priority.iter();
+            each.map(|(priority, within)| (*priority, times(*within)))
+                .collect()
+        };
+        Self {
+            first: all(&queue.mail.first_answer_due),
+            next: all(&queue.mail.next_answer_due),
+        }
+    }
+
+    /// The row of a ticket that waits from now on.
+    pub(super) fn row(&self, waits: &Waits<'_>, priority: i64, was_answered: bool) -> Value {
+        let (kind, plan) = if was_answered {
+            ("next", &self.next)
+        } else {
+            ("first", &self.first)
+        };
+        let times = u8::try_from(priority).ok();
+        let times = times.and_then(|priority| plan.get(&priority));
+        json!({
+            "ticket": waits.ticket,
+            "contact": waits.contact,
+            "queue": waits.queue,
+            "kind": kind,
+            "since": waits.since,
+            "due_at": times.map(|times| times.due_at),
+            "escalate_at": times.and_then(|times| times.escalate_at),
+        })
+    }
+}
+
+/// What waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits<'w> {
+    pub(super) ticket: TicketId,
+    pub(super) contact: ContactId,
+    pub(super) queue: &'w QueueId,
+    pub(super) since: Timestamp,
+}
+
+/// Notes that tickets wait for an answer, unless they do already; part of the writer's transaction.
+pub(super) async fn note_waiting(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    mails: &[&MailToFile],
+    decided: &[Decided],
+    tickets: &[(TicketId, String)],
+) -> Result<(), DatabaseFault> {
+    let waiting: Vec<(&MailToFile, Waits<'_>)> = mails
+        .iter()
+        .zip(decided.iter().zip(tickets))
+        .filter_map(|(mail, (decided, (ticket, _)))| {
+            let contact = match decided.attendance {
+                Attendance::Own(contact) | Attendance::Joins(contact) => contact,
+                Attendance::Nobody => return None,
+            };
+            let waits = Waits {
+                ticket: *ticket,
+                contact,
+                queue: &mail.arrival.queue,
+                since: mail.arrival.at,
+            };
+            (!mail.arrival.is_spam).then_some((*mail, waits))
+        })
+        .collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<Value> = waiting
+        .iter()
+        .map(|(_, waits)| json!({ "ticket": waits.ticket }))
+        .collect();
+    let found: Vec<(i64, i64, i64)> = sqlx::query_as(engine.sql(FIND_PRIORITIES))
+        .bind(text_of(&asked)?)
+        .fetch_all(&mut *connection)
+        .await?;
+    let known: BTreeMap<i64, (i64, bool)> = found
+        .into_iter()
+        .map(|(ticket, priority, answered)| (ticket, (priority, answered != 0)))
+        .collect();
+    let rows: Vec<Value> = waiting
+        .iter()
+        .filter_map(|(mail, waits)| {
+            let key = i64::try_from(waits.ticket.as_u64()).ok()?;
+            let (priority, was_answered) = known.get(&key)?;
+            Some(mail.due.row(waits, *priority, *was_answered))
+        })
+        .collect();
+    insert(engine, connection, &rows).await
+}
+
+/// Writes rows of tickets that wait; one that waits already keeps its time.
+pub(super) async fn insert(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    rows: &[Value],
+) -> Result<(), DatabaseFault> {
+    execute(engine, connection, INSERT, rows).await
+}
+
+/// How a ticket's waiting ends.
+#[derive(Clone, Debug)]
+pub(super) enum WaitingEnd {
+    /// An agent answered.
+    Answered {
+        /// The line whose agent did.
+        queue: QueueId,
+        /// How much of the wait lay in opening hours.
+        working: Duration,
+    },
+    /// Nobody answers any more.
+    Dropped,
+}
+
+/// Notes how a ticket's waiting ended, if it waits; part of the writer's transaction.
+pub(super) async fn end_waiting(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    (ticket, at): (TicketId, Timestamp),
+    end: &WaitingEnd,
+) -> Result<(), DatabaseFault> {
+    let ticket = i64::try_from(ticket.as_u64()).unwrap_or(i64::MAX);
+    match end {
+        WaitingEnd::Answered { queue, working } => {
+            let working = i64::try_from(working.as_millis()).unwrap_or(i64::MAX);
+            sqlx::query(engine.sql(ANSWERED))
+                .bind(at.as_millis())
+                .bind(working)
+                .bind(queue.as_str().to_owned())
+                .bind(ticket)
+                .execute(connection)
+                .await?;
+        }
+        WaitingEnd::Dropped => {
+            sqlx::query(engine.sql(DROPPED))
+                .bind(ticket)
+                .execute(connection)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+const FIND_PRIORITIES: &str = "\
+SELECT t.id, t.priority, CASE WHEN EXISTS (SELECT 1 FROM articles a
+    WHERE a.ticket = t.id AND a.direction = 'out' AND a.automatic IS NULL) THEN 1 ELSE 0 END
+FROM {rows} JOIN tickets t ON t.id = CAST(r.value->>'ticket' AS BIGINT)";
+
+const INSERT: &str = "\
+INSERT INTO answers_due (ticket, contact, queue, kind, since, due_at, escalate_at, state)
+SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'contact', r.value->>'queue', r.value->>'kind',
+    CAST(r.value->>'since' AS BIGINT), CAST(r.value->>'due_at' AS BIGINT),
+    CAST(r.value->>'escalate_at' AS BIGINT), 'due'
+FROM {rows} WHERE true ON CONFLICT DO NOTHING";
+
+const ANSWERED: &str = "\
+UPDATE answers_due SET state = 'answered', answered_at = $1, working_ms = $2, queue = $3
+WHERE ticket = $4 AND state = 'due'";
+
+const DROPPED: &str =
+    "UPDATE answers_due SET state = 'dropped' WHERE ticket = $1 AND state = 'due'";

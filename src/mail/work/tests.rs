@@ -1,0 +1,241 @@
+//! Commands of agents on a real store, and what becomes of them when a gateway dies in between.
+
+use super::attend::{self, Absences};
+use super::*;
+use crate::database::tests::{at, on_both_engines};
+use crate::mail::tests::{ANNA, Desk, HELP, mail};
+use ringdown_routing::agent::Status;
+use ringdown_routing::event::ContactResult;
+use ringdown_routing::verb::{Answer, Verb};
+
+fn work(desk: &Desk) -> MailWork {
+    MailWork::new(
+        desk.intake.clone(),
+        desk.acd.clone(),
+        &desk.database,
+        Arc::clone(&desk.config),
+        desk.tickets.clone(),
+    )
+}
+
+fn ming() -> AgentId {
+    AgentId::from("ming")
+}
+
+async fn change(desk: &Desk, verb: Verb) {
+    assert_eq!(desk.acd.change(verb).await.unwrap(), Answer::Done);
+}
+
+/// A mail that Ming has taken.
+async fn taken(desk: &Desk, id: &str) -> ContactId {
+    let filed = desk.take(0, HELP, &mail(id, ANNA, "")).await;
+    let contact = filed.contact.unwrap();
+    let status = Status::Available;
+    let agent = ming();
+    change(desk, Verb::AgentStatus { agent, status }).await;
+    let place = desk
+        .acd
+        .read(|view| view.contact(contact).map(|placed| placed.place.clone()));
+    let Some(Place::Offered { token, .. }) = place else {
+        panic!("{place:?}");
+    };
+    change(desk, Verb::Accept { token }).await;
+    desk.database.flush().await.unwrap();
+    contact
+}
+
+fn wish(key: u128) -> AnswerWish {
+    AnswerWish {
+        text: "Switch it on.".to_owned(),
+        html: None,
+        to: None,
+        cc: None,
+        ending: Some(Ending::Solved),
+        key,
+    }
+}
+
+async fn sent(desk: &Desk) -> Vec<(String, String)> {
+    sqlx::query_as("SELECT kind, recipient FROM outbox ORDER BY id")
+        .fetch_all(desk.database.reads())
+        .await
+        .unwrap()
+}
+
+#[test]
+fn what_was_committed_is_carried_out_after_the_gateway_died() {
+    on_both_engines(async |database| {
+        let first = Desk::new(&database).await;
+        let contact = taken(&first, "1@a").await;
+        let held = work(&first).held(contact).await.unwrap();
+        assert_eq!(held.agent, ming());
+        // It dies before it can tell the line.
+        let order = Order {
+            contact,
+            act: Act::Complete(held.token),
+        };
+        let command = Command {
+            status: Some(TicketStatus::Solved),
+            order: Some(order),
+            ..Command::on(held.ticket, at(600))
+        };
+        database.do_deed(command.into()).await.unwrap();
+
+        let second = Desk::start(&database, Arc::clone(&first.config), "node-b").await;
+        let again = work(&second);
+        let restored = again.held(contact).await.unwrap();
+        assert_eq!(
+            (restored.agent.clone(), restored.token),
+            (ming(), held.token)
+        );
+        attend::look(&again, &mut Absences::default()).await;
+        database.flush().await.unwrap();
+        let record = again.shared.log.contact(contact).await.unwrap().unwrap();
+        assert_eq!(record.result, Some(ContactResult::Answered));
+        assert!(matches!(
+            again.held(contact).await,
+            Err(WorkFault::NotNow(_))
+        ));
+        assert_eq!(orders::left(&again).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn the_same_answer_again_is_written_and_sent_once() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        assert!(work.answered_before(contact, 7).await.unwrap().is_none());
+        let answered = work.answer(&held, wish(7)).await.unwrap();
+        assert_eq!(answered.state, Afterwards::Ended);
+        let again = work.answer(&held, wish(7)).await.unwrap();
+        assert_eq!(again.message_id, answered.message_id);
+        let (agent, before) = work.answered_before(contact, 7).await.unwrap().unwrap();
+        assert_eq!(
+            (agent, before.message_id),
+            (Some(ming()), answered.message_id)
+        );
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        assert_eq!(ticket.articles.len(), 2);
+        assert_eq!(ticket.status, TicketStatus::Solved);
+        assert_eq!(
+            sent(&desk).await,
+            [("answer".to_owned(), "anna@example.org".to_owned())]
+        );
+    });
+}
+
+#[test]
+fn an_order_holds_only_for_the_offer_it_was_given_for() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let work = work(&desk);
+        let stale = Order {
+            contact,
+            act: Act::Complete(OfferToken::new(1)),
+        };
+        assert_eq!(
+            orders::carry_out(&work, &stale).await.unwrap(),
+            Carried::Out
+        );
+        assert_eq!(work.held(contact).await.unwrap().agent, ming());
+    });
+}
+
+#[test]
+fn an_address_that_refused_our_mail_is_not_answered() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let bad = crate::database::Statement::new(
+            "INSERT INTO bad_addresses (address, why, at) VALUES ('anna@example.org', '5.1.1', 0)",
+            vec![],
+        );
+        database.write(vec![bad]).await.unwrap();
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        let refused = work.answer(&held, wish(7)).await;
+        assert!(matches!(refused, Err(WorkFault::Unfit(_))), "{refused:?}");
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        assert!(
+            ticket
+                .articles
+                .iter()
+                .all(|it| it.message_id.as_deref() != Some("<answer.7@x>"))
+        );
+        assert_eq!(ticket.status, TicketStatus::Open);
+        let other = AnswerWish {
+            to: Some(vec![
+                ringdown_email::EmailAddress::parse("anna@other.example").unwrap(),
+            ]),
+            ..wish(8)
+        };
+        assert_eq!(
+            work.answer(&held, other).await.unwrap().to,
+            ["anna@other.example"]
+        );
+    });
+}
+
+#[test]
+fn a_line_that_refuses_leaves_nothing_of_the_hand_over() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let mut rules = desk
+            .config
+            .queue(&QueueId::from("net"))
+            .unwrap()
+            .rules(true);
+        rules.waiting_max = Some(0);
+        change(&desk, Verb::SetQueue { rules }).await;
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        let goal = HandOver {
+            to: QueueId::from("net"),
+            keep_for: None,
+            note: "for you".to_owned(),
+        };
+        let refused = work.hand_over(&held, goal, "ming").await;
+        assert!(matches!(refused, Err(WorkFault::NotNow(_))), "{refused:?}");
+        assert_eq!(work.held(contact).await.unwrap().agent, ming());
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        assert_eq!(
+            ticket
+                .articles
+                .iter()
+                .filter(|it| it.text == "for you")
+                .count(),
+            0
+        );
+        assert_eq!(orders::left(&work).await.unwrap(), []);
+    });
+}
+
+#[test]
+fn who_is_away_too_long_loses_their_mails_to_the_line() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let (agent, status) = (ming(), Status::LoggedOff);
+        change(&desk, Verb::AgentStatus { agent, status }).await;
+        let mut absences = Absences::default();
+        let view = |absences: &mut Absences, second, keep| {
+            let keep = std::time::Duration::from_secs(keep);
+            desk.acd
+                .read(|view| absences.mails_to_take_back(view, at(second), keep))
+        };
+        assert_eq!(view(&mut absences, 0, 60), []);
+        assert_eq!(view(&mut absences, 59, 60), []);
+        let verbs = view(&mut absences, 60, 60);
+        assert_eq!(verbs.len(), 1);
+        for verb in verbs {
+            change(&desk, verb).await;
+        }
+        assert_eq!(desk.acd.position(contact), Some(1));
+        assert_eq!(view(&mut absences, 61, 60), []);
+    });
+}
