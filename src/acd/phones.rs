@@ -28,10 +28,22 @@ pub struct PhoneAt {
     /// it registered at leads there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop: Option<String>,
+    /// Whether it outlives that gateway.
+    pub way: Way,
     /// When it registered last.
     pub since: Timestamp,
     /// When the registration runs out.
     pub until: Timestamp,
+}
+
+/// How a phone is reached by other gateways than the one it registered at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// Anybody can send there.
+    Open,
+    /// Only a flow of that gateway leads there, so it hands messages on, and with it the phone is gone.
+    Edge,
 }
 
 /// An agent's phones by the gateway they registered at.
@@ -93,6 +105,16 @@ impl SharedPhones {
         let mut cmd = SCRIPTS.phones_over.command();
         cmd.arg(2).arg(store.keys().phones());
         cmd.arg(at.as_millis()).arg(REAPED_MAX);
+        let gone: Vec<String> = store.send_one(cmd).await?;
+        Ok(gone.into_iter().map(AgentId::new).collect())
+    }
+
+    /// Drops what only a lost gateway led to, and gives the agents who have no phone left by it. Of several
+    /// gateways that ask, one is told of an agent.
+    pub async fn drop_lost(&self, lost: &NodeId) -> Result<Vec<AgentId>, StoreLost> {
+        let store = self.store()?;
+        let mut cmd = SCRIPTS.phones_lost.command();
+        cmd.arg(2).arg(store.keys().phones()).arg(lost.as_str());
         let gone: Vec<String> = store.send_one(cmd).await?;
         Ok(gone.into_iter().map(AgentId::new).collect())
     }

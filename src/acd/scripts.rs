@@ -38,6 +38,7 @@ pub(super) struct Scripts {
     pub(super) join: LuaScript,
     pub(super) phone: LuaScript,
     pub(super) phones_over: LuaScript,
+    pub(super) phones_lost: LuaScript,
     verbs: [LuaScript; 22],
 }
 
@@ -52,6 +53,7 @@ impl Scripts {
             join: LuaScript::new(include_str!("lua/join.lua").to_owned()),
             phone: LuaScript::new(include_str!("lua/phone.lua").to_owned()),
             phones_over: LuaScript::new(include_str!("lua/phones_over.lua").to_owned()),
+            phones_lost: LuaScript::new(include_str!("lua/phones_lost.lua").to_owned()),
             verbs: [
                 include_str!("lua/set_queue.lua"),
                 include_str!("lua/set_agent.lua"),
@@ -120,6 +122,7 @@ impl Scripts {
             &self.join,
             &self.phone,
             &self.phones_over,
+            &self.phones_lost,
         ]
         .into_iter()
         .chain(&self.verbs)

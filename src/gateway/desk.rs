@@ -2,7 +2,7 @@
 
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender, tell_shard_of};
-use super::{call_backs, cut_off};
+use super::{call_backs, cut_off, phones};
 use crate::acd::{Notice, Subscription};
 use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::Channel;
@@ -50,7 +50,7 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
             Notice::Event(event) => {
                 house.speech.learn(&event);
                 try_again_later(&house, &event);
-                keep_call_backs(&house, &event);
+                keep_what_is_beside(&house, &event);
                 if is_for_a_call_back(&event) {
                     call_backs::claim(&house, event, &shards);
                 } else if is_for_a_call(&event, &house) {
@@ -74,10 +74,12 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
     }
 }
 
-/// What an event means for the call-backs in the database, written on the side.
-fn keep_call_backs(house: &Arc<House>, event: &Arc<Event>) {
+/// What an event means for what is kept beside the desk, done on the side: the call-backs in the database,
+/// the phones of a lost gateway.
+fn keep_what_is_beside(house: &Arc<House>, event: &Arc<Event>) {
     let house = Arc::clone(house);
     if let EventKind::NodeLost { node } = &event.kind {
+        tokio::spawn(phones::drop_lost(Arc::clone(&house), node.clone()));
         tokio::spawn(cut_off::take_over(house, node.clone()));
     } else if changes_a_call_back(event) {
         let event = Arc::clone(event);

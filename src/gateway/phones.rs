@@ -10,7 +10,7 @@
 use super::dialling::{Dialling, Parties};
 use super::door::Location;
 use super::house::{House, Reach};
-use crate::acd::phones::{PhoneAt, PhonesOfAgent, SharedPhones};
+use crate::acd::phones::{PhoneAt, PhonesOfAgent, SharedPhones, Way};
 use crate::acd::{Acd, StoreLost};
 use ringdown_routing::ids::{AgentId, NodeId};
 use ringdown_routing::verb::Answer;
@@ -90,6 +90,18 @@ pub(super) async fn keep(house: Arc<House>) {
     }
 }
 
+/// What only a lost gateway led to is out of reach.
+pub(super) async fn drop_lost(house: Arc<House>, lost: NodeId) {
+    let Some(phones) = &house.phones else {
+        return;
+    };
+    match phones.shared.drop_lost(&lost).await {
+        Ok(gone) => phones.note(gone.iter().map(|agent| agent.as_str().into())),
+        // The offers that find it out are declined as unreachable.
+        Err(fault) => tracing::debug!(%lost, %fault, "a lost gateway's phones are not dropped"),
+    }
+}
+
 /// Tells Redis where an agent's phone is, and the desk whether it is anywhere. Another gateway may do so
 /// at the same moment: who spoke last to the desk looks again until it was right.
 async fn bring(house: &House, phones: &Phones, agent: &AgentId) -> Result<(), StoreLost> {
@@ -122,21 +134,25 @@ fn phone_here(house: &House, agent: &AgentId) -> Option<PhoneAt> {
     let left = registration.until.saturating_duration_since(instant);
     let ago = instant.saturating_duration_since(registration.since);
     let mut route = registration.path;
-    let next_hop = match (registration.open_way, &house.edge) {
-        (Some(uri), _) => std::str::from_utf8(&uri).ok().map(str::to_owned),
+    let (way, next_hop) = match (registration.open_way, &house.edge) {
+        (Some(uri), _) => {
+            let uri = std::str::from_utf8(&uri).ok().map(str::to_owned);
+            (Way::Open, uri)
+        }
         // Only our flow leads there, so others send it by us.
         (None, Some(edge)) => {
             let ours = edge.route_to(registration.flow);
             let uri = ours.trim_matches(['<', '>']).to_owned();
             route.insert(0, ours);
-            Some(uri)
+            (Way::Edge, Some(uri))
         }
-        (None, None) => None,
+        (None, None) => (Way::Edge, None),
     };
     Some(PhoneAt {
         uri: registration.uri,
         route,
         next_hop,
+        way,
         since: now - ago,
         until: now + left,
     })

@@ -2,7 +2,7 @@
 
 use crate::redis_server::{Keeps, RedisServer};
 use crate::work::Gateway;
-use ringdown::acd::phones::{PhoneAt, SharedPhones};
+use ringdown::acd::phones::{PhoneAt, SharedPhones, Way};
 use ringdown::acd::{Clock, Health};
 use ringdown_routing::ids::{AgentId, NodeId};
 use ringdown_routing::time::Timestamp;
@@ -18,6 +18,7 @@ fn phone(uri: &str, since: i64, until: i64) -> PhoneAt {
         uri: uri.to_owned(),
         route: Vec::new(),
         next_hop: Some(uri.to_owned()),
+        way: Way::Open,
         since: at(since),
         until: at(until),
     }
@@ -89,6 +90,34 @@ async fn what_runs_out_is_dropped_and_one_gateway_is_told_who_has_no_phone_left(
         "told already"
     );
     assert_eq!(a.drop_over(at(20)).await.expect("reaped"), [anna]);
+}
+
+#[tokio::test]
+async fn what_only_a_lost_gateway_led_to_goes_with_it() {
+    let server = RedisServer::start(Keeps::Nothing);
+    let [(_a, a), (_b, b)] = two_gateways(&server).await;
+    let [one, two] = ["one", "two"].map(NodeId::from);
+    let [anna, bob, cleo] = ["anna", "bob", "cleo"].map(AgentId::from);
+    let open = phone("sip:p@10.0.0.5", 0, 60);
+    let by_edge = PhoneAt {
+        way: Way::Edge,
+        ..open.clone()
+    };
+    for (agent, node, phone) in [
+        (&anna, &two, &by_edge),
+        (&bob, &two, &open),
+        (&cleo, &two, &by_edge),
+        (&cleo, &one, &by_edge),
+    ] {
+        let told = a.tell(at(0), agent, node, Some(phone)).await;
+        told.expect("told");
+    }
+    assert_eq!(a.drop_lost(&two).await.expect("dropped"), [anna]);
+    let again = b.drop_lost(&two).await.expect("dropped");
+    assert!(again.is_empty(), "told already");
+    assert_eq!(a.find(at(0), &bob).await.expect("found").len(), 1);
+    let left = a.find(at(0), &cleo).await.expect("found");
+    assert!(left.contains_key(&one) && left.len() == 1, "{left:?}");
 }
 
 #[tokio::test]

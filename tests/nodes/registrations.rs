@@ -231,3 +231,23 @@ fn a_phone_on_a_connection_is_rung_by_way_of_the_gateway_that_has_it_and_goes_wi
     let (_waits, _call) = line_up(&one, "0912345679");
     is_reachable(&one, "anna", false);
 }
+
+#[test]
+fn a_phone_behind_a_nat_is_out_of_reach_with_the_gateway_it_registered_at() {
+    let shared = Shared::start();
+    let [one, mut two] = gateways(&shared);
+    let phone = Phone::new("anna", two.sip).with_password("secret");
+    let mut anna = phone.behind_nat();
+    assert_eq!(anna.register(60), 200);
+    is_reachable(&one, "anna", true);
+    two.gateway.process.kill();
+    is_reachable(&one, "anna", false);
+    // It registers where it still can.
+    let phone = Phone::new("anna", one.sip).with_password("secret");
+    let mut anna = phone.behind_nat();
+    assert_eq!(anna.register(60), 200);
+    let (mut caller, mut call) = line_up(&one, "0912345678");
+    let offered = answered_and_heard(&mut anna, &call);
+    caller.hang_up(&mut call);
+    anna.must_be_hung_up(&offered);
+}
