@@ -68,6 +68,15 @@ impl Alone {
 
     /// Does what is asked, as far as it is this node's to do.
     pub(super) fn ask(&mut self, request: Request) -> Outcome {
+        // A ring that ended while this node slept or was cut off is no agent's fault: the others may have
+        // given them something to do long ago.
+        let blames = matches!(
+            &request,
+            Request::Change(Change {
+                verb: Verb::RingTimeout { .. },
+                ..
+            })
+        );
         let outcome = match request {
             Request::Publish(draft) => Outcome {
                 answer: Answer::Done,
@@ -85,7 +94,10 @@ impl Alone {
             Request::Change(change) => self.desk.apply(change),
         };
         for event in &outcome.events {
-            self.note(event);
+            let is_blame = blames && matches!(event.kind, EventKind::AgentStatus { .. });
+            if !is_blame {
+                self.note(event);
+            }
         }
         outcome
     }

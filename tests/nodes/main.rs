@@ -204,7 +204,9 @@ fn a_gateway_that_slept_brings_its_callers_back_into_the_line() {
 #[test]
 fn a_ring_of_a_gateway_that_slept_gives_way_to_the_call_that_was_answered() {
     let shared = Shared::start();
-    let (one, two, mut anna) = shared.two_gateways_with("ring_timeout_s = 5\n");
+    // It rings for its whole time, so she is left alone with that caller for the back-off.
+    let keys = "ring_timeout_s = 5\ndecline_back_off_s = 1\n";
+    let (one, two, mut anna) = shared.two_gateways_with(keys);
     let (mut late, mut late_call) = line_up(&one, "0912345678");
     let ringing = anna.must_ring();
     let since = Instant::now();

@@ -243,9 +243,7 @@ fn a_phone_behind_a_nat_is_out_of_reach_with_the_gateway_it_registered_at() {
     two.gateway.process.kill();
     is_reachable(&one, "anna", false);
     // It registers where it still can.
-    let phone = Phone::new("anna", one.sip).with_password("secret");
-    let mut anna = phone.behind_nat();
-    assert_eq!(anna.register(60), 200);
+    let mut anna = registered("anna", &one, 60);
     let (mut caller, mut call) = line_up(&one, "0912345678");
     let offered = answered_and_heard(&mut anna, &call);
     caller.hang_up(&mut call);
