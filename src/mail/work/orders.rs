@@ -206,7 +206,7 @@ pub(super) async fn carry_out(work: &MailWork, order: &Order) -> Result<Carried,
             tell_escalated(work, &placed, *due_at, *at).await;
             Carried::Out
         }
-        (Act::Escalate { .. }, None) => Carried::Out,
+        (Act::Escalate { .. }, None) => not_in_line(work, order.contact).await,
         (Act::Complete(_), None) => {
             tell_closed_if_untold(work, order.contact, ContactResult::Answered).await;
             Carried::Out
@@ -265,6 +265,19 @@ async fn leave(work: &MailWork, placed: &PlacedContact) -> Result<Carried, Store
         Answer::Refused { .. } | Answer::Reserved { .. } => {}
     }
     Ok(Carried::Out)
+}
+
+/// A mail that is in no line yet, because that is closed or full, is put forward when it comes in; one that is
+/// over needs nothing any more.
+async fn not_in_line(work: &MailWork, contact: ContactId) -> Carried {
+    match work.shared.log.contact(contact).await {
+        Ok(Some(record)) if record.ended_at.is_none() => Carried::Refused(Refusal::NotWaiting),
+        Ok(_) => Carried::Out,
+        Err(fault) => {
+            tracing::debug!(%contact, %fault, "a mail that is due soon cannot be read now");
+            Carried::Refused(Refusal::NotWaiting)
+        }
+    }
 }
 
 /// Puts a contact that waits forward; who refuses it (a line that is closed or full) leaves it where it is.
