@@ -2,8 +2,10 @@
 //! leases that end when they like.
 //!
 //! What the desk does in one verb is one action here; what may come between two verbs, any other action
-//! may. Each of the protocol's four [`Guard`]s can be taken away, and then one of the properties breaks:
-//! that is what the guard is for. The names of verbs are those of `ringdown_routing::verb`.
+//! may. A contact is offered to one agent, or to both at once as where a queue rings all: then each has a
+//! token, and whoever is accepted first has it. Each of the protocol's five [`Guard`]s can be taken away,
+//! and then one of the properties breaks: that is what the guard is for. The names of verbs are those of
+//! `ringdown_routing::verb`.
 //!
 //! Time is order: a ring that carries its own deadline is over before the lease of its offer ends, because
 //! the lease ends later by `LEASE_GRACE`.
@@ -22,6 +24,8 @@ pub enum Guard {
     RingDeadline,
     /// A ring is cancelled before its contact is re-queued.
     CancelBeforeRequeue,
+    /// `Accept` ends the offers to all others who ring for the contact in the same step.
+    OneWinner,
 }
 
 /// The model, without the guards in `without`.
@@ -42,12 +46,10 @@ const OFFERS_MAX: u8 = 3;
 pub enum Contact {
     /// In the line.
     Waiting,
-    /// Reserved for an agent.
+    /// Reserved for an agent, or for both.
     Offered {
-        /// Who.
-        agent: usize,
-        /// The offer.
-        token: u8,
+        /// The offer to each agent, if there is one.
+        tokens: [Option<u8>; 2],
     },
     /// An agent has it.
     Active,
@@ -79,17 +81,41 @@ pub enum Agent {
 pub struct Router {
     /// Whether it has not crashed.
     pub lives: bool,
-    /// A pair it found free and has not reserved yet; only without [`Guard::AtomicReserve`].
-    pub looked: Option<(usize, usize)>,
+    /// A contact and agents it found free and has not reserved yet; only without
+    /// [`Guard::AtomicReserve`].
+    pub looked: Option<(usize, Agents)>,
     /// Offers it made and has not rung yet.
     pub to_ring: BTreeSet<Offer>,
 }
+
+/// Who is rung at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Agents {
+    /// One.
+    One(usize),
+    /// Both, as where a queue rings all.
+    Both,
+}
+
+impl Agents {
+    fn each(self) -> impl Iterator<Item = usize> {
+        PAIR.into_iter().filter(move |agent| match self {
+            Self::One(one) => *agent == one,
+            Self::Both => true,
+        })
+    }
+}
+
+/// Whom a router may ring.
+const CHOICES: [Agents; 3] = [Agents::One(0), Agents::One(1), Agents::Both];
 
 /// An offer as routers and phones know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offer {
     /// Its token.
     pub token: u8,
+    /// The first token of those that were given in the same step.
+    pub first: u8,
     /// The contact.
     pub contact: usize,
     /// The agent.
@@ -118,10 +144,10 @@ pub struct Desk {
 /// One step of somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// A router finds a pair free; only without [`Guard::AtomicReserve`].
-    Look(usize, usize, usize),
-    /// `Offer`: router, contact, agent.
-    Reserve(usize, usize, usize),
+    /// A router finds a contact and agents free; only without [`Guard::AtomicReserve`].
+    Look(usize, usize, Agents),
+    /// `Offer`: router, contact, agents.
+    Reserve(usize, usize, Agents),
     /// A router rings the phone.
     Ring(Offer),
     /// A ring ends by its own deadline.
@@ -130,7 +156,7 @@ pub enum Step {
     PickUp(Offer),
     /// `Accept`, by the router that rang.
     Accept(Offer),
-    /// `Decline`, `RingTimeout` or `Requeue` by the router of a standing offer.
+    /// `Decline` or `RingTimeout` by the router of a standing offer.
     Requeue(Offer),
     /// `Expire` finds a lease that is over.
     LeaseEnds(usize),
@@ -155,17 +181,21 @@ impl Offers {
 
 impl Desk {
     fn stands(&self, offer: &Offer) -> bool {
-        let Offer { agent, token, .. } = *offer;
-        self.contacts[offer.contact] == Contact::Offered { agent, token }
+        matches!(
+            self.contacts[offer.contact],
+            Contact::Offered { tokens } if tokens[offer.agent] == Some(offer.token)
+        )
     }
 
-    fn is_free(&self, contact: usize, agent: usize) -> bool {
-        self.contacts[contact] == Contact::Waiting && self.agents[agent] == Agent::Free
+    fn is_free(&self, contact: usize, agents: Agents) -> bool {
+        self.contacts[contact] == Contact::Waiting
+            && agents.each().all(|agent| self.agents[agent] == Agent::Free)
     }
 
-    fn rings_for(&self, contact: usize) -> usize {
-        let rings = self.rings.iter();
-        rings.filter(|ring| ring.contact == contact).count()
+    /// How many different offers the phones that ring for a contact are of.
+    fn offers_rung(&self, contact: usize) -> usize {
+        let rings = self.rings.iter().filter(|ring| ring.contact == contact);
+        rings.map(|ring| ring.first).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether an offer of a contact is rung or about to be, answered, or about to be told.
@@ -177,27 +207,56 @@ impl Desk {
         told || self.rings.iter().any(is_meant)
     }
 
-    fn reserve(&mut self, router: usize, contact: usize, agent: usize) {
-        self.last_token += 1;
-        let token = self.last_token;
-        self.contacts[contact] = Contact::Offered { agent, token };
-        self.agents[agent] = Agent::Reserved { contact, token };
-        self.routers[router].to_ring.insert(Offer {
-            token,
-            contact,
-            agent,
-            router,
-        });
+    fn reserve(&mut self, router: usize, contact: usize, agents: Agents) {
+        let first = self.last_token + 1;
+        let mut tokens = [None; 2];
+        for agent in agents.each() {
+            self.last_token += 1;
+            let token = self.last_token;
+            tokens[agent] = Some(token);
+            self.agents[agent] = Agent::Reserved { contact, token };
+            self.routers[router].to_ring.insert(Offer {
+                token,
+                first,
+                contact,
+                agent,
+                router,
+            });
+        }
+        self.contacts[contact] = Contact::Offered { tokens };
     }
 
-    /// The contact of a standing offer waits again, its agent is free.
-    fn requeue(&mut self, contact: usize) {
-        if let Contact::Offered { agent, token } = self.contacts[contact] {
-            self.contacts[contact] = Contact::Waiting;
+    /// One agent does not ring any longer for a contact: with the last it waits again.
+    fn leave_offer(&mut self, contact: usize, agent: usize) {
+        if let Contact::Offered { mut tokens } = self.contacts[contact]
+            && let Some(token) = tokens[agent].take()
+        {
             if self.agents[agent] == (Agent::Reserved { contact, token }) {
                 self.agents[agent] = Agent::Free;
             }
+            self.contacts[contact] = match tokens {
+                [None, None] => Contact::Waiting,
+                [Some(_), _] | [_, Some(_)] => Contact::Offered { tokens },
+            };
         }
+    }
+
+    /// The agent has the contact; whoever else rang for it is free, if that is part of the same step.
+    fn accept(&mut self, offer: &Offer, model: &Offers) {
+        let contact = offer.contact;
+        let mut left = Contact::Active;
+        if let Contact::Offered { mut tokens } = self.contacts[contact] {
+            tokens[offer.agent] = None;
+            if model.has(Guard::OneWinner) {
+                PAIR.into_iter()
+                    .filter(|agent| *agent != offer.agent)
+                    .for_each(|agent| self.leave_offer(contact, agent));
+            } else if tokens != [None; 2] {
+                left = Contact::Offered { tokens };
+            }
+        }
+        self.contacts[contact] = left;
+        self.agents[offer.agent] = Agent::Busy { contact };
     }
 
     fn crash(&mut self, router: usize) {
@@ -252,8 +311,11 @@ impl Model for Offers {
         }
         for contact in PAIR {
             match desk.contacts[contact] {
-                Contact::Offered { token, .. } => {
-                    let rings = desk.rings.iter().any(|ring| ring.token == token);
+                Contact::Offered { tokens } => {
+                    let rings = desk
+                        .rings
+                        .iter()
+                        .any(|ring| tokens.contains(&Some(ring.token)));
                     // The lease ends after the ring's own deadline.
                     if !rings || !self.has(Guard::RingDeadline) {
                         steps.push(Step::LeaseEnds(contact));
@@ -268,12 +330,12 @@ impl Model for Offers {
     fn next_state(&self, before: &Desk, step: Step) -> Option<Desk> {
         let mut desk = before.clone();
         match step {
-            Step::Look(router, contact, agent) => {
-                desk.routers[router].looked = Some((contact, agent));
+            Step::Look(router, contact, agents) => {
+                desk.routers[router].looked = Some((contact, agents));
             }
-            Step::Reserve(router, contact, agent) => {
+            Step::Reserve(router, contact, agents) => {
                 desk.routers[router].looked = None;
-                desk.reserve(router, contact, agent);
+                desk.reserve(router, contact, agents);
             }
             Step::Ring(offer) => {
                 desk.routers[offer.router].to_ring.remove(&offer);
@@ -292,18 +354,22 @@ impl Model for Offers {
             Step::Accept(offer) => {
                 desk.picked_up.remove(&offer);
                 if desk.stands(&offer) || !self.has(Guard::TokenAtAccept) {
-                    desk.contacts[offer.contact] = Contact::Active;
-                    let contact = offer.contact;
-                    desk.agents[offer.agent] = Agent::Busy { contact };
+                    // Its router stops the other phones with the desk's word.
+                    desk.rings.retain(|ring| ring.first != offer.first);
+                    desk.accept(&offer, self);
                 }
             }
             Step::Requeue(offer) => {
                 if self.has(Guard::CancelBeforeRequeue) {
                     desk.rings.remove(&offer);
                 }
-                desk.requeue(offer.contact);
+                desk.leave_offer(offer.contact, offer.agent);
             }
-            Step::LeaseEnds(contact) => desk.requeue(contact),
+            Step::LeaseEnds(contact) => {
+                for agent in PAIR {
+                    desk.leave_offer(contact, agent);
+                }
+            }
             Step::Complete(contact) => {
                 desk.contacts[contact] = Contact::Ended;
                 for agent in &mut desk.agents {
@@ -319,25 +385,28 @@ impl Model for Offers {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("no_contact_is_offered_to_two_agents", |_, desk: &Desk| {
-                PAIR.into_iter().all(|contact| {
-                    let has = |agent: &&Agent| match agent {
-                        Agent::Free => false,
-                        Agent::Reserved { contact: held, .. } | Agent::Busy { contact: held } => {
-                            *held == contact
-                        }
-                    };
-                    desk.agents.iter().filter(has).count() <= 1
-                })
-            }),
+            Property::always(
+                "agents_share_a_contact_only_by_one_offer",
+                |_, desk: &Desk| {
+                    PAIR.into_iter().all(|agent| match desk.agents[agent] {
+                        Agent::Free => true,
+                        Agent::Reserved { contact, token } => matches!(
+                            desk.contacts[contact],
+                            Contact::Offered { tokens } if tokens[agent] == Some(token)
+                        ),
+                        Agent::Busy { contact } => desk.contacts[contact] == Contact::Active,
+                    })
+                },
+            ),
             Property::always("no_contact_is_answered_by_two", |_, desk: &Desk| {
                 PAIR.into_iter().all(|contact| {
                     let has = |agent: &&Agent| **agent == Agent::Busy { contact };
                     desk.agents.iter().filter(has).count() <= 1
                 })
             }),
-            Property::always("no_contact_rings_two_phones", |_, desk: &Desk| {
-                PAIR.into_iter().all(|contact| desk.rings_for(contact) <= 1)
+            Property::always("no_contact_rings_phones_of_two_offers", |_, desk: &Desk| {
+                PAIR.into_iter()
+                    .all(|contact| desk.offers_rung(contact) <= 1)
             }),
             Property::always("no_phone_rings_for_who_does_not_ring", |_, desk: &Desk| {
                 desk.rings.iter().all(|ring| desk.stands(ring))
@@ -361,27 +430,32 @@ impl Model for Offers {
             Property::sometimes("a_late_answer_is_refused", |_, desk: &Desk| {
                 desk.picked_up.iter().any(|offer| !desk.stands(offer))
             }),
+            Property::sometimes("two_answer_at_once", |_, desk: &Desk| {
+                let standing = desk.picked_up.iter().filter(|offer| desk.stands(offer));
+                standing.count() == 2
+            }),
         ]
     }
 }
 
 impl Offers {
     fn offer_steps(&self, desk: &Desk, router: usize, steps: &mut Vec<Step>) {
-        let has_tokens = desk.last_token < OFFERS_MAX;
-        if self.has(Guard::AtomicReserve) {
-            for (contact, agent) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                if has_tokens && desk.is_free(contact, agent) {
-                    steps.push(Step::Reserve(router, contact, agent));
-                }
-            }
-        } else if let Some((contact, agent)) = desk.routers[router].looked {
-            if has_tokens {
-                steps.push(Step::Reserve(router, contact, agent));
+        let looked = desk.routers[router].looked;
+        if let (false, Some((contact, agents))) = (self.has(Guard::AtomicReserve), looked) {
+            if has_tokens(desk, agents) {
+                steps.push(Step::Reserve(router, contact, agents));
             }
         } else {
-            for (contact, agent) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-                if has_tokens && desk.is_free(contact, agent) {
-                    steps.push(Step::Look(router, contact, agent));
+            for (contact, agents) in PAIR
+                .into_iter()
+                .flat_map(|contact| CHOICES.map(|of| (contact, of)))
+            {
+                if has_tokens(desk, agents) && desk.is_free(contact, agents) {
+                    steps.push(if self.has(Guard::AtomicReserve) {
+                        Step::Reserve(router, contact, agents)
+                    } else {
+                        Step::Look(router, contact, agents)
+                    });
                 }
             }
         }
@@ -393,4 +467,9 @@ impl Offers {
             steps.push(Step::Requeue(*ring));
         }
     }
+}
+
+fn has_tokens(desk: &Desk, agents: Agents) -> bool {
+    let wanted = agents.each().count();
+    usize::from(desk.last_token) + wanted <= usize::from(OFFERS_MAX)
 }

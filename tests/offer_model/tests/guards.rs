@@ -19,9 +19,9 @@ fn with_all_guards_every_property_holds_in_every_state() {
 }
 
 #[test]
-fn without_an_atomic_reserve_a_contact_is_offered_to_two_agents() {
+fn without_an_atomic_reserve_two_agents_have_offers_of_one_contact_that_do_not_belong_together() {
     assert!(breaks(
-        "no_contact_is_offered_to_two_agents",
+        "agents_share_a_contact_only_by_one_offer",
         Guard::AtomicReserve
     ));
 }
@@ -35,14 +35,22 @@ fn without_the_token_at_the_answer_two_agents_answer_one_contact() {
 }
 
 #[test]
+fn unless_the_winner_takes_it_from_all_others_two_agents_answer_one_contact() {
+    assert!(breaks("no_contact_is_answered_by_two", Guard::OneWinner));
+}
+
+#[test]
 fn without_its_own_deadline_a_ring_outlives_its_offer() {
-    assert!(breaks("no_contact_rings_two_phones", Guard::RingDeadline));
+    assert!(breaks(
+        "no_contact_rings_phones_of_two_offers",
+        Guard::RingDeadline
+    ));
 }
 
 #[test]
 fn without_the_cancel_two_phones_ring_for_one_contact() {
     assert!(breaks(
-        "no_contact_rings_two_phones",
+        "no_contact_rings_phones_of_two_offers",
         Guard::CancelBeforeRequeue
     ));
 }
