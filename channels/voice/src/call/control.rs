@@ -263,7 +263,8 @@ impl CallControl {
             CallCommand::StopTap { leg, tap } => self.tell_port(leg, PortCommand::StopTap(tap)),
             CallCommand::Bridge { a, b } => self.bridge(a, b),
             CallCommand::Unbridge { leg } => self.unbridge(leg),
-            CallCommand::HangUp { leg } => self.hang_up(now, leg),
+            CallCommand::HangUp { leg } => self.hang_up(now, leg, None),
+            CallCommand::StandDown { leg } => self.hang_up(now, leg, Some(COMPLETED_ELSEWHERE)),
         }
         self.drain_user_agent(now);
     }
@@ -506,7 +507,7 @@ impl CallControl {
         }
     }
 
-    fn hang_up(&mut self, now: Instant, leg_id: LegId) {
+    fn hang_up(&mut self, now: Instant, leg_id: LegId, reason: Option<&str>) {
         let Some(leg) = self.legs.get(&leg_id) else {
             return;
         };
@@ -515,11 +516,14 @@ impl CallControl {
                 self.reject(now, leg_id, UNAVAILABLE);
             }
             LegState::Dialling { dialog, .. } => {
-                gone_is_told(self.user_agent.cancel(now, dialog, None));
+                gone_is_told(self.user_agent.cancel(now, dialog, reason));
                 self.forget(leg_id);
             }
             LegState::Up { dialog } => {
-                gone_is_told(self.user_agent.hang_up(now, dialog, &[]));
+                let name = Header::Reason.as_str();
+                let reason = reason.map(|reason| (name.to_owned(), reason.to_owned()));
+                let headers: Vec<(String, String)> = reason.into_iter().collect();
+                gone_is_told(self.user_agent.hang_up(now, dialog, &headers));
                 self.forget(leg_id);
             }
         }
@@ -637,6 +641,10 @@ const NO_PORT: Reject = Reject {
     reason: "No Media Port Left",
     retry_after_s: Some(10),
 };
+
+/// Why a phone stops that rang beside the one that was answered; RFC 3326 §2, and its example for forked
+/// calls.
+const COMPLETED_ELSEWHERE: &str = "SIP ;cause=200 ;text=\"Call completed elsewhere\"";
 
 const UNAVAILABLE: Reject = Reject {
     status: 480,

@@ -89,6 +89,12 @@ pub enum CallCommand {
         /// The leg.
         leg: LegId,
     },
+    /// Ends a leg because another phone that rang beside it has the call: as `HangUp`, with a Reason that
+    /// keeps it out of the list of missed calls (RFC 3326).
+    StandDown {
+        /// The leg.
+        leg: LegId,
+    },
 }
 
 /// A refusal of an incoming leg.
