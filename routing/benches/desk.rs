@@ -158,8 +158,7 @@ impl Floor {
     fn meet(&mut self) -> Option<ContactId> {
         let proposal = self.desk.decide_one(self.now)?;
         let contact = proposal.contact;
-        let agent = proposal.agent;
-        let Answer::Reserved { token, .. } = self.change(Verb::Offer { contact, agent }) else {
+        let Answer::Reserved { token, .. } = self.change(proposal.into_verb()) else {
             return None;
         };
         self.change(Verb::Accept { token });

@@ -47,6 +47,7 @@ fn enqueued(at_ms: i64) -> EventKind {
         skills: Default::default(),
         reserved: None,
         enqueued_at: Timestamp::from_millis(at_ms),
+        rings_one: false,
         node: NodeId::from("gateway"),
     }
 }

@@ -93,6 +93,10 @@ pub struct QueuedContact {
     /// How many of the queue's overflow steps could not take it; kept by the desk.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub overflows_refused: u16,
+    /// Whether it rings one agent at a time even where its queue rings all, because whoever takes it has
+    /// more to do than to answer (an agent who is asked for a call-back dials next).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rings_one: bool,
     /// The node that holds its legs or messages.
     pub node: NodeId,
     /// Agents who declined or let it ring, with the instant until which they are not asked again; kept
@@ -174,6 +178,7 @@ impl QueuedContact {
             enqueued_at,
             entered_at: None,
             overflows_refused: 0,
+            rings_one: false,
             node,
             avoid: std::collections::BTreeMap::new(),
         }
@@ -230,14 +235,17 @@ fn is_none_yet(count: &u16) -> bool {
 pub enum Place {
     /// In the line.
     Waiting,
-    /// Reserved for an agent whose phone rings.
+    /// Reserved for an agent whose phone rings, or for several where the queue rings all.
     Offered {
-        /// Who.
+        /// Who; of several, who was chosen first.
         agent: AgentId,
-        /// The offer.
+        /// The offer to that agent.
         token: OfferToken,
         /// When the ring must have ended.
         deadline: Timestamp,
+        /// Who else rings, each by an offer of their own; whoever answers first has it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<Ring>,
     },
     /// An agent handles it.
     Active {
@@ -250,14 +258,68 @@ pub enum Place {
     },
 }
 
+/// One agent's phone that rings for a contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Whose.
+    pub agent: AgentId,
+    /// The offer to them.
+    pub token: OfferToken,
+}
+
 impl Place {
-    /// The agent and the token, when there is an offer or an answer.
-    pub fn held_by(&self) -> Option<(&AgentId, OfferToken)> {
-        match self {
-            Self::Waiting => None,
-            Self::Offered { agent, token, .. } | Self::Active { agent, token, .. } => {
-                Some((agent, *token))
-            }
+    /// The agents who ring for it or have it, each with their token, in the order they were chosen in.
+    pub fn holders(&self) -> impl Iterator<Item = (&AgentId, OfferToken)> {
+        let (first, others) = match self {
+            Self::Waiting => (None, &[][..]),
+            Self::Offered {
+                agent,
+                token,
+                others,
+                ..
+            } => (Some((agent, *token)), others.as_slice()),
+            Self::Active { agent, token, .. } => (Some((agent, *token)), &[][..]),
+        };
+        let others = others.iter().map(|ring| (&ring.agent, ring.token));
+        first.into_iter().chain(others)
+    }
+
+    /// The first of these.
+    pub fn holder(&self) -> Option<&AgentId> {
+        self.holders().next().map(|(agent, _)| agent)
+    }
+
+    /// The agent whom an offer was made to, while it stands or is accepted.
+    pub fn holder_by(&self, token: OfferToken) -> Option<&AgentId> {
+        let mut holders = self.holders();
+        holders.find_map(|(agent, of)| (of == token).then_some(agent))
+    }
+
+    /// The same place with one more phone that rings; one that rings for nobody stays as it is.
+    pub(crate) fn also_rings(&mut self, ring: Ring) {
+        if let Self::Offered { others, .. } = self {
+            others.push(ring);
+        }
+    }
+
+    /// The same place without one of the phones that ring; without the last the contact waits.
+    pub(crate) fn stop_ringing(&mut self, over: OfferToken) {
+        let Self::Offered {
+            agent,
+            token,
+            others,
+            ..
+        } = self
+        else {
+            return;
+        };
+        if *token != over {
+            others.retain(|ring| ring.token != over);
+        } else if others.is_empty() {
+            *self = Self::Waiting;
+        } else {
+            let next = others.remove(0);
+            (*agent, *token) = (next.agent, next.token);
         }
     }
 }

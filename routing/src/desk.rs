@@ -93,7 +93,11 @@ impl Desk {
                 agent,
                 is_reachable,
             } => self.agent_reachable(at, agent, is_reachable),
-            Verb::Offer { contact, agent } => self.offer(at, contact, agent),
+            Verb::Offer {
+                contact,
+                agent,
+                others,
+            } => self.offer(at, contact, &agent, &others),
             Verb::Accept { token } => self.accept(at, token),
             Verb::Decline { token, reason } => self.decline(at, token, reason),
             Verb::RingTimeout { token } => self.ring_timeout(at, token),
@@ -174,6 +178,13 @@ impl Desk {
         };
         self.emit(about(at, contact, ready).with_agent(agent.clone()));
     }
+
+    /// Takes everybody's hands off a contact who ring for it or have it.
+    fn free_holders(&mut self, at: Timestamp, contact: &PlacedContact) {
+        for (agent, _) in contact.place.holders() {
+            self.free_agent(at, agent, contact, Rest::default());
+        }
+    }
 }
 
 impl Desk {
@@ -216,10 +227,10 @@ fn about(at: Timestamp, contact: &PlacedContact, kind: EventKind) -> EventDraft 
     EventDraft::of_contact(at, contact.record.id, kind).in_queue(contact.record.queue.clone())
 }
 
-/// A draft about a contact, its queue, and the agent who has it.
+/// A draft about a contact, its queue, and the agent who has it, or who rings first for it.
 fn about_pair(at: Timestamp, contact: &PlacedContact, kind: EventKind) -> EventDraft {
     let mut draft = about(at, contact, kind);
-    draft.agent = contact.place.held_by().map(|(agent, _)| agent.clone());
+    draft.agent = contact.place.holder().cloned();
     draft
 }
 

@@ -165,6 +165,9 @@ pub enum EventKind {
         reserved: Option<Reserved>,
         /// When it first entered a queue: its place among equals.
         enqueued_at: Timestamp,
+        /// Whether it rings one agent at a time even where the queue rings all.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rings_one: bool,
         /// The node that holds it.
         node: NodeId,
     },
@@ -178,7 +181,8 @@ pub enum EventKind {
         /// Why, for the operator.
         cause: String,
     },
-    /// Contact and agent were reserved for each other; the phone is to ring.
+    /// Contact and agent were reserved for each other; the phone is to ring. Where a queue rings all, one for
+    /// each agent, one after the other and with one deadline.
     Offered {
         /// The offer.
         token: OfferToken,
@@ -209,7 +213,15 @@ pub enum EventKind {
         /// The offer.
         token: OfferToken,
     },
-    /// It stands in the line again, at its old place; `agent` of the event is who had it.
+    /// One of several agents does not ring any longer (declined, busy, out of reach, rung out; told just
+    /// before); the others ring on.
+    LeftOffer {
+        /// The offer to that agent.
+        token: OfferToken,
+        /// Until when that agent is not asked for the contact again.
+        retry_at: Timestamp,
+    },
+    /// It stands in the line again, at its old place; `agent` of the event is who had it, or who rang last.
     Requeued {
         /// Why.
         reason: RequeueReason,
@@ -217,7 +229,7 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
     },
-    /// The agent answered.
+    /// The agent answered; where others rang too, they are free now, and `Ready` of each follows.
     Answered {
         /// The offer.
         token: OfferToken,

@@ -7,6 +7,7 @@ use crate::agent::{AgentProfile, Doing};
 use crate::contact::{Channel, Place, PlaceInLine};
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
+use crate::queue::Strategy;
 use crate::time::Timestamp;
 use crate::verb::RestoredPlace;
 use crate::view::{Counts, View};
@@ -36,7 +37,7 @@ fn check(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) 
 /// All invariants of a state.
 pub fn state_is_sound(view: &View) -> Checked {
     arrived_is_waiting_offered_active_and_ended(view)?;
-    every_offer_has_its_ringing_agent(view)?;
+    every_offer_has_its_ringing_agents(view)?;
     no_agent_holds_a_contact_that_is_elsewhere(view)?;
     positions_follow_the_order_of_the_line(view)
 }
@@ -62,18 +63,21 @@ pub fn arrived_is_waiting_offered_active_and_ended(view: &View) -> Checked {
     )
 }
 
-/// A contact that is offered has exactly the agent who rings for it.
-pub fn every_offer_has_its_ringing_agent(view: &View) -> Checked {
+/// A contact that is offered has exactly the agents who ring for it, and is found by each one's token.
+pub fn every_offer_has_its_ringing_agents(view: &View) -> Checked {
     for contact in view.contacts() {
-        if let Place::Offered { agent, token, .. } = &contact.place {
-            let rings = view
-                .agent(agent)
-                .and_then(|agent| agent.holds.get(&contact.record.id))
-                .map(|hold| &hold.doing);
-            let fits = matches!(rings, Some(Doing::Ringing { token: rung, .. }) if rung == token);
-            check(fits, "every_offer_has_its_ringing_agent", || {
-                format!("{contact:?} but {rings:?}")
-            })?;
+        if let Place::Offered { .. } = &contact.place {
+            for (agent, token) in contact.place.holders() {
+                let rings = view
+                    .agent(agent)
+                    .and_then(|agent| agent.holds.get(&contact.record.id))
+                    .map(|hold| &hold.doing);
+                let fits = matches!(rings, Some(Doing::Ringing { token: rung, .. }) if *rung == token)
+                    && view.contact_of(token) == Some(contact);
+                check(fits, "every_offer_has_its_ringing_agents", || {
+                    format!("{contact:?} but {rings:?}")
+                })?;
+            }
         }
     }
     Ok(())
@@ -84,9 +88,11 @@ pub fn no_agent_holds_a_contact_that_is_elsewhere(view: &View) -> Checked {
     for agent in view.agents() {
         for (held, hold) in &agent.holds {
             let place = view.contact(*held).map(|contact| &contact.place);
-            let by = place.and_then(Place::held_by).map(|(by, _)| by);
+            let mut holders = place.into_iter().flat_map(Place::holders);
             let fits = match hold.doing {
-                Doing::Ringing { .. } | Doing::Talking { .. } => by == Some(&agent.profile.id),
+                Doing::Ringing { .. } | Doing::Talking { .. } => {
+                    holders.any(|(by, _)| *by == agent.profile.id)
+                }
                 Doing::WrapUp { .. } => place.is_none(),
             };
             check(fits, "no_agent_holds_a_contact_that_is_elsewhere", || {
@@ -154,6 +160,8 @@ pub struct Witness {
     contacts: BTreeMap<ContactId, Seen>,
     channels: BTreeMap<ContactId, Channel>,
     profiles: BTreeMap<AgentId, AgentProfile>,
+    /// How many agents each queue may ring at once.
+    at_once: BTreeMap<QueueId, usize>,
     holds: BTreeMap<AgentId, BTreeSet<ContactId>>,
     last_token: Option<OfferToken>,
     last_number: u64,
@@ -162,11 +170,20 @@ pub struct Witness {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Waiting,
-    Offered(AgentId, OfferToken),
+    Offered(Offered),
     Active(AgentId, OfferToken),
     /// It left for elsewhere by the event of this number; in the next it may enter another queue.
     FlowedOut(String, u64),
     Ended,
+}
+
+/// The phones that ring for a contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Offered {
+    rings: BTreeMap<OfferToken, AgentId>,
+    deadline: Timestamp,
+    /// The number of the last event that made one ring.
+    number: u64,
 }
 
 impl Witness {
@@ -179,6 +196,18 @@ impl Witness {
         )?;
         self.last_number = event.id.number;
         self.see_agent(event);
+        if let (EventKind::QueueChanged { rules }, Some(queue)) = (&event.kind, &event.queue) {
+            let at_once = match rules.strategy {
+                Strategy::RingAll => usize::from(rules.ring_all_max),
+                Strategy::LongestIdle
+                | Strategy::LeastOccupied
+                | Strategy::FewestContacts
+                | Strategy::RoundRobin
+                | Strategy::MostSkilled
+                | Strategy::Weighted => 1,
+            };
+            self.at_once.insert(queue.clone(), at_once);
+        }
         match event.contact {
             Some(contact) => self.see_contact(contact, event),
             None => Ok(()),
@@ -219,6 +248,33 @@ impl Witness {
         }
     }
 
+    /// The phones that ring already for a contact which this event makes ring: none when it waited, some
+    /// where its queue rings so many and they were reserved in the same step. `None` when it may not.
+    fn rung_together(
+        &self,
+        event: &Event,
+        before: &Option<Seen>,
+        deadline: Timestamp,
+    ) -> Option<BTreeMap<OfferToken, AgentId>> {
+        match before {
+            Some(Seen::Waiting) => Some(BTreeMap::new()),
+            Some(Seen::Offered(offered)) => {
+                let at_once = event
+                    .queue
+                    .as_ref()
+                    .and_then(|queue| self.at_once.get(queue));
+                let is_same_step =
+                    offered.number + 1 == event.id.number && offered.deadline == deadline;
+                let is_new = |agent: &AgentId| Some(agent) != event.agent.as_ref();
+                let may = is_same_step
+                    && at_once.is_some_and(|most| offered.rings.len() < *most)
+                    && offered.rings.values().all(is_new);
+                may.then(|| offered.rings.clone())
+            }
+            Some(Seen::Active(..) | Seen::FlowedOut(..) | Seen::Ended) | None => None,
+        }
+    }
+
     fn see_contact(&mut self, contact: ContactId, event: &Event) -> Checked {
         let before = self.contacts.get(&contact).cloned();
         let say = || format!("{event:?} after {before:?}");
@@ -239,17 +295,17 @@ impl Witness {
                 check(enters, "a_contact_enters_once", say)?;
                 Seen::Waiting
             }
-            EventKind::Offered { token, .. } => {
+            EventKind::Offered {
+                token, deadline, ..
+            } => {
                 check(
                     !matches!(before, Some(Seen::Ended | Seen::FlowedOut(..))),
                     "an_abandoned_contact_never_rings",
                     say,
                 )?;
-                check(
-                    before == Some(Seen::Waiting),
-                    "no_contact_is_offered_to_two_agents",
-                    say,
-                )?;
+                let offered = self.rung_together(event, &before, *deadline);
+                let only_ring_all = "only_ring_all_rings_more_than_one";
+                check(offered.is_some(), only_ring_all, say)?;
                 check(
                     self.has_room(&agent, contact),
                     "capacity_is_never_exceeded",
@@ -258,15 +314,35 @@ impl Witness {
                 check(self.last_token < Some(*token), "tokens_grow", say)?;
                 self.last_token = Some(*token);
                 self.holds.entry(agent.clone()).or_default().insert(contact);
-                Seen::Offered(agent, *token)
+                let mut rings = offered.unwrap_or_default();
+                rings.insert(*token, agent);
+                Seen::Offered(Offered {
+                    rings,
+                    deadline: *deadline,
+                    number: event.id.number,
+                })
             }
             EventKind::Answered { token, .. } => {
                 check(
-                    before == Some(Seen::Offered(agent.clone(), *token)),
-                    "an_answer_is_that_of_the_standing_offer",
+                    !matches!(before, Some(Seen::Active(..))),
+                    "a_contact_is_never_won_by_two_agents",
                     say,
                 )?;
+                let rings = matches!(&before, Some(Seen::Offered(offered)) if offered.rings.get(token) == Some(&agent));
+                check(rings, "an_answer_is_that_of_a_standing_offer", say)?;
                 Seen::Active(agent, *token)
+            }
+            EventKind::LeftOffer { token, .. } => {
+                let Some(Seen::Offered(mut offered)) = before.clone() else {
+                    return check(false, "only_who_rings_leaves_an_offer", say);
+                };
+                let rang = offered.rings.remove(token);
+                check(
+                    rang == Some(agent) && !offered.rings.is_empty(),
+                    "only_who_rings_beside_others_leaves_an_offer",
+                    say,
+                )?;
+                Seen::Offered(offered)
             }
             EventKind::Requeued { .. } => {
                 check(

@@ -22,8 +22,8 @@
 //!
 //! What deliberately does not live here: sockets, databases, configuration files, prompts, SIP.
 //!
-//! The invariant: at any instant `arrived = waiting + offered + active + ended`, and no contact is
-//! offered to two agents at once.
+//! The invariant: at any instant `arrived = waiting + offered + active + ended`, no contact is won by two
+//! agents, and only a queue that rings all rings more than one.
 
 pub mod agent;
 pub mod contact;

@@ -17,13 +17,18 @@
 //!   then first come first served, then by id. Within a queue that order never changes with time; between
 //!   queues that age differently it is that of the instant.
 //! - Places of agents: as the queue's [`crate::queue::Strategy`] has it, then longest idle, ties by name.
+//! - Where the queue rings all, the pair that comes first is rung together with every other agent who may
+//!   take the contact and for whom nothing that waits comes before it, in the order of their places, up to
+//!   the queue's bound.
 //!
 //! The invariant: when `decide` proposes nothing, no contact waits that a free agent may take.
 
 use crate::agent::Precedence;
-use crate::contact::PlaceInLine;
+use crate::contact::{PlaceInLine, QueuedContact};
 use crate::ids::{AgentId, ContactId, QueueId};
+use crate::queue::Strategy;
 use crate::time::Timestamp;
+use crate::verb::Verb;
 use crate::view::{Line, View};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +39,19 @@ pub struct Proposal {
     pub contact: ContactId,
     /// The agent.
     pub agent: AgentId,
+    /// Who is to be rung beside them, where the queue rings all; whoever answers first has the contact.
+    pub others: Vec<AgentId>,
+}
+
+impl Proposal {
+    /// What is to be asked of the store.
+    pub fn into_verb(self) -> Verb {
+        Verb::Offer {
+            contact: self.contact,
+            agent: self.agent,
+            others: self.others,
+        }
+    }
 }
 
 /// Most proposals of one look; whoever asks looks again after having made them.
@@ -82,10 +100,23 @@ impl Taken {
     fn note(&mut self, view: &View, proposal: &Proposal) {
         self.contacts.insert(proposal.contact);
         self.agents.insert(proposal.agent.clone());
+        self.agents.extend(proposal.others.iter().cloned());
         if let Some(contact) = view.contact(proposal.contact) {
             let queue = contact.record.queue.clone();
             *self.of_queue.entry(queue).or_default() += 1;
         }
+    }
+
+    /// Whether an agent may take a contact that waits in a line where they stand.
+    fn may_meet(&self, view: &View, now: Timestamp, id: &AgentId, record: &QueuedContact) -> bool {
+        self.is_awake(view, now, id)
+            && !record.is_avoiding(id, now)
+            // A clock that was set back sees a contact that stands too far already.
+            && view.agent(id).is_some_and(|agent| view.is_eligible(record, agent, now))
+    }
+
+    fn is_awake(&self, view: &View, now: Timestamp, id: &AgentId) -> bool {
+        !self.agents.contains(id) && view.agent(id).is_some_and(|agent| !agent.is_resting(now))
     }
 
     /// Whether the proposals so far bring a queue to its limit of active contacts.
@@ -100,19 +131,68 @@ impl Taken {
 type Standing = (Precedence, PlaceInLine);
 
 fn find_next(view: &View, now: Timestamp, taken: &Taken) -> Option<Proposal> {
-    let mut best: Option<(Standing, &AgentId)> = None;
+    let mut best: Option<(Standing, &AgentId, &Line)> = None;
     for line in view.ready_lines() {
         if taken.fills(view, line.queue()) {
             continue;
         }
-        let limit = best.map(|(standing, _)| standing);
-        if let Some(found) = first_pair(view, line, now, taken, limit) {
-            best = Some(found);
+        let limit = best.map(|(standing, ..)| standing);
+        if let Some((standing, agent)) = first_pair(view, line, now, taken, limit) {
+            best = Some((standing, agent, line));
         }
     }
-    best.map(|((_, place), agent)| Proposal {
-        contact: place.contact(),
+    let (standing, agent, line) = best?;
+    Some(Proposal {
+        contact: standing.1.contact(),
         agent: agent.clone(),
+        others: beside(view, line, now, taken, standing, agent),
+    })
+}
+
+/// Who is rung beside the first agent of a pair that comes before all others.
+fn beside(
+    view: &View,
+    line: &Line,
+    now: Timestamp,
+    taken: &Taken,
+    standing: Standing,
+    first: &AgentId,
+) -> Vec<AgentId> {
+    let (earliest, place) = standing;
+    let contact = view.contact(place.contact());
+    let (Strategy::RingAll, Some(contact)) = (line.strategy(), contact) else {
+        return Vec::new();
+    };
+    let record = &contact.record;
+    let at_once = view.rings_at_once(record);
+    let others = line.free_agents().filter(|(precedence, id)| {
+        *id != first
+            && taken.may_meet(view, now, id, record)
+            // No pair comes before the first one, so only who has the queue later may have another before it.
+            && (*precedence == earliest || !has_earlier(view, now, taken, id, (*precedence, place)))
+    });
+    let others = others.map(|(_, id)| id.clone());
+    others.take(at_once - 1).collect()
+}
+
+/// Whether an agent may take something that comes before what stands so.
+fn has_earlier(
+    view: &View,
+    now: Timestamp,
+    taken: &Taken,
+    id: &AgentId,
+    standing: Standing,
+) -> bool {
+    let mut lines = view.ready_lines_of(id);
+    lines.any(|(precedence, line)| {
+        let seen = |place: &&PlaceInLine| (precedence, place.seen_at(line.aging(), now));
+        !taken.fills(view, line.queue())
+            && line
+                .waiting()
+                .take_while(|place| seen(place) < standing)
+                .filter(|place| !taken.contacts.contains(&place.contact()))
+                .filter_map(|place| view.contact(place.contact()))
+                .any(|other| taken.may_meet(view, now, id, &other.record))
     })
 }
 
@@ -124,12 +204,10 @@ fn first_pair<'v>(
     taken: &Taken,
     limit: Option<Standing>,
 ) -> Option<(Standing, &'v AgentId)> {
-    let is_awake = |id: &AgentId| {
-        !taken.agents.contains(id) && view.agent(id).is_some_and(|agent| !agent.is_resting(now))
-    };
     // Without somebody awake the contacts would be walked in vain; and those for whom the queue comes
     // later are looked at only if the earlier ones are to be left alone by everybody who waits.
-    let mut awake = line.free_agents().filter(|(_, id)| is_awake(id)).peekable();
+    let is_awake = |(_, id): &(Precedence, &AgentId)| taken.is_awake(view, now, id);
+    let mut awake = line.free_agents().filter(is_awake).peekable();
     while let Some((precedence, _)) = awake.peek().copied() {
         for place in line.waiting() {
             let standing = (precedence, place.seen_at(line.aging(), now));
@@ -142,19 +220,11 @@ fn first_pair<'v>(
             let Some(contact) = view.contact(place.contact()) else {
                 continue;
             };
-            let may_take = |id: &AgentId| {
-                is_awake(id)
-                    && !contact.record.is_avoiding(id, now)
-                    // A clock that was set back sees a contact that stands too far already.
-                    && view
-                        .agent(id)
-                        .is_some_and(|agent| view.is_eligible(&contact.record, agent, now))
-            };
             let agent = line
                 .free_agents()
                 .skip_while(|(other, _)| *other < precedence)
                 .take_while(|(other, _)| *other == precedence)
-                .find(|(_, id)| may_take(id));
+                .find(|(_, id)| taken.may_meet(view, now, id, &contact.record));
             if let Some((_, agent)) = agent {
                 return Some((standing, agent));
             }

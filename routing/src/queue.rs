@@ -1,6 +1,6 @@
 //! The rules of one line.
 
-use crate::contact::Channel;
+use crate::contact::{Channel, QueuedContact};
 use crate::ids::QueueId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,7 +29,17 @@ pub enum Strategy {
     MostSkilled,
     /// In proportion to the agents' weights: the least (answered + 1) / weight.
     Weighted,
+    /// All who may take it at once, at most [`QueueRules::ring_all_max`], and whoever answers first has it;
+    /// where there are more, whoever has been idle longest. Who comes free while it rings is not added.
+    RingAll,
 }
+
+/// How many phones ring at once for one contact where the queue rings all and nobody said.
+pub const RING_ALL_MAX_USUAL: u16 = 16;
+
+/// The most phones that may ring at once for one contact: each is a call that the gateway places and, all but
+/// one, takes back.
+pub const RING_ALL_MAX_MOST: u16 = 64;
 
 /// How fast waiting makes a contact more urgent, in thousandths of a priority point per second.
 ///
@@ -84,6 +94,12 @@ pub struct QueueRules {
     pub id: QueueId,
     /// How agents are chosen.
     pub strategy: Strategy,
+    /// With [`Strategy::RingAll`], most phones that ring at once for one contact; 16 by default.
+    #[serde(
+        default = "ring_all_max_usual",
+        skip_serializing_if = "is_ring_all_max_usual"
+    )]
+    pub ring_all_max: u16,
     /// How fast waiting makes a contact more urgent; none by default, which is strict priority.
     #[serde(default)]
     pub aging: Aging,
@@ -116,12 +132,36 @@ pub struct QueueRules {
     pub short_abandon: Duration,
 }
 
+fn ring_all_max_usual() -> u16 {
+    RING_ALL_MAX_USUAL
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_ring_all_max_usual(most: &u16) -> bool {
+    *most == RING_ALL_MAX_USUAL
+}
+
 impl QueueRules {
+    /// How many agents may be rung at once for a contact of this queue.
+    pub fn rings_at_once(&self, contact: &QueuedContact) -> usize {
+        match self.strategy {
+            Strategy::RingAll if !contact.rings_one => usize::from(self.ring_all_max.max(1)),
+            Strategy::RingAll
+            | Strategy::LongestIdle
+            | Strategy::LeastOccupied
+            | Strategy::FewestContacts
+            | Strategy::RoundRobin
+            | Strategy::MostSkilled
+            | Strategy::Weighted => 1,
+        }
+    }
+
     /// The rules of a queue for which nobody said anything.
     pub fn with_defaults(id: QueueId) -> Self {
         Self {
             id,
             strategy: Strategy::LongestIdle,
+            ring_all_max: RING_ALL_MAX_USUAL,
             aging: Aging::NONE,
             ring_timeout: Duration::from_secs(15),
             take_timeout: BTreeMap::new(),

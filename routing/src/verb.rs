@@ -56,14 +56,20 @@ pub enum Verb {
         is_reachable: bool,
     },
     /// Reserves contact and agent for each other, if the one still waits and the other is still free:
-    /// mints a token, sets the ring's deadline and, by [`LEASE_GRACE`] later, the end of the lease.
+    /// mints a token, sets the ring's deadline and, by [`LEASE_GRACE`] later, the end of the lease. Where the
+    /// queue rings all, so with several agents in one step, or none of them: each has a token of their own,
+    /// the deadline and the lease are one.
     Offer {
         /// The contact.
         contact: ContactId,
         /// The agent.
         agent: AgentId,
+        /// Who else is rung.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<AgentId>,
     },
-    /// The agent answered: commits the offer by its token. Again with the same token: `Done`.
+    /// The agent answered: commits the offer by its token. Again with the same token: `Done`. Whoever else
+    /// rings for the contact is freed with the idle time intact, and their token is stale from then on.
     Accept {
         /// The offer.
         token: OfferToken,
@@ -72,7 +78,8 @@ pub enum Verb {
     /// place and the agent is not asked for it again for the queue's back-off. Who refused starts a new
     /// idle time; who was busy keeps theirs and is asked for nothing during the back-off (else every
     /// waiting contact would try the busy phone in turn); who could not be reached keeps theirs and is
-    /// out of reach until `AgentReachable` says otherwise.
+    /// out of reach until `AgentReachable` says otherwise. Of several who ring, that one alone is out of
+    /// it, and the contact is re-queued with the last.
     Decline {
         /// The offer.
         token: OfferToken,
@@ -81,12 +88,12 @@ pub enum Verb {
     },
     /// The phone rang for its whole time (RONA): the contact is re-queued in its place and the agent
     /// becomes not ready with the reason [`RING_ON_NO_ANSWER`] once they hold no other contact, or what
-    /// they chose meanwhile.
+    /// they chose meanwhile. Of several who ring, as with `Decline`.
     RingTimeout {
         /// The offer.
         token: OfferToken,
     },
-    /// The caller left before the answer. A ringing agent is freed with the idle time intact. After an
+    /// The caller left before the answer. Every ringing agent is freed with the idle time intact. After an
     /// `Accept` it is refused (`NotWaiting`): that contact ends by `Complete`.
     Abandon {
         /// The contact.
@@ -180,7 +187,7 @@ pub enum Verb {
     /// After a lost store came back: what the asking node knows of a contact of its own. Its own word
     /// is better than the store's, because only it rings and bridges the contact; but an offer made
     /// since, an answer the store knows of, and an end the store knows of (other than that of a lost
-    /// node) stand.
+    /// node) stand. Refused (`StaleOffer`) when the answer is by a token of another contact's.
     Restore {
         /// The contact.
         contact: QueuedContact,
@@ -219,7 +226,7 @@ pub const ENDED_KEPT_MAX: usize = 20_000;
 pub enum RestoredPlace {
     /// It waits.
     Waiting {
-        /// The last offer of it that the node knows to be over.
+        /// The last offer of it that the node knows to be over, and with it all before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         offer_over: Option<OfferToken>,
     },
@@ -298,7 +305,8 @@ pub enum Answer {
     Done,
     /// The offer stands.
     Reserved {
-        /// Its token; only with it the answer is committed.
+        /// Its token; only with it the answer is committed. Of several agents the first one's; the events
+        /// tell the others'.
         token: OfferToken,
         /// When the ring must have ended.
         deadline: Timestamp,
@@ -335,6 +343,8 @@ pub enum Refusal {
     NotEligible,
     /// The queue has as many contacts with agents as it may.
     QueueAtItsLimit,
+    /// The queue, or the contact, does not ring so many agents at once; or one was named twice.
+    TooManyAtOnce,
     /// The agent does not wrap that contact up.
     NoWrapUp,
     /// The wrap-up is as long already as it may be.

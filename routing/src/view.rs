@@ -10,7 +10,7 @@ mod keep;
 mod lines;
 mod ranked_set;
 
-use crate::agent::{Agent, Status};
+use crate::agent::{Agent, Precedence, Status};
 use crate::contact::{PlaceInLine, PlacedContact, QueuedContact, will_do};
 use crate::ids::{AgentId, ContactId, OfferToken, QueueId};
 use crate::queue::QueueRules;
@@ -247,6 +247,20 @@ impl View {
     /// Lines where somebody waits and somebody who may take it is free.
     pub fn ready_lines(&self) -> impl Iterator<Item = &Line> {
         self.lines.ready()
+    }
+
+    /// Those of them where an agent stands, and how early each comes with that agent.
+    pub(crate) fn ready_lines_of(
+        &self,
+        agent: &AgentId,
+    ) -> impl Iterator<Item = (Precedence, &Line)> {
+        self.lines.ready_of(agent)
+    }
+
+    /// How many agents may be rung at once for a contact, by its queue's rules.
+    pub(crate) fn rings_at_once(&self, record: &QueuedContact) -> usize {
+        let rules = self.queues.get(&record.queue);
+        rules.map_or(1, |rules| rules.rings_at_once(record))
     }
 
     /// How many contacts are where.

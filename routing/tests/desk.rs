@@ -8,12 +8,12 @@ use proptest::strategy::Strategy as _;
 use ringdown_routing::agent::Agent;
 use ringdown_routing::contact::PlacedContact;
 use ringdown_routing::desk::Desk;
-use ringdown_routing::ids::{NodeId, QueueId};
+use ringdown_routing::ids::{AgentId, NodeId, QueueId};
 use ringdown_routing::invariants::{self, Witness};
 use ringdown_routing::policy::{self, Proposal};
 use ringdown_routing::queue::{Aging, Strategy};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Change, Verb};
+use ringdown_routing::verb::{Answer, Change};
 use ringdown_routing::view::View;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ impl Day {
         }
         assert_eq!(invariants::state_is_sound(self.desk.view()), Ok(()));
         self.order_is_kept(&before);
-        self.players.hear(&outcome.answer);
+        self.players.hear(&outcome.events);
         outcome.answer
     }
 
@@ -85,7 +85,7 @@ impl Day {
 
 /// What the policy promises, said the slow way: of all pairs that may meet, the one with the lowest
 /// precedence, then the most urgent contact, then the agent whom the strategy has first; and so on with
-/// those who are left.
+/// those who are left. Where the queue rings all, with every other agent for whom that contact comes first.
 fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
     let mut pairs = Vec::new();
     for contact in view.contacts() {
@@ -107,20 +107,36 @@ fn decide_slowly(view: &View, now: Timestamp) -> Vec<Proposal> {
         }
     }
     pairs.sort();
-    let mut contacts = BTreeSet::new();
-    let mut agents = BTreeSet::new();
     let mut proposals = Vec::new();
     let mut met: BTreeMap<QueueId, u32> = BTreeMap::new();
-    for (_, _, _, contact, _, _, _, agent) in pairs {
-        let queue = &view.contact(contact).expect("it waits").record.queue;
-        let of_queue = met.entry(queue.clone()).or_default();
-        let is_full = view.room_left(queue).is_some_and(|left| *of_queue >= left);
-        if !contacts.contains(&contact) && !agents.contains(&agent) && !is_full {
-            *of_queue += 1;
-            contacts.insert(contact);
-            agents.insert(agent.clone());
-            proposals.push(Proposal { contact, agent });
-        }
+    while let Some((.., agent)) = pairs.first() {
+        let (contact, agent) = (pairs[0].3, agent.clone());
+        let record = &view.contact(contact).expect("it waits").record;
+        let rules = view.queue(&record.queue).expect("who waits has a queue");
+        let comes_first = |place: usize, id: &AgentId| {
+            let mut earlier = pairs[..place].iter();
+            earlier.all(|(.., other)| other != id)
+        };
+        let others = pairs.iter().enumerate().filter(|(place, pair)| {
+            pair.3 == contact && pair.7 != agent && comes_first(*place, &pair.7)
+        });
+        let others: Vec<_> = others
+            .map(|(_, pair)| pair.7.clone())
+            .take(rules.rings_at_once(record) - 1)
+            .collect();
+        *met.entry(record.queue.clone()).or_default() += 1;
+        pairs.retain(|pair| {
+            let queue = &view.contact(pair.3).expect("it waits").record.queue;
+            let of_queue = met.get(queue).copied().unwrap_or(0);
+            let is_full = view.room_left(queue).is_some_and(|left| of_queue >= left);
+            let is_taken = pair.3 == contact || pair.7 == agent || others.contains(&pair.7);
+            !is_taken && !is_full
+        });
+        proposals.push(Proposal {
+            contact,
+            agent,
+            others,
+        });
     }
     proposals
 }
@@ -139,7 +155,7 @@ fn merit(view: &View, contact: &PlacedContact, agent: &Agent, now: Timestamp) ->
     let rules = view.queue(&contact.record.queue).expect("it has a queue");
     let tally = &agent.tally;
     match rules.strategy {
-        Strategy::LongestIdle => 0,
+        Strategy::LongestIdle | Strategy::RingAll => 0,
         Strategy::LeastOccupied => tally.occupancy_ppm(),
         Strategy::FewestContacts => u64::from(tally.answered),
         Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
@@ -186,7 +202,7 @@ proptest! {
                 prop_assert_eq!(event, &read);
                 follower.apply(&read);
             }
-            players.hear(&outcome.answer);
+            players.hear(&outcome.events);
             let view = desk.view();
             prop_assert_eq!(invariants::arrived_is_waiting_offered_active_and_ended(view), Ok(()));
         }
@@ -219,8 +235,8 @@ proptest! {
             let change = day.players.play(act);
             day.apply(change);
             let at = day.players.now;
-            while let Some(Proposal { contact, agent }) = day.desk.decide_one(at) {
-                let answer = day.apply(Change { at, verb: Verb::Offer { contact, agent } });
+            while let Some(proposal) = day.desk.decide_one(at) {
+                let answer = day.apply(Change { at, verb: proposal.into_verb() });
                 let is_reserved = matches!(answer, Answer::Reserved { .. });
                 prop_assert!(is_reserved, "the policy proposed what the desk refuses: {:?}", answer);
             }

@@ -84,7 +84,11 @@ impl Shift {
 
     fn offer(&mut self, contact: ContactId, agent: &str) -> OfferToken {
         let agent = AgentId::from(agent);
-        let answer = self.ask(Verb::Offer { contact, agent });
+        let answer = self.ask(Verb::Offer {
+            contact,
+            agent,
+            others: Vec::new(),
+        });
         let Answer::Reserved { token, .. } = answer else {
             panic!("{answer:?}");
         };
@@ -147,6 +151,7 @@ fn caller_hangs_up_while_offered_frees_the_agent_with_the_idle_time_intact() {
     let ring = Verb::Offer {
         contact: caller,
         agent,
+        others: Vec::new(),
     };
     shift.refused(ring, Refusal::NotWaiting);
 }
@@ -175,6 +180,7 @@ fn an_offered_contact_is_offered_to_nobody_else() {
         let again = Verb::Offer {
             contact: caller,
             agent,
+            others: Vec::new(),
         };
         shift.refused(again, Refusal::NotWaiting);
     }
@@ -396,6 +402,7 @@ fn who_was_rung_by_a_lost_node_rests_until_that_ring_must_have_ended() {
     let offer = Verb::Offer {
         contact: waits,
         agent,
+        others: Vec::new(),
     };
     shift.refused(offer, Refusal::AgentNotFree);
     assert_eq!(

@@ -46,15 +46,18 @@ fn queue(id: &'static str) -> impl Strategy<Value = ScenarioQueue> {
         1..20_i64,
         prop::option::weighted(0.2, 0..4_u32),
         0..200_u32,
-        strategy(),
+        (strategy(), 1..4_u16),
     );
-    rules.prop_map(move |(ring, waiting_max, aging, strategy)| ScenarioQueue {
-        ring_timeout_s: ring,
-        waiting_max,
-        aging_per_s: f64::from(aging) / 1_000.0,
-        strategy,
-        ..from_json(serde_json::json!({"id": id}))
-    })
+    rules.prop_map(
+        move |(ring, waiting_max, aging, (strategy, at_once))| ScenarioQueue {
+            ring_timeout_s: ring,
+            ring_all_max: at_once,
+            waiting_max,
+            aging_per_s: f64::from(aging) / 1_000.0,
+            strategy,
+            ..from_json(serde_json::json!({"id": id}))
+        },
+    )
 }
 
 fn served() -> impl Strategy<Value = Served> {
@@ -75,6 +78,7 @@ fn strategy() -> impl Strategy<Value = By> {
         Just(By::RoundRobin),
         Just(By::MostSkilled),
         Just(By::Weighted),
+        Just(By::RingAll),
     ]
 }
 
@@ -202,23 +206,37 @@ proptest! {
     }
 
     #[test]
-    fn no_agent_has_two_contacts_and_no_contact_two_agents(scenario in scenario()) {
+    fn no_agent_has_two_contacts_and_no_contact_two_agents_unless_all_ring(scenario in scenario()) {
         let (events, _) = play(&scenario);
+        let at_once = |queue: Option<&String>| {
+            let rules = scenario.queues.iter().find(|rules| Some(&rules.id) == queue);
+            let rules = rules.filter(|rules| rules.strategy == By::RingAll);
+            rules.map_or(1, |rules| usize::from(rules.ring_all_max))
+        };
         let mut holds: BTreeMap<String, String> = BTreeMap::new();
+        let mut answered: BTreeSet<String> = BTreeSet::new();
         for told in events {
             let (contact, agent) = (told.contact.unwrap_or_default(), told.agent);
             match (told.event.as_str(), agent) {
                 ("offered", Some(agent)) => {
-                    prop_assert!(!holds.values().any(|held| *held == contact), "{}", contact);
+                    let ring = holds.values().filter(|held| **held == contact).count();
+                    prop_assert!(ring < at_once(told.queue.as_ref()), "{}", contact);
+                    prop_assert!(!answered.contains(&contact), "{}", contact);
                     prop_assert_eq!(holds.insert(agent, contact), None);
                 }
-                ("answered" | "ended", Some(agent)) => {
+                ("answered", Some(agent)) => {
                     prop_assert_eq!(holds.get(&agent), Some(&contact));
-                    if told.event == "ended" {
-                        holds.remove(&agent);
-                    }
+                    prop_assert!(answered.insert(contact.clone()), "{} is won twice", contact);
+                    holds.retain(|other, held| *held != contact || *other == agent);
                 }
-                ("abandoned" | "ring_timeout", Some(agent)) => {
+                ("ended", Some(agent)) => {
+                    prop_assert_eq!(holds.remove(&agent), Some(contact));
+                }
+                ("abandoned", Some(agent)) => {
+                    prop_assert_eq!(holds.get(&agent), Some(&contact));
+                    holds.retain(|_, held| *held != contact);
+                }
+                ("ring_timeout", Some(agent)) => {
                     prop_assert_eq!(holds.remove(&agent), Some(contact));
                 }
                 _ => {}

@@ -194,6 +194,7 @@ fn enqueued(at_s: i64) -> EventKind {
         skills: Needs::default(),
         reserved: None,
         enqueued_at: at(at_s),
+        rings_one: false,
         node: NodeId::from("gateway"),
     }
 }

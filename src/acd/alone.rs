@@ -24,7 +24,7 @@ use std::time::Duration;
 pub(super) struct Alone {
     node: NodeId,
     desk: Desk,
-    /// Offers of own contacts that stood or were accepted when the store was lost.
+    /// The newest offers of own contacts that stood or were accepted when the store was lost.
     held_at_loss: BTreeMap<ContactId, OfferToken>,
     ended: BTreeMap<ContactId, RestoredPlace>,
     agents_changed: BTreeSet<AgentId>,
@@ -47,8 +47,8 @@ impl Alone {
         seen.ended = 0;
         seen.last_event = 0;
         let held = |contact: &PlacedContact| {
-            let (_, token) = contact.place.held_by()?;
-            Some((contact.record.id, token))
+            let newest = contact.place.holders().map(|(_, token)| token).max()?;
+            Some((contact.record.id, newest))
         };
         let held_at_loss = seen.contacts.iter().filter_map(held).collect();
         let origin = NodeId::new(format!("{node}/alone/{}", at.as_millis()).as_str());
@@ -130,6 +130,7 @@ impl Alone {
             | EventKind::Declined { .. }
             | EventKind::RingTimeout { .. }
             | EventKind::OfferExpired { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::Requeued { .. }
             | EventKind::Answered { .. }
             | EventKind::Held
@@ -194,11 +195,11 @@ impl Alone {
             .collect();
         let mut told = Vec::new();
         for contact in lapsed {
-            if let Place::Offered { agent, token, .. } = contact.place {
+            for (agent, token) in contact.place.holders() {
                 let kind = EventKind::OfferExpired { token };
                 let draft = EventDraft::of_contact(at, contact.record.id, kind)
-                    .in_queue(contact.record.queue)
-                    .with_agent(agent);
+                    .in_queue(contact.record.queue.clone())
+                    .with_agent(agent.clone());
                 told.push(self.desk.publish(draft));
             }
             let verb = Verb::Requeue {

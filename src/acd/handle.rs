@@ -252,6 +252,7 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::Declined { .. }
         | EventKind::RingTimeout { .. }
         | EventKind::OfferExpired { .. }
+        | EventKind::LeftOffer { .. }
         | EventKind::Requeued { .. }
         | EventKind::Answered { .. }
         | EventKind::Abandoned { .. }

@@ -63,10 +63,7 @@ impl MemoryDesk {
     /// Offers until the matcher is quiet.
     fn dispatch(&self, bus: &Bus, at: Timestamp) {
         while let Some(proposal) = self.store.decide_one(at) {
-            let verb = Verb::Offer {
-                contact: proposal.contact,
-                agent: proposal.agent,
-            };
+            let verb = proposal.into_verb();
             let outcome = self.store.ask_now(Request::Change(Change { at, verb }));
             if let Answer::Refused { reason } = tell(bus, outcome) {
                 // The policy looked at the very desk that refused, so this is a fault of ours; going on

@@ -255,7 +255,16 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
             agent,
             is_reachable,
         } => cmd.arg(agent.as_str()).arg(i32::from(*is_reachable)),
-        Verb::Offer { contact, agent } => cmd.arg(contact.to_string()).arg(agent.as_str()),
+        Verb::Offer {
+            contact,
+            agent,
+            others,
+        } => {
+            cmd.arg(contact.to_string()).arg(agent.as_str());
+            others
+                .iter()
+                .fold(cmd, |cmd, other| cmd.arg(other.as_str()))
+        }
         Verb::Accept { token } => cmd.arg(token.as_u64()),
         Verb::Decline { token, reason } => cmd.arg(token.as_u64()).arg(word(reason)),
         Verb::RingTimeout { token } => cmd.arg(token.as_u64()).arg(RING_ON_NO_ANSWER),

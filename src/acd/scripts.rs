@@ -2,6 +2,7 @@
 
 use super::keys::EVENTS_KEPT;
 use redis::Script;
+use ringdown_routing::queue::RING_ALL_MAX_USUAL;
 use ringdown_routing::verb::{LEASE_GRACE, Verb};
 use std::sync::LazyLock;
 
@@ -132,7 +133,7 @@ impl Scripts {
 fn with_desk(verb: &str) -> LuaScript {
     let grace = LEASE_GRACE.as_millis();
     LuaScript::new(format!(
-        "local EVENTS_MAX, LEASE_GRACE_MS = {EVENTS_KEPT}, {grace}\n{}\n{verb}",
+        "local EVENTS_MAX, LEASE_GRACE_MS, RING_ALL_MAX = {EVENTS_KEPT}, {grace}, {RING_ALL_MAX_USUAL}\n{}\n{verb}",
         include_str!("lua/desk.lua")
     ))
 }

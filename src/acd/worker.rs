@@ -331,10 +331,7 @@ impl Worker {
                 return;
             }
             let offers = proposals.into_iter().map(|proposal| {
-                let verb = Verb::Offer {
-                    contact: proposal.contact,
-                    agent: proposal.agent,
-                };
+                let verb = proposal.into_verb();
                 Request::Change(Change { at, verb })
             });
             let answers = self.ask(offers.collect()).await;

@@ -201,6 +201,9 @@ pub(super) fn refused(reason: Refusal) -> Problem {
         Refusal::QueueAtItsLimit => {
             Problem::Conflict("the queue has as many contacts with agents as it may".to_owned())
         }
+        Refusal::TooManyAtOnce => {
+            Problem::Conflict("the queue does not ring so many agents at once".to_owned())
+        }
         Refusal::NoWrapUp => Problem::Conflict("the agent does not wrap that up".to_owned()),
         Refusal::NoTimeLeft => Problem::Conflict("the wrap-up can be no longer".to_owned()),
         Refusal::StaleOffer => Problem::Conflict("the offer is over".to_owned()),

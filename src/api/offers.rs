@@ -181,7 +181,7 @@ fn standing(
     let placed = state.parts.acd.read(|view| view.contact_of(token).cloned());
     let over = || Problem::Conflict("the offer is over".to_owned());
     let placed = placed.ok_or_else(over)?;
-    let (agent, _) = placed.place.held_by().ok_or_else(over)?;
+    let agent = placed.place.holder_by(token).ok_or_else(over)?;
     caller.must_act_for(agent)?;
     match placed.record.channel {
         Channel::Voice => Err(Problem::Conflict(

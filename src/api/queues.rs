@@ -142,8 +142,11 @@ struct WaitingNow {
     enqueued_at: Timestamp,
     wait_s: f64,
     state: &'static str,
-    /// Whose phone rings.
+    /// Whose phone rings; of several, who was chosen first.
     agent: Option<AgentId>,
+    /// Whose phones ring beside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<AgentId>,
 }
 
 /// Lists who waits in a queue, first served first.
@@ -183,11 +186,12 @@ pub(super) async fn waiting(
 
 fn told(position: usize, contact: &PlacedContact, now: Timestamp) -> WaitingNow {
     let record = &contact.record;
-    let (state, agent) = match &contact.place {
-        Place::Waiting => ("waiting", None),
-        Place::Offered { agent, .. } => ("offered", Some(agent.clone())),
-        Place::Active { agent, .. } => ("active", Some(agent.clone())),
+    let state = match &contact.place {
+        Place::Waiting => "waiting",
+        Place::Offered { .. } => "offered",
+        Place::Active { .. } => "active",
     };
+    let mut holders = contact.place.holders().map(|(agent, _)| agent.clone());
     WaitingNow {
         contact: record.id,
         position,
@@ -196,6 +200,7 @@ fn told(position: usize, contact: &PlacedContact, now: Timestamp) -> WaitingNow 
         enqueued_at: record.enqueued_at,
         wait_s: now.since(record.enqueued_at).as_secs_f64(),
         state,
-        agent,
+        agent: holders.next(),
+        others: holders.collect(),
     }
 }

@@ -85,10 +85,15 @@ pub(super) async fn requeue(
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Response, Problem> {
     let mut placed = call(&state, contact)?;
-    let agent = match &placed.place {
-        Place::Waiting => return Err(Problem::Conflict("the contact waits already".to_owned())),
-        Place::Offered { agent, .. } | Place::Active { agent, .. } => agent.to_string(),
-    };
+    let agents: Vec<_> = placed
+        .place
+        .holders()
+        .map(|(agent, _)| agent.as_str())
+        .collect();
+    if agents.is_empty() {
+        return Err(Problem::Conflict("the contact waits already".to_owned()));
+    }
+    let agent = agents.join(" ");
     let reason = RequeueReason::ByHand;
     state.order(Verb::Requeue { contact, reason }).await?;
     tell(

@@ -113,6 +113,7 @@ async fn log_of_a_dead_gateway(database: &Database) {
             skills: Needs::default(),
             reserved: None,
             enqueued_at: at(10),
+            rings_one: false,
             node: NodeId::from("dead"),
         };
         tell(11, id, enqueued);

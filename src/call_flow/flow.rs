@@ -5,6 +5,7 @@ mod by_hand;
 mod choice;
 mod incident;
 mod leaving;
+mod rings;
 
 use super::talk_clock::TalkClock;
 use super::words::{
@@ -16,9 +17,11 @@ use incident::{Greeted, Step, Told};
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId};
+use ringdown_routing::queue::RING_ALL_MAX_MOST;
 use ringdown_routing::verb::{Answer, DeclineReason, Refusal, RequeueReason, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
+use rings::Rings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,8 +57,11 @@ pub struct Flow {
     ticket: TicketStage,
     /// The caller went away while a verb was on its way.
     caller_left: Option<LegEnd>,
-    /// An offer that the stream told of before the verb's own answer came.
-    next_offer: Option<Offer>,
+    /// Offers that cannot be rung yet: the stream told of them before a verb's own answer came, or the
+    /// ticket is not there.
+    offers: Vec<Offer>,
+    /// What rings.
+    rings: Rings,
     /// The line it stands in or wants to.
     line: QueueId,
     /// What holds there; of a line that nobody described, what held in the last.
@@ -114,22 +120,17 @@ enum Stage {
     },
     /// The call-back is being noted.
     TakingCallBack,
-    /// An agent is reserved, but the ticket that goes with the ring is not there yet.
-    Reserved {
-        offer: Offer,
-    },
-    Ringing {
-        token: OfferToken,
-        agent: AgentId,
-        leg: LegId,
-    },
-    /// The agent picked up; the desk is asked to commit.
+    /// Agents are reserved, but the ticket that goes with the ring is not there yet.
+    Reserved,
+    /// Phones ring; the desk may be being told of others that came to nothing.
+    Ringing,
+    /// An agent picked up; the desk is asked to commit.
     Accepting {
         leg: LegId,
     },
     /// The agent picked up and hung up again before the desk had answered.
     AcceptingLost,
-    /// The ring came to nothing; the desk is told.
+    /// The last ring came to nothing; the desk is told.
     Releasing,
     Talking {
         leg: LegId,
@@ -188,8 +189,8 @@ impl Stage {
             Self::Enqueuing
                 | Self::Waiting { .. }
                 | Self::TakingCallBack
-                | Self::Reserved { .. }
-                | Self::Ringing { .. }
+                | Self::Reserved
+                | Self::Ringing
                 | Self::Releasing
                 | Self::TakingBack
         )
@@ -215,7 +216,8 @@ impl Flow {
             stage: Stage::Identifying,
             ticket: TicketStage::Unasked,
             caller_left: None,
-            next_offer: None,
+            offers: Vec::new(),
+            rings: Rings::default(),
             line_since: None,
             closing: None,
             choice: Choice::default(),
@@ -336,7 +338,7 @@ impl Flow {
             }
             Input::Moved(line) => self.on_moved(now, line, out),
             Input::TakenFromAgent => self.on_taken_from_agent(now, out),
-            Input::Dropped => self.on_dropped(out),
+            Input::Dropped => self.on_dropped(now, out),
             Input::MayCallBack => self.on_may_call_back(out),
             Input::CallBackNoted => self.on_call_back_noted(out),
             Input::CallBackRefused => self.on_call_back_refused(now, out),
@@ -350,7 +352,7 @@ impl Flow {
             Input::CallerDigit(digit) => self.on_digit(now, digit, out),
             Input::PlayEnded(play) => self.on_play_ended(now, play, out),
             Input::AgentRings { leg } => self.on_agent_rings(leg, out),
-            Input::AgentPickedUp { leg } => self.on_picked_up(leg, out),
+            Input::AgentPickedUp { leg } => self.on_picked_up(now, leg, out),
             Input::AgentUnreachable { leg } => {
                 self.on_ring_ended(leg, Refused::Unreachable { status: 480 }, out);
             }
@@ -422,9 +424,8 @@ impl Flow {
             }));
         }
         self.ticket = TicketStage::Settled;
-        if let Stage::Reserved { offer } = &self.stage {
-            let offer = offer.clone();
-            self.ring(offer, out);
+        if let Stage::Reserved = &self.stage {
+            self.ring_reserved(out);
         } else if let Stage::Settling { result } = self.stage {
             self.close(result, out);
         }
@@ -463,8 +464,8 @@ impl Flow {
             Stage::Waiting { .. } => self.flow_out(reason, out),
             Stage::Enqueuing
             | Stage::TakingCallBack
-            | Stage::Reserved { .. }
-            | Stage::Ringing { .. }
+            | Stage::Reserved
+            | Stage::Ringing
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
             | Stage::Releasing
@@ -526,10 +527,11 @@ impl Flow {
                 }
             }
             Stage::AcceptingLost => match refusal {
-                None => self.take_back(now, out),
-                Some(_) => self.wait_again(now, out),
+                None => self.on_accepted_lost(now, out),
+                Some(_) => self.go_on_ringing(now, out),
             },
-            Stage::Releasing | Stage::TakingBack => self.wait_again(now, out),
+            Stage::Reserved | Stage::Ringing | Stage::Releasing => self.on_told_of_ring(now, out),
+            Stage::TakingBack => self.wait_again(now, out),
             Stage::Leaving { result } => {
                 let result = *result;
                 self.close(result, out);
@@ -539,8 +541,6 @@ impl Flow {
             | Stage::Informing { .. }
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
-            | Stage::Reserved { .. }
-            | Stage::Ringing { .. }
             | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
@@ -583,14 +583,13 @@ impl Flow {
             look_at: self.next_look(now),
             until: self.line_since.unwrap_or(now) + wait_max,
         };
-        let next_offer = self.next_offer.take();
         if matches!(self.choice, Choice::Numbering { .. }) {
             self.choice = Choice::Offered;
         }
         if self.caller_left.is_some() {
             self.abandon(out);
-        } else if let Some(offer) = next_offer {
-            self.ring(offer, out);
+        } else if !self.offers.is_empty() {
+            self.ring_reserved(out);
         } else if let Some(reason) = self.closing.take() {
             self.flow_out(reason, out);
         }
@@ -699,6 +698,7 @@ fn refusing(reason: Refusal) -> Refusing {
         | Refusal::AgentNotFree
         | Refusal::NotEligible
         | Refusal::QueueAtItsLimit
+        | Refusal::TooManyAtOnce
         | Refusal::NoWrapUp
         | Refusal::NoTimeLeft
         | Refusal::StaleOffer => Refusing::Fault,

@@ -3,6 +3,7 @@
 mod call_backs;
 mod incidents;
 mod properties;
+mod ring_all;
 
 use super::*;
 use ringdown_routing::contact::{Needs, Priority};
@@ -153,9 +154,13 @@ fn ticket() -> LinkedTicket {
 }
 
 fn offer(token: u64) -> Input {
+    offer_to("anna", token)
+}
+
+fn offer_to(agent: &str, token: u64) -> Input {
     Input::Offered(Offer {
         token: OfferToken::new(token),
-        agent: AgentId::new("anna"),
+        agent: AgentId::new(agent),
         leg: LegId(100 + token),
         deadline: Instant::now() + Duration::from_secs(15),
     })

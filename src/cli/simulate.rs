@@ -141,7 +141,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 /// The forms of a scenario and of a what-if, printed by `ringdown simulate --help`.
 const FORM: &str = r#"A scenario (times in whole seconds from 0; what is in brackets may be left out, and is what is shown then):
 
-  {"queues":   [{"id":"Q" ["service_level_s":20 "short_abandon_s":5 "ring_timeout_s":15 "strategy":"longest_idle" "aging_per_s":0
+  {"queues":   [{"id":"Q" ["service_level_s":20 "short_abandon_s":5 "ring_timeout_s":15 "strategy":"longest_idle" "ring_all_max":16 "aging_per_s":0
                  "overflow":{"after_s":60,"to":"R"} "decline_back_off_s":30 "waiting_max":null "active_max":null "is_open":true]}],
    "agents":   [{"id":"A","queues":["Q",{"id":"R","precedence":2}] ["count":1 "skills":{"net":5} "login_s":0 "logout_s":null
                  "shifts":[{"from_s":0,"to_s":14400}]
@@ -150,7 +150,8 @@ const FORM: &str = r#"A scenario (times in whole seconds from 0; what is in brac
    "contacts": [{"id":"c1","at_s":0,"queue":"Q" ["channel":"voice" "talk_s":0 "wrap_up_s":0 "patience_s":null "priority":0
                  "skills":[{"need":{"net":4},"until_s":30}] "sticky":{"agent":"A","for_s":20}]}]}
 
-strategy: longest_idle, least_occupied, fewest_contacts, round_robin, most_skilled, weighted (by the agents' weight).
+strategy: longest_idle, least_occupied, fewest_contacts, round_robin, most_skilled, weighted (by the agents' weight),
+ring_all (all who may take it at once, at most ring_all_max; whoever answers first has it).
 Who waits is as urgent as priority + aging_per_s x wait; the most urgent goes first, then first come first served.
 An agent gets a contact of the queue with the lowest precedence (1 when not given), however urgent the others are.
 overflow may be a list of steps: the first is for who waited that long in the queue, and so on. shifts stand in place of

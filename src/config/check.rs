@@ -5,6 +5,7 @@ use super::source::{Source, Step, nearest};
 use super::{Config, Mailbox, NoAgents, Queue, QueueHours, Rights, SkillStep, Then, WayOut};
 use ringdown_email::imap::shell::Tls;
 use ringdown_routing::contact::Channel;
+use ringdown_routing::queue::{RING_ALL_MAX_MOST, Strategy};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -289,6 +290,15 @@ fn check_queue(
             Key("escalate_before_s"),
         ];
         source.note_at(&path, "must be shorter than every due time of the queue");
+    }
+    if let Some(most) = queue.ring_all_max {
+        if queue.strategy != Strategy::RingAll {
+            let sentence = "is only for a queue with `strategy = \"ring_all\"`";
+            source.note_at(&path("ring_all_max"), sentence);
+        } else if !(1..=RING_ALL_MAX_MOST).contains(&most) {
+            let sentence = format!("must be from 1 to {RING_ALL_MAX_MOST}");
+            source.note_at(&path("ring_all_max"), sentence);
+        }
     }
     if queue.waiting_max == 0 {
         source.note_at(&path("waiting_max"), "must be at least 1");

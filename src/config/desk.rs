@@ -6,7 +6,7 @@ use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{self, Channel, Needs, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
-use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
+use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, RING_ALL_MAX_USUAL, Strategy};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -24,6 +24,8 @@ pub struct Queue {
     /// How agents are chosen.
     #[serde(default)]
     pub strategy: Strategy,
+    /// With `strategy = "ring_all"`, most phones that ring at once for one contact; 16 when not given.
+    pub ring_all_max: Option<u16>,
     /// How fast waiting makes a contact more urgent, in priority points per second; not at all when not
     /// given.
     #[serde(rename = "aging_per_s", default, deserialize_with = "aging")]
@@ -161,6 +163,7 @@ impl Queue {
     pub fn rules(&self, is_open: bool) -> QueueRules {
         QueueRules {
             strategy: self.strategy,
+            ring_all_max: self.ring_all_max.unwrap_or(RING_ALL_MAX_USUAL),
             aging: self.aging,
             ring_timeout: self.ring_timeout,
             take_timeout: self.take_timeout.clone(),

@@ -1,4 +1,5 @@
 use super::*;
+use ringdown_routing::queue::Strategy;
 
 fn check(text: &str, variables: &[(&str, &str)], wanted: &[&str]) {
     let variables: Vec<(String, String)> = variables
@@ -290,6 +291,43 @@ interrupted_by = {{ chat = ["voice"] }}
         (profile.capacity_total, profile.while_holding.len()),
         (Some(3), 1)
     );
+}
+
+#[test]
+fn a_queue_that_rings_all_has_a_bound() {
+    let text = format!(
+        r#"{SITE}[[queue]]
+id = "a"
+strategy = "ring_all"
+ring_all_max = 65
+[[queue]]
+id = "b"
+ring_all_max = 3
+"#
+    );
+    check(
+        &text,
+        &[],
+        &[
+            "r.toml:6:16: must be from 1 to 64",
+            "r.toml:9:16: is only for a queue with `strategy = \"ring_all\"`",
+        ],
+    );
+    let text = text.replace("ring_all_max = 65\n", "").replace(
+        "ring_all_max = 3",
+        "strategy = \"ring_all\"\nring_all_max = 3",
+    );
+    let config = Config::parse(Path::new("r.toml"), &text, &[]).unwrap();
+    let rules: Vec<_> = config
+        .queues
+        .iter()
+        .map(|queue| queue.rules(true))
+        .collect();
+    let told: Vec<_> = rules
+        .iter()
+        .map(|rules| (rules.strategy, rules.ring_all_max))
+        .collect();
+    assert_eq!(told, [(Strategy::RingAll, 16), (Strategy::RingAll, 3)]);
 }
 
 #[test]

@@ -347,6 +347,7 @@ impl Patch {
             | EventKind::Declined { .. }
             | EventKind::RingTimeout { .. }
             | EventKind::OfferExpired { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::WrapUpExtended { .. }
             | EventKind::Ready { .. }
             | EventKind::AgentStatus { .. }

@@ -35,6 +35,7 @@ fn call() -> Vec<Event> {
         skills: Needs::default(),
         reserved: None,
         enqueued_at: at(1),
+        rings_one: false,
         node: NodeId::new("node-a"),
     };
     let offered = EventKind::Offered {

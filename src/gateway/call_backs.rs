@@ -62,6 +62,8 @@ async fn line_up(house: &House, call_back: CallBack) {
     let queued = QueuedContact {
         priority: call_back.priority,
         skills: rules.map(|rules| rules.needs.clone()).unwrap_or_default(),
+        // Whoever takes it waits for the caller next, so one after the other is asked.
+        rings_one: true,
         ..QueuedContact::new(
             contact,
             call_back.queue.clone(),

@@ -9,6 +9,7 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::verb::{DeclineReason, RequeueReason, Verb};
+use ringdown_routing::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,9 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
                 try_again_later(&house, &event);
                 keep_what_is_beside(&house, &event);
                 if is_for_a_call_back(&event) {
-                    call_backs::claim(&house, event, &shards);
+                    if rings_first(&event, &house) {
+                        call_backs::claim(&house, event, &shards);
+                    }
                 } else if is_for_a_call(&event, &house) {
                     if let Some(contact) = event.contact {
                         tell_shard_of(&shards, contact, ShardInput::Desk(event)).await;
@@ -101,6 +104,16 @@ fn is_for_a_call_back(event: &Event) -> bool {
     } else {
         false
     }
+}
+
+/// Whether the agent of an offer is the first who is rung: a call-back of a release that did not mark it so
+/// may be offered to several, and one gateway asks one agent.
+fn rings_first(event: &Event, house: &House) -> bool {
+    let agent = event.contact.and_then(|contact| {
+        let first = |view: &View| view.contact(contact)?.place.holder().cloned();
+        house.acd.read(first)
+    });
+    agent == event.agent
 }
 
 /// Offers are for the node that rings; what others do to a contact concerns whoever has its call.

@@ -4,6 +4,8 @@
 //! takes time (a slow CMS, the database, a remote desk) is asked on the side and comes back as a
 //! [`ShardInput`].
 
+mod dials;
+
 use super::call::{Call, LastAgent, LegRole};
 use super::call_backs::CallBackChange;
 use super::dialling::Dialling;
@@ -51,6 +53,8 @@ pub(super) struct Shard {
     inputs: VecDeque<(ContactId, Input)>,
     /// Messages of calls that are other gateways', on their way; sent before the next are read.
     passed: VecDeque<Transmit>,
+    /// Legs whose far side's name is being looked up, so that nothing rings yet.
+    looked_up: BTreeSet<LegId>,
     /// Emptied and used again for each input.
     said: Vec<Command>,
 }
@@ -67,6 +71,7 @@ impl Shard {
             ends: VecDeque::new(),
             inputs: VecDeque::new(),
             passed: VecDeque::new(),
+            looked_up: BTreeSet::new(),
             said: Vec::new(),
         }
     }
@@ -525,14 +530,6 @@ impl Shard {
         }
     }
 
-    fn on_resolved(&mut self, now: Instant, leg: LegId, dial: Option<Box<Dial>>) {
-        let Some((contact, _)) = self.legs.get(&leg) else {
-            return;
-        };
-        let dialling = dial.map_or(Dialling::Nowhere, Dialling::Now);
-        self.dial(now, *contact, leg, dialling);
-    }
-
     // What flows want.
 
     fn feed(&mut self, now: Instant, contact: ContactId, input: Input) {
@@ -680,6 +677,11 @@ impl Shard {
                 self.dial(now, contact, leg, dialling);
             }
             Command::StandAside => self.stand_aside(contact),
+            Command::Voice(CallCommand::HangUp { leg } | CallCommand::StandDown { leg })
+                if self.looked_up.remove(&leg) =>
+            {
+                self.on_released(leg, None)
+            }
             Command::Voice(command) => self.command(now, command),
             Command::Close(result) => self.close(contact, result),
         }
@@ -737,34 +739,6 @@ impl Shard {
             });
         } else if let Some(answer) = acd.try_change_now(verb) {
             self.inputs.push_back((contact, Input::Verb(answer)));
-        }
-    }
-
-    fn dial(&mut self, now: Instant, contact: ContactId, leg: LegId, dialling: Dialling) {
-        match dialling {
-            Dialling::Now(dial) => self.command(now, CallCommand::Dial { leg, dial }),
-            Dialling::LookUp(dial, host) => {
-                let sender = self.sender.clone();
-                tokio::spawn(async move {
-                    let dial = host
-                        .look_up()
-                        .await
-                        .map(|flow| Box::new(Dial { flow, ..*dial }));
-                    sender.tell(ShardInput::Resolved { leg, dial }).await;
-                });
-            }
-            Dialling::Search(dial, search) => {
-                let (house, sender) = (Arc::clone(&self.house), self.sender.clone());
-                tokio::spawn(async move {
-                    let dial = search.lead(&house, dial).await;
-                    sender.tell(ShardInput::Resolved { leg, dial }).await;
-                });
-            }
-            Dialling::Nowhere => {
-                self.inputs
-                    .push_back((contact, Input::AgentUnreachable { leg }));
-                self.on_released(leg, None);
-            }
         }
     }
 

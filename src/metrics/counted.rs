@@ -107,6 +107,7 @@ impl Counted {
             EventKind::StoreLost { .. } => self.count(Name::StoreLost, "", 1),
             EventKind::NodeLost { .. } => self.count(Name::NodesLost, "", 1),
             EventKind::Rang { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::Held
             | EventKind::Resumed
             | EventKind::WrapUpExtended { .. }

@@ -71,7 +71,7 @@ impl History {
         }
     }
 
-    fn ask(&mut self, client: usize, request: Request) -> Answer {
+    fn ask(&mut self, client: usize, request: Request) -> Outcome {
         let expected = match request.clone() {
             Request::Change(change) => self.model.apply(change),
             Request::Publish(draft) => Outcome {
@@ -90,17 +90,30 @@ impl History {
             let sound = invariants::state_is_sound(&self.follower);
             assert_eq!(sound, Ok(()), "seed {seed}");
         }
-        let answer = expected.answer.clone();
         self.steps.push(Step::Ask {
             client,
             request,
-            expected,
+            expected: expected.clone(),
         });
-        answer
+        expected
+    }
+
+    /// Makes some of the offers those of the policy, so that agents are rung together.
+    fn guide(&mut self, change: Change, how: u8) -> Change {
+        let is_offer = matches!(change.verb, Verb::Offer { .. });
+        let guided = is_offer && how.is_multiple_of(3);
+        match self.model.decide_one(change.at).filter(|_| guided) {
+            Some(proposal) => Change {
+                at: change.at,
+                verb: proposal.into_verb(),
+            },
+            None => change,
+        }
     }
 
     fn change(&mut self, client: usize, at: Timestamp, verb: Verb) -> Answer {
         self.ask(client, Request::Change(Change { at, verb }))
+            .answer
     }
 
     fn look(&mut self) {
@@ -133,9 +146,9 @@ impl History {
                 with,
                 how,
             };
-            let change = players.play(act);
-            let answer = history.ask(client, Request::Change(change.clone()));
-            players.hear(&answer);
+            let change = history.guide(players.play(act), how);
+            let outcome = history.ask(client, Request::Change(change.clone()));
+            players.hear(&outcome.events);
             if again.is_multiple_of(8) {
                 // The answer was lost on the way, and the verb is sent again.
                 history.ask(client, Request::Change(change));
@@ -187,8 +200,9 @@ impl History {
             if crash.is_some_and(|it| it.gateway == gateway && it.before <= step) {
                 continue;
             }
-            let answer = history.ask(usize::from(gateway), Request::Change(change));
-            players.hear(&answer);
+            let change = history.guide(change, who);
+            let outcome = history.ask(usize::from(gateway), Request::Change(change));
+            players.hear(&outcome.events);
         }
         history.nobody_is_stuck(players.now, crash);
         history.look();

@@ -127,6 +127,7 @@ fn take_step(log: &EventLog, tickets: &Tickets, base: i64, call: u32, step: u32)
                     skills: Needs::default(),
                     reserved: None,
                     enqueued_at: now,
+                    rings_one: false,
                     node: node.clone(),
                 },
             ]

@@ -42,6 +42,7 @@ impl Desk {
             skills: contact.skills,
             reserved: contact.reserved,
             enqueued_at: contact.enqueued_at,
+            rings_one: contact.rings_one,
             node: contact.node,
         };
         self.emit(EventDraft::of_contact(at, contact.id, kind).in_queue(contact.queue));
@@ -67,9 +68,7 @@ impl Desk {
             ..placed.record.clone()
         };
         self.emit_enqueued(at, record);
-        if let Some((agent, _)) = placed.place.held_by() {
-            self.free_agent(at, agent, &placed, Rest::default());
-        }
+        self.free_holders(at, &placed);
         Ok(Answer::Done)
     }
 
@@ -124,12 +123,15 @@ impl Desk {
         let wait_ms = millis(at.since(placed.record.enqueued_at));
         self.emit(about_pair(at, placed, kind(wait_ms)));
         self.ended.remember(at, placed.record.id, end);
-        if let Place::Offered {
-            agent, deadline, ..
-        } = &placed.place
-        {
+        let rest_until = match &placed.place {
+            Place::Offered { deadline, .. } => {
+                Some(*deadline).filter(|deadline| end == End::Lost && *deadline > at)
+            }
+            Place::Waiting | Place::Active { .. } => None,
+        };
+        for (agent, _) in placed.place.holders() {
             let rest = Rest {
-                until: Some(*deadline).filter(|deadline| end == End::Lost && *deadline > at),
+                until: rest_until,
                 ..Rest::default()
             };
             self.free_agent(at, agent, placed, rest);
@@ -144,7 +146,7 @@ impl Desk {
         reason: RequeueReason,
     ) -> Decided {
         let placed = self.find(contact, Refusal::NotActive)?;
-        if let Some((agent, _)) = placed.place.held_by() {
+        if placed.place != Place::Waiting {
             let retry_at = match reason {
                 RequeueReason::LeaseExpired => None,
                 RequeueReason::Declined
@@ -155,9 +157,8 @@ impl Desk {
                 | RequeueReason::HandedOver
                 | RequeueReason::LoggedOff => Some(self.back_off_end(at, &placed)),
             };
-            let kind = EventKind::Requeued { reason, retry_at };
-            self.emit(about_pair(at, &placed, kind));
-            self.free_agent(at, agent, &placed, Rest::default());
+            self.emit_requeued(at, &placed, reason, retry_at);
+            self.free_holders(at, &placed);
         }
         Ok(Answer::Done)
     }
@@ -170,18 +171,15 @@ impl Desk {
         reserved: Option<Reserved>,
     ) -> Decided {
         let placed = self.find(contact, Refusal::NotActive)?;
-        let Some((agent, _)) = placed.place.held_by() else {
+        if placed.place == Place::Waiting {
             return Err(Refusal::NotActive);
-        };
+        }
         let is_elsewhere = placed.record.queue != to;
         if is_elsewhere {
             self.may_enter(&to)?;
         }
-        let kind = EventKind::Requeued {
-            reason: RequeueReason::HandedOver,
-            retry_at: Some(self.back_off_end(at, &placed)),
-        };
-        self.emit(about_pair(at, &placed, kind));
+        let retry_at = self.back_off_end(at, &placed);
+        self.emit_requeued(at, &placed, RequeueReason::HandedOver, Some(retry_at));
         if is_elsewhere || reserved.is_some() {
             let kind = EventKind::Overflowed {
                 to: to.to_string(),
@@ -195,8 +193,26 @@ impl Desk {
             };
             self.emit_enqueued(at, record);
         }
-        self.free_agent(at, agent, &placed, Rest::default());
+        self.free_holders(at, &placed);
         Ok(Answer::Done)
+    }
+
+    /// The contact is in its place again, and nobody who rang for it or had it is asked before `retry_at`.
+    fn emit_requeued(
+        &mut self,
+        at: Timestamp,
+        placed: &PlacedContact,
+        reason: RequeueReason,
+        retry_at: Option<Timestamp>,
+    ) {
+        for (other, token) in placed.place.holders().skip(1) {
+            if let Some(retry_at) = retry_at {
+                let kind = EventKind::LeftOffer { token, retry_at };
+                self.emit(about(at, placed, kind).with_agent(other.clone()));
+            }
+        }
+        let kind = EventKind::Requeued { reason, retry_at };
+        self.emit(about_pair(at, placed, kind));
     }
 
     pub(super) fn complete(

@@ -51,16 +51,28 @@ impl Desk {
     }
 
     fn reap_offer(&mut self, at: Timestamp, placed: &PlacedContact) {
-        let Some((agent, token)) = placed.place.held_by() else {
-            return;
-        };
-        self.emit(about_pair(at, placed, EventKind::OfferExpired { token }));
+        self.tell_expired(at, placed, |_| true);
         let kind = EventKind::Requeued {
             reason: RequeueReason::LeaseExpired,
             retry_at: None,
         };
         self.emit(about_pair(at, placed, kind));
-        self.free_agent(at, agent, placed, Rest::default());
+        self.free_holders(at, placed);
+    }
+
+    /// Tells of every agent who rings and whom `is_meant` means that the offer lapsed.
+    fn tell_expired(
+        &mut self,
+        at: Timestamp,
+        placed: &PlacedContact,
+        is_meant: impl Fn(&AgentId) -> bool,
+    ) {
+        for (agent, token) in placed.place.holders() {
+            if is_meant(agent) {
+                let kind = EventKind::OfferExpired { token };
+                self.emit(about(at, placed, kind).with_agent(agent.clone()));
+            }
+        }
     }
 
     /// Moves a contact to the first of the queues for which it has waited long enough that can take it.
@@ -136,6 +148,12 @@ impl Desk {
         record: QueuedContact,
         place: RestoredPlace,
     ) -> Decided {
+        if let RestoredPlace::Active { token, .. } = place
+            && let Some(other) = self.view.contact_of(token)
+            && other.record.id != record.id
+        {
+            return Err(Refusal::StaleOffer);
+        }
         if let Some(how) = self.ended.how(record.id) {
             match (&place, how) {
                 (RestoredPlace::Ended { .. }, _) => return Ok(Answer::Done),
@@ -151,11 +169,14 @@ impl Desk {
         let known = self.view.contact(record.id).cloned();
         match place {
             RestoredPlace::Waiting { offer_over } => {
-                let held = known.as_ref().and_then(|known| known.place.held_by());
-                let is_over = held.is_some_and(|(_, token)| offer_over == Some(token));
+                let held = known.as_ref().map(|known| known.place.holders());
+                let newest = held.and_then(|held| held.map(|(_, token)| token).max());
+                let is_over = newest.is_some_and(|newest| offer_over >= Some(newest));
                 if known.is_none() || is_over {
                     self.emit_restored(at, &record, &RestoredPlace::Waiting { offer_over }, None);
-                    self.free_holder(at, known.as_ref(), Rest::default());
+                    if let Some(known) = &known {
+                        self.free_holders(at, known);
+                    }
                 }
             }
             RestoredPlace::Active {
@@ -174,14 +195,19 @@ impl Desk {
                 self.ended.remember(at, record.id, end);
                 if let Some(known) = &known {
                     let place = RestoredPlace::Ended { end, wrap_up_until };
-                    let holder = known.place.held_by().map(|(agent, _)| agent.clone());
-                    self.emit_restored(at, &record, &place, holder);
-                    if wrap_up_until.is_none() {
-                        let rest = Rest {
-                            idle_since: (end == End::Completed).then_some(at),
-                            ..Rest::default()
-                        };
-                        self.free_holder(at, Some(known), rest);
+                    let holder = known.place.holder().cloned();
+                    self.emit_restored(at, &record, &place, holder.clone());
+                    // Of several who rang the first stands for whoever had it.
+                    for (agent, _) in known.place.holders() {
+                        let had_it = holder.as_ref() == Some(agent);
+                        if !had_it || wrap_up_until.is_none() {
+                            let is_completed = had_it && end == End::Completed;
+                            let rest = Rest {
+                                idle_since: is_completed.then_some(at),
+                                ..Rest::default()
+                            };
+                            self.free_agent(at, agent, known, rest);
+                        }
                     }
                 }
             }
@@ -198,27 +224,23 @@ impl Desk {
         agent: &AgentId,
         place: &RestoredPlace,
     ) {
-        let mut displaced = None;
         if let Some(known) = known {
             match &known.place {
                 Place::Active { .. } => return,
                 Place::Waiting => {}
-                Place::Offered {
-                    agent: rung, token, ..
-                } => {
-                    if rung != agent {
-                        let token = *token;
-                        self.emit(about_pair(at, known, EventKind::OfferExpired { token }));
-                        displaced = Some(known);
-                    }
-                }
+                Place::Offered { .. } => self.tell_expired(at, known, |rung| rung != agent),
             }
         }
         if let RestoredPlace::Active { token, .. } = place {
             self.last_token = self.last_token.max(token.as_u64());
         }
         self.emit_restored(at, record, place, Some(agent.clone()));
-        self.free_holder(at, displaced, Rest::default());
+        if let Some(known) = known {
+            let displaced = known.place.holders().filter(|(rung, _)| *rung != agent);
+            for (rung, _) in displaced {
+                self.free_agent(at, rung, known, Rest::default());
+            }
+        }
     }
 
     fn emit_restored(
@@ -235,13 +257,5 @@ impl Desk {
         let mut draft = EventDraft::of_contact(at, record.id, kind).in_queue(record.queue.clone());
         draft.agent = agent;
         self.emit(draft);
-    }
-
-    fn free_holder(&mut self, at: Timestamp, known: Option<&PlacedContact>, rest: Rest) {
-        if let Some(known) = known
-            && let Some((agent, _)) = known.place.held_by()
-        {
-            self.free_agent(at, agent, known, rest);
-        }
     }
 }

@@ -21,8 +21,9 @@ pub(super) enum Act {
     Status(AgentPlace, StatusAct),
     /// A caller who was not answered leaves.
     Leaves(ContactId),
-    /// What an offer comes to, unless it ended before.
-    Offer(ContactId, OfferToken, OfferEnd),
+    /// What an offer comes to, unless it ended before; where several ring, answers come before rings that
+    /// end.
+    Offer(ContactId, OfferEnd, OfferToken),
 }
 
 /// How an agent comes free.

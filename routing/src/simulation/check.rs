@@ -8,7 +8,7 @@ use super::scenario::{
 use crate::agent::{AgentProfile, Skills};
 use crate::contact::{Needs, Priority, Reserved, SkillStep};
 use crate::ids::{AgentId, ContactId, QueueId, SkillId};
-use crate::queue::{Aging, OverflowStep, QueueRules};
+use crate::queue::{Aging, OverflowStep, QueueRules, RING_ALL_MAX_MOST};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -129,6 +129,7 @@ impl<'s> Check<'s> {
     fn queue(&mut self, at: &str, queue: &ScenarioQueue) -> QueueRules {
         QueueRules {
             strategy: queue.strategy,
+            ring_all_max: self.ring_all_max(at, queue.ring_all_max),
             aging: self.aging(at, queue.aging_per_s),
             ring_timeout: self.duration(at, "ring_timeout_s", queue.ring_timeout_s),
             decline_back_off: self.duration(at, "decline_back_off_s", queue.decline_back_off_s),
@@ -160,6 +161,14 @@ impl<'s> Check<'s> {
             });
         }
         made
+    }
+
+    fn ring_all_max(&mut self, at: &str, most: u16) -> u16 {
+        if !(1..=RING_ALL_MAX_MOST).contains(&most) {
+            let sentence = format!("{most} is not within 1 and {RING_ALL_MAX_MOST}");
+            self.fault(format!("{at}.ring_all_max"), sentence);
+        }
+        most
     }
 
     fn aging(&mut self, at: &str, per_s: f64) -> Aging {

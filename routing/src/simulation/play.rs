@@ -228,7 +228,7 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                     self.close(contact, ContactResult::Abandoned);
                 }
             }
-            Act::Offer(contact, token, end) => {
+            Act::Offer(contact, end, token) => {
                 let stands = self
                     .desk
                     .view()
@@ -356,6 +356,7 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                     | Refusal::AgentNotFree
                     | Refusal::NotEligible
                     | Refusal::QueueAtItsLimit
+                    | Refusal::TooManyAtOnce
                     | Refusal::NoWrapUp
                     | Refusal::NoTimeLeft
                     | Refusal::StaleOffer
@@ -373,17 +374,17 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
     /// Offers until the matcher is quiet; who answers at once does so before the next offer.
     fn match_all(&mut self) {
         while let Some(proposal) = self.desk.decide_one(self.now) {
-            let answer = self.apply(Verb::Offer {
-                contact: proposal.contact,
-                agent: proposal.agent,
-            });
+            let answer = self.apply(proposal.into_verb());
             if let Answer::Refused { .. } = answer {
                 // The policy looked at the very desk that refused; going on would ask the same again.
                 return;
             }
-            while let Some(token) = self.at_once.pop() {
+            // Of several who would answer at once the first one rung does; the others find it gone.
+            for place in 0..self.at_once.len() {
+                let token = self.at_once[place];
                 self.apply(Verb::Accept { token });
             }
+            self.at_once.clear();
         }
     }
 
@@ -471,11 +472,11 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
         match self.cast.agents[place].answer_after {
             Some(Duration::ZERO) => self.at_once.push(token),
             Some(after) if self.now + after <= deadline => {
-                let act = Act::Offer(contact, token, OfferEnd::IsAnswered);
+                let act = Act::Offer(contact, OfferEnd::IsAnswered, token);
                 self.agenda.plan(self.now + after, act);
             }
             Some(_) | None => {
-                let act = Act::Offer(contact, token, OfferEnd::RingsOut);
+                let act = Act::Offer(contact, OfferEnd::RingsOut, token);
                 self.agenda.plan(deadline, act);
             }
         }

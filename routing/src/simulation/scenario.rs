@@ -4,7 +4,7 @@
 
 use crate::agent::{Served, served};
 use crate::contact::Channel;
-use crate::queue::Strategy;
+use crate::queue::{RING_ALL_MAX_USUAL, Strategy};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -43,6 +43,9 @@ pub struct ScenarioQueue {
     /// How agents are chosen.
     #[serde(default)]
     pub strategy: Strategy,
+    /// With `ring_all`, most phones that ring at once for one contact.
+    #[serde(default = "ring_all_max_usual")]
+    pub ring_all_max: u16,
     /// What a second of waiting is worth in priority, in steps of 0.001.
     #[serde(default)]
     pub aging_per_s: f64,
@@ -259,7 +262,11 @@ const fn fifteen() -> i64 {
     15
 }
 
-const fn twenty() -> i64 {
+const fn ring_all_max_usual() -> u16 {
+    RING_ALL_MAX_USUAL
+}
+
+fn twenty() -> i64 {
     20
 }
 

@@ -134,6 +134,7 @@ impl<'a> Narrator<'a> {
             | EventKind::Rang { .. }
             | EventKind::Declined { .. }
             | EventKind::OfferExpired { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::Requeued { .. }
             | EventKind::Held
             | EventKind::Resumed

@@ -345,6 +345,7 @@ impl Act {
                 why: Release::RingTimeout,
             },
             EventKind::OfferExpired { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::Requeued { .. }
             | EventKind::Abandoned { .. }
             | EventKind::Overflowed { .. }

@@ -372,6 +372,7 @@ impl Statistics {
             | EventKind::Declined { .. }
             | EventKind::RingTimeout { .. }
             | EventKind::OfferExpired { .. }
+            | EventKind::LeftOffer { .. }
             | EventKind::Held
             | EventKind::Resumed
             | EventKind::AgentStatus { .. }

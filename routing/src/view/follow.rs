@@ -2,7 +2,7 @@
 
 use super::{Pause, View};
 use crate::agent::{Agent, Doing, Hold, Status, Tally};
-use crate::contact::{Channel, Place, PlacedContact, QueuedContact};
+use crate::contact::{Channel, Place, PlacedContact, QueuedContact, Ring};
 use crate::event::{Event, EventKind};
 use crate::ids::{AgentId, ContactId, OfferToken};
 use crate::time::Timestamp;
@@ -21,6 +21,7 @@ impl View {
                 skills,
                 reserved,
                 enqueued_at,
+                rings_one,
                 node,
             } => {
                 if let (Some(id), Some(queue)) = (event.contact, &event.queue) {
@@ -34,6 +35,7 @@ impl View {
                         enqueued_at: *enqueued_at,
                         entered_at: Some(event.at),
                         overflows_refused: 0,
+                        rings_one: *rings_one,
                         node: node.clone(),
                         avoid: BTreeMap::new(),
                     });
@@ -48,6 +50,9 @@ impl View {
                 }
             }
             EventKind::Requeued { retry_at, .. } => self.apply_requeued(event, *retry_at),
+            EventKind::LeftOffer { token, retry_at } => {
+                self.apply_left_offer(event, *token, *retry_at);
+            }
             EventKind::OverflowRefused { .. } => {
                 self.change_record(event, |record| {
                     record.overflows_refused = record.overflows_refused.saturating_add(1);
@@ -166,14 +171,24 @@ impl View {
         let (Some(id), Some(agent)) = (event.contact, &event.agent) else {
             return;
         };
-        self.place(
-            id,
-            Place::Offered {
-                agent: agent.clone(),
-                token,
-                deadline,
-            },
-        );
+        if let Some(mut contact) = self.take_contact(id) {
+            let agent = agent.clone();
+            match contact.place {
+                // One more phone of the same offer.
+                Place::Offered { deadline: of, .. } if of == deadline => {
+                    contact.place.also_rings(Ring { agent, token });
+                }
+                Place::Waiting | Place::Offered { .. } | Place::Active { .. } => {
+                    contact.place = Place::Offered {
+                        agent,
+                        token,
+                        deadline,
+                        others: Vec::new(),
+                    };
+                }
+            }
+            self.put_contact(contact);
+        }
         let channel = self.channel_of(id);
         self.change_agent(Some(agent), |agent| {
             agent.tally.last_offer = Some(token);
@@ -198,6 +213,16 @@ impl View {
                 .insert((until, Pause::BackOff(id, agent.clone())));
         }
         self.place(id, Place::Waiting);
+    }
+
+    fn apply_left_offer(&mut self, event: &Event, token: OfferToken, retry_at: Timestamp) {
+        if let (Some(id), Some(agent)) = (event.contact, &event.agent)
+            && let Some(mut contact) = self.take_contact(id)
+        {
+            contact.place.stop_ringing(token);
+            contact.record.avoid.insert(agent.clone(), retry_at);
+            self.put_contact(contact);
+        }
     }
 
     fn apply_wrap_up(

@@ -57,10 +57,15 @@ impl View {
                 self.overflows.extend(self.overflow_of(record));
             }
             Place::Offered {
-                token, deadline, ..
+                token,
+                deadline,
+                others,
+                ..
             } => {
                 self.counts.offered += 1;
                 self.offers.insert(*token, record.id);
+                let tokens = others.iter().map(|ring| (ring.token, record.id));
+                self.offers.extend(tokens);
                 self.leases.insert((*deadline + LEASE_GRACE, record.id));
                 *self.taken.entry(record.queue.clone()).or_default() += 1;
             }
@@ -101,10 +106,16 @@ impl View {
                 }
             }
             Place::Offered {
-                token, deadline, ..
+                token,
+                deadline,
+                others,
+                ..
             } => {
                 self.counts.offered -= 1;
                 self.offers.remove(token);
+                for ring in others {
+                    self.offers.remove(&ring.token);
+                }
                 self.leases.remove(&(*deadline + LEASE_GRACE, id));
                 self.let_go_one(&record.queue);
             }

@@ -48,6 +48,11 @@ impl Line {
         &self.wanted.queue
     }
 
+    /// How their agents are chosen.
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
     /// How fast those who wait here age.
     pub(crate) fn aging(&self) -> Aging {
         self.aging
@@ -65,7 +70,7 @@ impl Line {
     fn rank(&self, agent: &Agent) -> Rank {
         let tally = &agent.tally;
         let merit = match self.strategy {
-            Strategy::LongestIdle => 0,
+            Strategy::LongestIdle | Strategy::RingAll => 0,
             Strategy::LeastOccupied => tally.occupancy_ppm(),
             Strategy::FewestContacts => u64::from(tally.answered),
             Strategy::RoundRobin => tally.last_offer.map_or(0, |token| token.as_u64()),
@@ -139,6 +144,16 @@ impl Lines {
         self.ready
             .iter()
             .filter_map(|at| self.lines.get(*at).and_then(Option::as_ref))
+    }
+
+    /// Those of them where an agent stands, and how early the queue comes with that agent.
+    pub(super) fn ready_of(&self, agent: &AgentId) -> impl Iterator<Item = (Precedence, &Line)> {
+        let stands = self.free.get(agent).into_iter().flatten();
+        let ready = stands.filter(|(at, _)| self.ready.contains(at));
+        ready.filter_map(|(at, rank)| {
+            let line = self.lines.get(*at).and_then(Option::as_ref)?;
+            Some((rank.precedence, line))
+        })
     }
 
     /// When the next contact moves to another line.

@@ -3,13 +3,11 @@
 
 use ringdown_routing::agent::{AgentProfile, Precedence, Served, Status};
 use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact, Reserved, SkillStep};
-use ringdown_routing::event::EndedBy;
+use ringdown_routing::event::{EndedBy, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{
-    Answer, Change, DeclineReason, End, RequeueReason, RestoredPlace, Verb,
-};
+use ringdown_routing::verb::{Change, DeclineReason, End, RequeueReason, RestoredPlace, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -94,15 +92,17 @@ impl Players {
         }
     }
 
-    /// Learns the token of an offer.
-    pub(crate) fn hear(&mut self, answer: &Answer) {
-        if let Answer::Reserved { token, .. } = answer {
-            self.tokens.push(*token);
+    /// Learns the tokens of offers.
+    pub(crate) fn hear(&mut self, events: &[Event]) {
+        for event in events {
+            if let EventKind::Offered { token, .. } = event.kind {
+                self.tokens.push(token);
+            }
         }
     }
 
     fn token(&self, choice: u8) -> OfferToken {
-        let back = usize::from(choice % 3);
+        let back = usize::from(choice % 4);
         match self.tokens.len().checked_sub(back + 1) {
             Some(at) => self.tokens[at],
             None => OfferToken::new(7),
@@ -116,7 +116,11 @@ impl Players {
             0..=5 => Verb::Enqueue {
                 contact: self.queued(act),
             },
-            6..=11 => Verb::Offer { contact, agent },
+            6..=11 => Verb::Offer {
+                contact,
+                agent,
+                others: others(act),
+            },
             12..=14 => Verb::Accept {
                 token: self.token(act.who),
             },
@@ -262,10 +266,22 @@ impl Players {
             enqueued_at: self.now - Duration::from_millis(u64::from(act.later)),
             entered_at: None,
             overflows_refused: 0,
+            rings_one: act.later.is_multiple_of(7),
             node: node(act.how),
             avoid,
         }
     }
+}
+
+/// Nobody, or some of the agents (now and then one of them twice).
+fn others(act: Act) -> Vec<AgentId> {
+    if act.how.is_multiple_of(2) {
+        return Vec::new();
+    }
+    let named = (1..=4).filter(|place| act.how >> place & 1 == 1);
+    named
+        .map(|place| agent(act.with.wrapping_add(place)))
+        .collect()
 }
 
 /// Both skills for a while, then one of them, then for some an easier one, then nothing.
@@ -328,12 +344,14 @@ fn rules(number: u8, variant: u8) -> QueueRules {
     rules.aging = Aging::from_thousandths([0, 500, 20_000, 3][usize::from(variant % 4)]);
     rules.strategy = [
         Strategy::LongestIdle,
-        Strategy::LeastOccupied,
+        Strategy::RingAll,
         Strategy::FewestContacts,
         Strategy::RoundRobin,
         Strategy::MostSkilled,
         Strategy::Weighted,
-    ][usize::from(variant % 6)];
+        Strategy::LeastOccupied,
+    ][usize::from(variant % 7)];
+    rules.ring_all_max = [16, 3, 2, 1][usize::from(variant / 7 % 4)];
     rules
 }
 

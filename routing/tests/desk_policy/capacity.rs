@@ -65,7 +65,14 @@ fn a_call_shuts_chats_out_and_a_chat_does_not_shut_a_call_out() {
     assert_eq!(floor.meet(), Some((call, "anna".to_owned())));
     let second = chat(&mut floor);
     let (contact, agent) = (second, AgentId::from("anna"));
-    floor.refused(Verb::Offer { contact, agent }, Refusal::AgentNotFree);
+    floor.refused(
+        Verb::Offer {
+            contact,
+            agent,
+            others: Vec::new(),
+        },
+        Refusal::AgentNotFree,
+    );
     assert_eq!(floor.next(), None);
     floor.end(call);
     // Wrap-up takes up what the call did.
@@ -175,7 +182,14 @@ fn a_queue_at_its_limit_of_active_contacts_offers_no_more() {
     assert_eq!(floor.meet().map(|(contact, _)| contact), Some(first));
     assert_eq!(floor.next(), None);
     let (contact, agent) = (second, AgentId::from("bob"));
-    floor.refused(Verb::Offer { contact, agent }, Refusal::QueueAtItsLimit);
+    floor.refused(
+        Verb::Offer {
+            contact,
+            agent,
+            others: Vec::new(),
+        },
+        Refusal::QueueAtItsLimit,
+    );
     let elsewhere = floor.enqueue("other", 0);
     assert_eq!(floor.next(), Some((elsewhere, "bob".to_owned())));
     floor.end(first);
@@ -233,7 +247,7 @@ proptest! {
                 players.play(Act { later, verb, who, with, how })
             });
             let outcome = desk.apply(change);
-            players.hear(&outcome.answer);
+            players.hear(&outcome.events);
             for event in &outcome.events {
                 statistics.record(event);
             }

@@ -5,9 +5,12 @@ use ringdown_routing::contact::{Channel, Priority, QueuedContact};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::event::EndedBy;
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
+use ringdown_routing::invariants::{Witness, state_is_sound};
 use ringdown_routing::queue::{Aging, QueueRules, Strategy};
+use ringdown_routing::statistics::{Rules, Statistics};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Change, Refusal, Verb};
+use ringdown_routing::verb::{Answer, Change, Outcome, Refusal, Verb};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -16,6 +19,8 @@ pub(crate) struct Floor {
     pub(crate) desk: Desk,
     pub(crate) now: Timestamp,
     pub(crate) last: u128,
+    pub(crate) statistics: Statistics,
+    witness: Witness,
 }
 
 impl Floor {
@@ -24,6 +29,8 @@ impl Floor {
             desk: Desk::new(NodeId::from("floor"), 0),
             now: START,
             last: 0,
+            statistics: Statistics::new(Rules::default()),
+            witness: Witness::default(),
         };
         for rules in rules {
             floor.done(Verb::SetQueue { rules });
@@ -32,8 +39,18 @@ impl Floor {
     }
 
     pub(crate) fn ask(&mut self, verb: Verb) -> Answer {
+        self.outcome(verb).answer
+    }
+
+    pub(crate) fn outcome(&mut self, verb: Verb) -> Outcome {
         let at = self.now;
-        self.desk.apply(Change { at, verb }).answer
+        let outcome = self.desk.apply(Change { at, verb });
+        for event in &outcome.events {
+            assert_eq!(self.witness.see(event), Ok(()));
+            self.statistics.record(event);
+        }
+        assert_eq!(state_is_sound(self.desk.view()), Ok(()));
+        outcome
     }
 
     pub(crate) fn done(&mut self, verb: Verb) {
@@ -102,19 +119,44 @@ impl Floor {
 
     pub(crate) fn offer(&mut self, contact: ContactId, agent: &str) -> OfferToken {
         let agent = AgentId::from(agent);
-        let answer = self.ask(Verb::Offer { contact, agent });
+        let others = Vec::new();
+        let answer = self.ask(Verb::Offer {
+            contact,
+            agent,
+            others,
+        });
         let Answer::Reserved { token, .. } = answer else {
             panic!("{answer:?}");
         };
         token
     }
 
+    /// Who would be rung next, and for whom.
+    pub(crate) fn ring_next(&mut self) -> Option<(ContactId, Vec<String>)> {
+        let next = self.desk.decide_one(self.now)?;
+        let agents = [&next.agent].into_iter().chain(&next.others);
+        let names = agents.map(ToString::to_string).collect();
+        Some((next.contact, names))
+    }
+
+    /// Rings whom the policy has next; the offers by the agents' names.
+    pub(crate) fn ring_all(&mut self) -> BTreeMap<String, OfferToken> {
+        let next = self.desk.decide_one(self.now).expect("somebody is to ring");
+        let contact = next.contact;
+        let answer = self.ask(next.into_verb());
+        assert!(matches!(answer, Answer::Reserved { .. }), "{answer:?}");
+        let placed = self.desk.view().contact(contact).expect("it is offered");
+        let holders = placed.place.holders();
+        holders
+            .map(|(agent, token)| (agent.to_string(), token))
+            .collect()
+    }
+
     /// Lets the next pair meet and talk.
     pub(crate) fn meet(&mut self) -> Option<(ContactId, String)> {
         let next = self.desk.decide_one(self.now)?;
-        let (contact, agent) = (next.contact, next.agent);
-        let name = agent.to_string();
-        let Answer::Reserved { token, .. } = self.ask(Verb::Offer { contact, agent }) else {
+        let (contact, name) = (next.contact, next.agent.to_string());
+        let Answer::Reserved { token, .. } = self.ask(next.into_verb()) else {
             panic!("the desk refused what the policy proposed");
         };
         self.done(Verb::Accept { token });

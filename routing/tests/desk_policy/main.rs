@@ -1,4 +1,4 @@
-//! The policy's promises, one file a promise: order, needs, capacity, moves.
+//! The policy's promises, one file a promise: order, needs, capacity, moves, rings of many.
 
 #[path = "../acts/mod.rs"]
 mod acts;
@@ -7,3 +7,4 @@ mod floor;
 mod moves;
 mod needs;
 mod order;
+mod ring_all;

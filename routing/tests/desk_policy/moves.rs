@@ -5,7 +5,7 @@ use ringdown_routing::contact::Priority;
 use ringdown_routing::event::EventKind;
 use ringdown_routing::ids::{ContactId, QueueId};
 use ringdown_routing::queue::{OverflowStep, QueueRules, Strategy as Choice};
-use ringdown_routing::verb::{Change, Refusal, Verb};
+use ringdown_routing::verb::{Refusal, Verb};
 use std::time::Duration;
 
 fn named(queue: &str, steps: &[(u64, &str)]) -> QueueRules {
@@ -99,11 +99,7 @@ fn a_full_overflow_is_passed_over_and_the_next_one_taken_in_time() {
     ]);
     let contact = floor.enqueue("a", 0);
     floor.later(10);
-    let at = floor.now;
-    let outcome = floor.desk.apply(Change {
-        at,
-        verb: Verb::Expire,
-    });
+    let outcome = floor.outcome(Verb::Expire);
     let [event] = outcome.events.as_slice() else {
         panic!("{outcome:?}");
     };

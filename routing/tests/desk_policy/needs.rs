@@ -106,6 +106,7 @@ fn a_contact_is_offered_to_more_agents_the_longer_it_waits() {
     let early = Verb::Offer {
         contact,
         agent: novice,
+        others: Vec::new(),
     };
     floor.refused(early, Refusal::NotEligible);
     floor.later(30);

@@ -166,7 +166,11 @@ fn who_was_asked_longest_ago_comes_first_in_turn() {
     // Anna is asked and the caller leaves, so she has been idle longest, yet it is Bob's turn.
     let caller = floor.enqueue("desk", 0);
     let (contact, agent) = (caller, AgentId::from("anna"));
-    let offered = floor.ask(Verb::Offer { contact, agent });
+    let offered = floor.ask(Verb::Offer {
+        contact,
+        agent,
+        others: Vec::new(),
+    });
     assert!(matches!(offered, Answer::Reserved { .. }), "{offered:?}");
     floor.done(Verb::Abandon { contact: caller });
     let next = floor.enqueue("desk", 0);

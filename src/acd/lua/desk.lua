@@ -127,10 +127,37 @@ local function is_unanswered(place)
   return place.place ~= 'active'
 end
 
+-- The agents who ring for a contact or have it, each with their token, in the order they were chosen in.
+-- `others` of a place is there only while several ring.
+local function holders(place)
+  if not place.agent then
+    return {}
+  end
+  return { { agent = place.agent, token = place.token }, unpack(place.others or {}) }
+end
+
+local function holder_by(place, token)
+  for _, ring in ipairs(holders(place)) do
+    if ring.token == token then
+      return ring.agent
+    end
+  end
+  return nil
+end
+
+-- The place of a contact for which these ring.
+local function rung_by(rings, deadline)
+  local place = { place = 'offered', agent = rings[1].agent, token = rings[1].token, deadline = deadline }
+  if rings[2] then
+    place.others = { unpack(rings, 2) }
+  end
+  return place
+end
+
 local function leave_place(contact)
   local place = contact.place
-  if place.place ~= 'waiting' then
-    redis.call('HDEL', OFFERS, whole(place.token))
+  for _, ring in ipairs(holders(place)) do
+    redis.call('HDEL', OFFERS, whole(ring.token))
   end
   if place.place == 'offered' then
     redis.call('ZREM', LEASES, contact.id)
@@ -148,8 +175,8 @@ end
 local function enter_place(contact, place)
   contact.place = place
   redis.call('HSET', PLACES, contact.id, cjson.encode(place))
-  if place.place ~= 'waiting' then
-    redis.call('HSET', OFFERS, whole(place.token), contact.id)
+  for _, ring in ipairs(holders(place)) do
+    redis.call('HSET', OFFERS, whole(ring.token), contact.id)
   end
   if place.place == 'offered' then
     redis.call('ZADD', LEASES, whole(place.deadline + LEASE_GRACE_MS), contact.id)
@@ -227,6 +254,7 @@ local function emit_enqueued(id, record)
     channel = record.channel,
     reserved = record.reserved,
     enqueued_at = record.enqueued_at,
+    rings_one = record.rings_one,
     node = record.node,
   }
   if next(record.skills) then
@@ -355,6 +383,13 @@ local function free_agent(id, contact, rest)
   make_ready(id, agent, about(contact, id), false, rest.idle_since or agent.idle_since, rest.rest_until)
 end
 
+-- Takes everybody's hands off a contact who held it in that place.
+local function free_holders(contact, place)
+  for _, ring in ipairs(holders(place)) do
+    free_agent(ring.agent, contact, {})
+  end
+end
+
 -- The agent of an answered contact talks.
 local function take_up_contact(id, contact, token, since)
   local agent = load_agent(id)
@@ -383,23 +418,53 @@ end
 
 -- Shared by several verbs ---------------------------------------------------------------------------
 
--- The offer of a token while it stands, else nil.
+-- The contact of an offer that stands, and the agent it was made to; else nil.
 local function standing_offer(token)
   local id = redis.call('HGET', OFFERS, token)
   local contact = id and load_contact(id)
   if contact and contact.place.place == 'offered' then
-    return contact
+    return contact, holder_by(contact.place, tonumber(token))
   end
   return nil
 end
 
+-- The contact is in its place again; nobody who rang for it or had it is asked before retry_at.
 local function requeue_contact(contact, reason, retry_at)
   local agent = contact.place.agent
+  for _, ring in ipairs(retry_at and contact.place.others or {}) do
+    emit('left_offer', about(contact, ring.agent), { token = ring.token, retry_at = retry_at })
+    avoid_agent(contact.id, ring.agent, retry_at)
+  end
   emit('requeued', about(contact, agent), { reason = reason, retry_at = retry_at })
   if retry_at then
     avoid_agent(contact.id, agent, retry_at)
   end
   set_place(contact, { place = 'waiting' })
+end
+
+-- One phone does not ring any longer for a contact: with the last it is back in the line.
+local function leave_offer(contact, agent, token, reason, retry_at)
+  local place, rings = contact.place, {}
+  for _, ring in ipairs(holders(place)) do
+    if ring.token ~= token then
+      rings[#rings + 1] = ring
+    end
+  end
+  if not rings[1] then
+    return requeue_contact(contact, reason, retry_at)
+  end
+  emit('left_offer', about(contact, agent), { token = token, retry_at = retry_at })
+  avoid_agent(contact.id, agent, retry_at)
+  set_place(contact, rung_by(rings, place.deadline))
+end
+
+-- Tells of those who ring for a contact, other than one, that the offer lapsed.
+local function tell_expired(contact, other_than)
+  for _, ring in ipairs(holders(contact.place)) do
+    if ring.agent ~= other_than then
+      emit('offer_expired', about(contact, ring.agent), { token = ring.token })
+    end
+  end
 end
 
 -- Brings a contact that was not answered to another queue; who rings for it is freed. Why not, or nil.
@@ -414,9 +479,7 @@ local function move_contact(contact, to)
   record.queue, record.entered_at, record.overflows_refused = to, at, nil
   emit_enqueued(contact.id, record)
   enter(contact.id, record, cjson.encode(record))
-  if agent then
-    free_agent(agent, contact, {})
-  end
+  free_holders(contact, contact.place)
   return nil
 end
 
@@ -428,12 +491,12 @@ local function leave_unanswered(contact, kind, how, fields)
   emit(kind, about(contact, agent), fields)
   leave(contact)
   remember_end(contact.id, how)
-  if agent then
+  for _, ring in ipairs(holders(contact.place)) do
     local rest = {}
     if how == 'lost' and deadline > at then
       rest.rest_until = deadline
     end
-    free_agent(agent, contact, rest)
+    free_agent(ring.agent, contact, rest)
   end
 end
 

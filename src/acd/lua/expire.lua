@@ -18,10 +18,10 @@ end
 local lapsed = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, most)
 for _, id in ipairs(lapsed) do
   local contact = load_contact(id)
-  local agent = contact.place.agent
-  emit('offer_expired', about(contact, agent), { token = contact.place.token })
+  local place = contact.place
+  tell_expired(contact)
   requeue_contact(contact, 'lease_expired', nil)
-  free_agent(agent, contact, {})
+  free_holders(contact, place)
 end
 
 local due = redis.call('ZRANGEBYSCORE', OVERFLOWS, '-inf', now, 'LIMIT', 0, most)

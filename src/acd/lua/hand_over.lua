@@ -3,7 +3,7 @@
 -- ARGV: at, contact, queue, JSON of whom it is kept for (empty for nobody).
 -- Answer: done, or refused unknown_contact, not_active (it waits or has ended), unknown_queue, queue_closed,
 --   queue_full.
--- Events: requeued, overflowed and enqueued (unless it stays as it is in its line), agent_status (if one was
+-- Events: left_offer (of each who rang beside another), requeued, overflowed and enqueued (unless it stays as it is in its line), agent_status (if one was
 --   chosen), ready.
 
 local id, to, reserved = ARGV[2], ARGV[3], ARGV[4]
@@ -11,8 +11,8 @@ local contact = load_contact(id)
 if not contact then
   return missing(id, 'not_active')
 end
-local agent = contact.place.agent
-if not agent then
+local place = contact.place
+if not place.agent then
   return refuse('not_active')
 end
 local is_elsewhere = contact.queue ~= to
@@ -30,5 +30,5 @@ if is_elsewhere or reserved ~= '' then
   emit_enqueued(id, record)
   enter(id, record, cjson.encode(record))
 end
-free_agent(agent, contact, {})
+free_holders(contact, place)
 return reply(DONE)

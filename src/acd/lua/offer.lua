@@ -1,8 +1,10 @@
--- Reserves a waiting contact and a free agent for each other: token, deadline, lease.
+-- Reserves a waiting contact and a free agent for each other: token, deadline, lease. Where the queue rings
+-- all, several agents in one step or none of them: a token each, one deadline, one lease.
 -- KEYS: of the shard (desk.lua); changes places, offers, leases, taken, states, meta.
--- ARGV: at, contact, agent.
--- Answer: reserved with token and deadline, or refused unknown_contact, not_waiting, unknown_agent,
---   agent_not_free, not_eligible, queue_at_its_limit. Event: offered.
+-- ARGV: at, contact, agent, and who else is rung.
+-- Answer: reserved with the first one's token and the deadline, or refused unknown_contact, not_waiting,
+--   too_many_at_once, unknown_agent, agent_not_free, not_eligible, queue_at_its_limit.
+-- Events: offered, one for each agent.
 
 local function has(list, word)
   for _, member in ipairs(list or {}) do
@@ -75,7 +77,26 @@ local function owner_of(record)
   return holds and reserved.agent
 end
 
-local id, agent_id = ARGV[2], ARGV[3]
+-- How many agents may be rung at once.
+local function rings_at_once(record, rules)
+  if rules.strategy ~= 'ring_all' or record.rings_one then
+    return 1
+  end
+  return math.max(1, rules.ring_all_max or RING_ALL_MAX)
+end
+
+local function has_twice(list)
+  local seen = {}
+  for _, member in ipairs(list) do
+    if seen[member] then
+      return true
+    end
+    seen[member] = true
+  end
+  return false
+end
+
+local id, chosen = ARGV[2], { unpack(ARGV, 3) }
 local contact = load_contact(id)
 if not contact then
   return missing(id, 'not_waiting')
@@ -83,36 +104,53 @@ end
 if contact.place.place ~= 'waiting' then
   return refuse('not_waiting')
 end
-local agent = load_agent(agent_id)
-if not agent then
-  return refuse('unknown_agent')
+local record = contact.record
+local rules, owner, avoid = rules_of(record.queue), owner_of(record), avoided(id)
+if #chosen > rings_at_once(record, rules) or has_twice(chosen) then
+  return refuse('too_many_at_once')
 end
-local record, profile = contact.record, profile_of(agent_id)
-local is_resting = agent.rest_until and agent.rest_until > at
-local is_willing = agent.status == 'available' and not agent.next_status and agent.is_reachable
-if not is_willing or is_resting or not has_room(profile, agent.holds, record.channel) then
-  return refuse('agent_not_free')
+
+-- Why the contact cannot be offered to an agent; nil when it can.
+local function may_not_be_offered(agent_id, agent)
+  if not agent then
+    return 'unknown_agent'
+  end
+  local profile = profile_of(agent_id)
+  local is_resting = agent.rest_until and agent.rest_until > at
+  local is_willing = agent.status == 'available' and not agent.next_status and agent.is_reachable
+  if not is_willing or is_resting or not has_room(profile, agent.holds, record.channel) then
+    return 'agent_not_free'
+  end
+  local may_take = owner == agent_id
+  if not owner then
+    may_take = serves(profile, record.queue, record.channel) and will_do(record, profile.skills)
+  end
+  local till = avoid[agent_id]
+  return (not may_take or (till and till > at)) and 'not_eligible' or nil
 end
-local owner = owner_of(record)
-local may_take = owner == agent_id
-if not owner then
-  may_take = serves(profile, record.queue, record.channel) and will_do(record, profile.skills)
+
+local agents = {}
+for number, agent_id in ipairs(chosen) do
+  agents[number] = load_agent(agent_id)
+  local reason = may_not_be_offered(agent_id, agents[number])
+  if reason then
+    return refuse(reason)
+  end
 end
-local till = avoided(id)[agent_id]
-if not may_take or (till and till > at) then
-  return refuse('not_eligible')
-end
-local rules = rules_of(record.queue)
 local taken = tonumber(redis.call('HGET', TAKEN, record.queue) or '0')
 if rules.active_max and taken >= rules.active_max then
   return refuse('queue_at_its_limit')
 end
 
 local deadline = at + millis_of((rules.take_timeout or {})[record.channel] or rules.ring_timeout)
-local token = redis.call('HINCRBY', META, 'token', 1)
-emit('offered', about(contact, agent_id), { token = token, deadline = deadline, node = record.node })
-set_place(contact, { place = 'offered', agent = agent_id, token = token, deadline = deadline })
-agent.tally.last_offer = token
-set_hold(agent_id, agent, id, record.channel, 'ringing', { token = token, deadline = deadline })
-save_agent(agent_id, agent)
-return reply('{"answer":"reserved","token":' .. whole(token) .. ',"deadline":' .. whole(deadline) .. '}')
+local rings = {}
+for number, agent_id in ipairs(chosen) do
+  local agent, token = agents[number], redis.call('HINCRBY', META, 'token', 1)
+  emit('offered', about(contact, agent_id), { token = token, deadline = deadline, node = record.node })
+  rings[number] = { agent = agent_id, token = token }
+  agent.tally.last_offer = token
+  set_hold(agent_id, agent, id, record.channel, 'ringing', { token = token, deadline = deadline })
+  save_agent(agent_id, agent)
+end
+set_place(contact, rung_by(rings, deadline))
+return reply('{"answer":"reserved","token":' .. whole(rings[1].token) .. ',"deadline":' .. whole(deadline) .. '}')

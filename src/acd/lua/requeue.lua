@@ -2,20 +2,21 @@
 -- KEYS: of the shard (desk.lua); changes places, offers, leases, unanswered, avoid, states.
 -- ARGV: at, contact, reason.
 -- Answer: done, or refused unknown_contact, not_active (it has ended).
--- Events: requeued, agent_status (if one was chosen), ready.
+-- Events: left_offer (of each who rang beside another and is not asked for a while), requeued, agent_status
+--   (if one was chosen), ready.
 
 local id, reason = ARGV[2], ARGV[3]
 local contact = load_contact(id)
 if not contact then
   return missing(id, 'not_active')
 end
-local agent = contact.place.agent
-if agent then
+local place = contact.place
+if place.agent then
   local retry_at = nil
   if reason ~= 'lease_expired' then
     retry_at = back_off_end(contact)
   end
   requeue_contact(contact, reason, retry_at)
-  free_agent(agent, contact, {})
+  free_holders(contact, place)
 end
 return reply(DONE)

@@ -1,12 +1,15 @@
 -- What a node knows of a contact of its own, after the store was lost and came back.
 -- KEYS: of the shard (desk.lua); changes all but queues, agents and nodes.
 -- ARGV: at, contact, record JSON, agents to avoid JSON, place JSON.
--- Answer: done, or refused already_ended, unknown_queue.
+-- Answer: done, or refused stale_offer (the token is another contact's), already_ended, unknown_queue.
 -- Events: offer_expired (an offer made since gives way to the call that is), restored, and agent_status
 --   and ready of who is freed by it.
 
 local id, text, avoid, place_text = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, place = cjson.decode(text), cjson.decode(place_text)
+if place.place == 'active' and (redis.call('HGET', OFFERS, whole(place.token)) or id) ~= id then
+  return refuse('stale_offer')
+end
 local how = redis.call('HGET', ENDED, id)
 if how and place.place == 'ended' then
   return reply(DONE)
@@ -30,7 +33,11 @@ local here = known and known.place
 local holder = here and here.agent
 
 if place.place == 'waiting' then
-  local is_over = holder and place.offer_over == here.token
+  local newest = 0
+  for _, ring in ipairs(here and holders(here) or {}) do
+    newest = math.max(newest, ring.token)
+  end
+  local is_over = holder and place.offer_over and place.offer_over >= newest
   if not known then
     emit_restored(nil)
     enter(id, record, text, avoid)
@@ -40,16 +47,14 @@ if place.place == 'waiting' then
       avoid_agent(id, agent, till)
     end
     set_place(known, { place = 'waiting' })
-    free_agent(holder, known, {})
+    free_holders(known, here)
   end
 elseif place.place == 'active' then
   if here and here.place == 'active' then
     return reply(DONE)
   end
-  local displaced = nil
-  if here and here.place == 'offered' and here.agent ~= place.agent then
-    emit('offer_expired', about(known, holder), { token = here.token })
-    displaced = holder
+  if here then
+    tell_expired(known, place.agent)
   end
   local highest = tonumber(redis.call('HGET', META, 'token'))
   if place.token > highest then
@@ -61,8 +66,10 @@ elseif place.place == 'active' then
     place = 'active', agent = place.agent, token = place.token, answered_at = place.answered_at,
   })
   take_up_contact(place.agent, contact, place.token, place.answered_at)
-  if displaced then
-    free_agent(displaced, known, {})
+  for _, ring in ipairs(here and holders(here) or {}) do
+    if ring.agent ~= place.agent then
+      free_agent(ring.agent, known, {})
+    end
   end
 else
   remember_end(id, place['end'])
@@ -70,14 +77,15 @@ else
     emit_restored(holder)
     leave(known)
     local till = place.wrap_up_until
-    if till and holder then
-      begin_wrap_up(holder, known, till, till)
-    elseif holder then
-      local rest = {}
-      if place['end'] == 'completed' then
-        rest.idle_since = at
+    -- Of several who rang the first stands for whoever had it.
+    for number, ring in ipairs(holders(here)) do
+      if number == 1 and till then
+        begin_wrap_up(ring.agent, known, till, till)
+      elseif number == 1 and place['end'] == 'completed' then
+        free_agent(ring.agent, known, { idle_since = at })
+      else
+        free_agent(ring.agent, known, {})
       end
-      free_agent(holder, known, rest)
     end
   end
 end

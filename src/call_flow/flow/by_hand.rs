@@ -11,10 +11,10 @@ impl Flow {
         self.on_line_chosen(line);
         self.line_since = Some(now);
         match &self.stage {
-            Stage::Waiting { .. } | Stage::Reserved { .. } => self.stand_in_line(now, out),
-            Stage::Ringing { leg, .. } => {
-                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-                self.stand_in_line(now, out);
+            Stage::Waiting { .. } | Stage::Reserved | Stage::Ringing => {
+                self.stop_ringing(out);
+                self.play_music(out);
+                self.stand_in_line_again(now, out);
             }
             // The verb on its way is answered in the light of it.
             Stage::Identifying
@@ -38,34 +38,25 @@ impl Flow {
         }
     }
 
-    fn stand_in_line(&mut self, now: Instant, out: &mut Vec<Command>) {
-        self.play_music(out);
-        self.wait_again(now, out);
-    }
-
     pub(super) fn on_taken_from_agent(&mut self, now: Instant, out: &mut Vec<Command>) {
-        if let Stage::Ringing { leg, .. } | Stage::Talking { leg } = &self.stage {
-            let was_talking = matches!(self.stage, Stage::Talking { .. });
+        if let Stage::Talking { leg } = &self.stage {
             out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-            if was_talking {
-                self.talk.stop(now);
-                self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
-            }
+            self.talk.stop(now);
+            self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
             self.wait_again(now, out);
-        } else if let Stage::Reserved { .. } = &self.stage {
-            self.wait_again(now, out);
+        } else if let Stage::Reserved | Stage::Ringing = &self.stage {
+            self.stop_ringing(out);
+            self.stand_in_line_again(now, out);
         }
     }
 
     /// The desk has let it go already; the caller is told good-bye.
-    pub(super) fn on_dropped(&mut self, out: &mut Vec<Command>) {
+    pub(super) fn on_dropped(&mut self, now: Instant, out: &mut Vec<Command>) {
         match &self.stage {
-            Stage::Waiting { .. } | Stage::Reserved { .. } => {
-                self.flow_out(Refusing::Dropped, out);
-            }
-            Stage::Ringing { leg, .. } => {
-                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-                self.flow_out(Refusing::Dropped, out);
+            Stage::Waiting { .. } | Stage::Reserved | Stage::Ringing => {
+                self.closing = Some(Refusing::Dropped);
+                self.stop_ringing(out);
+                self.stand_in_line_again(now, out);
             }
             Stage::Enqueuing
             | Stage::TakingCallBack

@@ -109,19 +109,21 @@ impl Flow {
                 let step = *step;
                 self.on_told_left(now, step, how, out);
             }
-            Stage::Waiting { .. } | Stage::Reserved { .. } => self.abandon(out),
-            Stage::Ringing { leg, .. } => {
-                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-                self.abandon(out);
+            Stage::Waiting { .. } | Stage::Reserved | Stage::Ringing => {
+                self.caller_left = Some(how);
+                self.stop_ringing(out);
+                self.stand_in_line_again(now, out);
             }
             Stage::Talking { leg, .. } => {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.end_talk(now, ended_by_caller(how), out);
             }
+            Stage::Accepting { .. } | Stage::AcceptingLost => {
+                self.caller_left = Some(how);
+                self.stop_ringing(out);
+            }
             Stage::Enqueuing
             | Stage::TakingCallBack
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
             | Stage::Releasing
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
@@ -209,24 +211,24 @@ impl Flow {
                 let step = *step;
                 self.on_told_shutdown(now, step, out);
             }
-            Stage::Waiting { .. } | Stage::Reserved { .. } => {
+            Stage::Waiting { .. } | Stage::Reserved | Stage::Ringing => {
+                self.caller_left = Some(LegEnd::Local);
+                self.stop_ringing(out);
                 self.reject_or_hang_up(out);
-                self.abandon(out);
-            }
-            Stage::Ringing { leg, .. } => {
-                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-                self.reject_or_hang_up(out);
-                self.abandon(out);
+                self.stand_in_line_again(now, out);
             }
             Stage::Talking { leg, .. } => {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.hang_up_caller(out);
                 self.end_talk(now, EndedBy::System, out);
             }
+            Stage::Accepting { .. } | Stage::AcceptingLost => {
+                self.stop_ringing(out);
+                self.reject_or_hang_up(out);
+                self.caller_left = Some(LegEnd::Local);
+            }
             Stage::Enqueuing
             | Stage::TakingCallBack
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
             | Stage::Releasing
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }

@@ -32,6 +32,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         })),
         Just(Input::DeskLost),
         (1_u64..4).prop_map(offer),
+        (1_u64..4).prop_map(|token| offer_to(["bob", "cleo", "dora"][token as usize - 1], token)),
         (1_u64..4).prop_map(|token| Input::OfferLapsed {
             token: OfferToken::new(token)
         }),
@@ -97,7 +98,8 @@ proptest! {
             let said = call.tell(Input::CallBackNoted);
             on_its_way += said.iter().filter(|c| asks_desk(c)).count();
         }
-        for _ in 0..8 {
+        // Each of many rings that ended is told one by one.
+        for _ in 0..80 {
             if on_its_way == 0 { break; }
             on_its_way -= 1;
             let said = call.tell(Input::Verb(Answer::Done));

@@ -380,6 +380,7 @@ fn refusal(reason: Refusal) -> &'static str {
         | Refusal::AgentNotFree
         | Refusal::NotEligible
         | Refusal::QueueAtItsLimit
+        | Refusal::TooManyAtOnce
         | Refusal::NoWrapUp
         | Refusal::NoTimeLeft
         | Refusal::StaleOffer

@@ -397,6 +397,11 @@ impl Phone {
         self.send(&text, peer);
     }
 
+    /// Answers a request of the gateway 200.
+    pub fn agree_at_gateway(&mut self, request: &SipText) {
+        self.agree(request, self.gateway);
+    }
+
     /// Whether an INVITE for a call it does not know yet has come in by now.
     pub fn has_been_called(&mut self) -> bool {
         while self.read_one(Duration::ZERO).is_some() {}
