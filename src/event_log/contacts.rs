@@ -215,6 +215,10 @@ pub(super) async fn fold(
 ) -> Result<(), DatabaseFault> {
     let mut patches: BTreeMap<ContactId, Patch> = BTreeMap::new();
     for event in events {
+        // What somebody orders for a contact to come (a call-back) does not make it one that came.
+        if matches!(event.kind, EventKind::Intervened { .. }) {
+            continue;
+        }
         if let Some(contact) = event.contact {
             let patch = patches.entry(contact).or_insert_with(|| Patch {
                 id: contact.to_string(),

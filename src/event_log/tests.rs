@@ -194,3 +194,18 @@ fn contacts_are_listed_newest_first_and_by_what_they_have() {
         assert_eq!(list(before, 10).await, [3, 1]);
     });
 }
+
+#[test]
+fn an_order_for_a_contact_to_come_makes_no_record_of_one() {
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        let ordered = EventKind::Intervened {
+            by: "supervisor".to_owned(),
+            act: "callback_ordered".to_owned(),
+            details: std::collections::BTreeMap::new(),
+        };
+        assert!(log.append(event(1, 0, contact(7), ordered)));
+        log.flush().await.unwrap();
+        assert_eq!(log.contact(contact(7)).await.unwrap(), None);
+    });
+}

@@ -330,7 +330,7 @@ mod tests {
         Message::parse_datagram(sent.bytes.clone()).unwrap()
     }
 
-    fn text<'m>(message: &'m Message, header: Header) -> Vec<String> {
+    fn text(message: &Message, header: Header) -> Vec<String> {
         let values = message.headers(header);
         values
             .map(|value| String::from_utf8_lossy(value).into_owned())
