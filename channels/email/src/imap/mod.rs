@@ -198,7 +198,7 @@ mod tests {
             ("台北", "&U,BTFw-"),
             // RFC 3501 §5.1.3's own example.
             ("~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
-            ("📞", "&2D3cng-"),
+            ("📞", "&2D3c3g-"),
         ] {
             assert_eq!(folder_on_the_wire(name), wire);
         }
