@@ -141,7 +141,7 @@ pub fn make_certificate(folder: &Folder, host: &str) {
 pub struct Postfix {
     process: Process,
     address: SocketAddr,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Postfix {
@@ -171,7 +171,7 @@ impl Postfix {
                 return Self {
                     process,
                     address,
-                    _folder: folder,
+                    folder,
                 };
             }
         }
@@ -190,11 +190,21 @@ impl Postfix {
 }
 
 impl Drop for Postfix {
-    /// Stops it in order (SIGTERM to its master), so that it takes its daemons with it.
     fn drop(&mut self) {
-        self.process.signal("TERM");
-        let _ = self.process.find_line(PATIENCE, |_| false);
+        stop(&self.process, &self.folder);
     }
+}
+
+/// Stops a Postfix in order, so that its master takes its daemons with it. What `start-fg` began is a shell,
+/// and no signal to that one reaches the master.
+fn stop(process: &Process, folder: &Folder) {
+    let _ = Command::new("postfix")
+        .arg("-c")
+        .arg(folder.path().join("conf"))
+        .arg("stop")
+        .output();
+    // Until nobody holds its output any more.
+    let _ = process.find_line(PATIENCE, |_| false);
 }
 
 /// How a client comes to TLS.
@@ -212,7 +222,7 @@ pub struct Smarthost {
     process: Process,
     address: SocketAddr,
     authority: std::path::PathBuf,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Smarthost {
@@ -246,7 +256,7 @@ impl Smarthost {
                     process,
                     address,
                     authority: folder.path().join("authority.pem"),
-                    _folder: folder,
+                    folder,
                 };
             }
         }
@@ -270,10 +280,8 @@ impl Smarthost {
 }
 
 impl Drop for Smarthost {
-    /// Stops it in order, as with [`Postfix`].
     fn drop(&mut self) {
-        self.process.signal("TERM");
-        let _ = self.process.find_line(PATIENCE, |_| false);
+        stop(&self.process, &self.folder);
     }
 }
 
