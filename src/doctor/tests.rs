@@ -2,22 +2,21 @@ use super::*;
 use crate::config::{Redis, Secret};
 use crate::database::Database;
 use crate::database::tests::run;
-use ringdown_harness::place::Folder;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use ringdown_harness::place::{Folder, free_address};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 /// A configuration whose ports are all free and whose folder is its own.
 fn config(folder: &Folder) -> Config {
     let mut config = Config::demo();
-    let free = |port: &TcpListener| port.local_addr().unwrap();
-    let ports: Vec<TcpListener> = (0..3)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
+    let sip = free_address();
     config.data_dir = folder.path().join("data");
-    config.sip.listen_udp = vec![free(&ports[0])];
-    config.sip.listen_tcp = vec![free(&ports[0])];
-    config.web.listen = free(&ports[1]);
-    config.web.operations_listen = free(&ports[2]);
+    config.sip.listen_udp = vec![sip];
+    config.sip.listen_tcp = vec![sip];
+    config.email.listen = Some(free_address());
+    config.email.lmtp_listen = Some(free_address());
+    config.web.listen = free_address();
+    config.web.operations_listen = free_address();
     config
 }
 
@@ -99,12 +98,7 @@ fn a_redis_that_is_not_there_is_bad() {
     run(async {
         let folder = Folder::new();
         let mut config = config(&folder);
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let url = format!("redis://127.0.0.1:{port}/0");
+        let url = format!("redis://{}/0", free_address());
         config.redis = Some(Redis {
             connect_timeout: Duration::from_millis(200),
             command_timeout: Duration::from_millis(200),
