@@ -147,35 +147,16 @@ pub struct Postfix {
 impl Postfix {
     /// Starts one in front of the LMTP server at `lmtp`, which need not be there yet.
     pub fn start(lmtp: SocketAddr) -> Self {
-        for _ in 0..ATTEMPTS_MAX {
-            let (folder, address) = (Folder::new(), free_address());
-            let place = folder.path().display();
-            folder.write("conf/main.cf", main_cf(&place.to_string(), lmtp));
+        let (process, address, folder) = start_postfix(|folder, address| {
+            let place = folder.path().display().to_string();
+            folder.write("conf/main.cf", main_cf(&place, lmtp));
             folder.write("conf/master.cf", master_cf(address));
-            folder.write("queue/.keep", "");
-            folder.write("data/.keep", "");
-            let data = folder.path().join("data");
-            let owned = Command::new("chown").arg("postfix").arg(&data).status();
-            assert!(
-                owned.is_ok_and(|status| status.success()),
-                "postfix runs for root only"
-            );
-            let mut command = Command::new("postfix");
-            command
-                .arg("-c")
-                .arg(folder.path().join("conf"))
-                .arg("start-fg");
-            let process = Process::start("postfix", &mut command);
-            let is_up = |line: &str| line.contains("daemon started");
-            if process.find_line(PATIENCE, is_up).is_some() && TcpStream::connect(address).is_ok() {
-                return Self {
-                    process,
-                    address,
-                    folder,
-                };
-            }
+        });
+        Self {
+            process,
+            address,
+            folder,
         }
-        panic!("postfix did not start in {ATTEMPTS_MAX} attempts");
     }
 
     /// Where it takes mail.
@@ -191,13 +172,41 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        stop(&self.process, &self.folder);
+        stop_postfix(&self.process, &self.folder);
     }
+}
+
+/// Starts a Postfix with the configuration that is written for its folder and address.
+fn start_postfix(configure: impl Fn(&Folder, SocketAddr)) -> (Process, SocketAddr, Folder) {
+    for _ in 0..ATTEMPTS_MAX {
+        let (folder, address) = (Folder::new(), free_address());
+        configure(&folder, address);
+        folder.write("queue/.keep", "");
+        folder.write("data/.keep", "");
+        let data = folder.path().join("data");
+        let owned = Command::new("chown").arg("postfix").arg(&data).status();
+        assert!(
+            owned.is_ok_and(|status| status.success()),
+            "postfix runs for root only"
+        );
+        let mut command = Command::new("postfix");
+        command
+            .arg("-c")
+            .arg(folder.path().join("conf"))
+            .arg("start-fg");
+        let process = Process::start("postfix", &mut command);
+        let is_up = |line: &str| line.contains("daemon started");
+        if process.find_line(PATIENCE, is_up).is_some() && TcpStream::connect(address).is_ok() {
+            return (process, address, folder);
+        }
+        stop_postfix(&process, &folder);
+    }
+    panic!("postfix did not start in {ATTEMPTS_MAX} attempts");
 }
 
 /// Stops a Postfix in order, so that its master takes its daemons with it. What `start-fg` began is a shell,
 /// and no signal to that one reaches the master.
-fn stop(process: &Process, folder: &Folder) {
+fn stop_postfix(process: &Process, folder: &Folder) {
     let _ = Command::new("postfix")
         .arg("-c")
         .arg(folder.path().join("conf"))
@@ -228,39 +237,20 @@ pub struct Smarthost {
 impl Smarthost {
     /// Starts one in front of the SMTP server at `next`, with a certificate for 127.0.0.1.
     pub fn start(next: SocketAddr, tls: TlsStart) -> Self {
-        for _ in 0..ATTEMPTS_MAX {
-            let (folder, address) = (Folder::new(), free_address());
+        let (process, address, folder) = start_postfix(|folder, address| {
             let place = folder.path().display().to_string();
-            make_signed_certificate(&folder);
+            make_signed_certificate(folder);
             folder.write("conf/main.cf", smarthost_cf(&place, next, tls));
             let mut services = master_cf(address);
             services.push_str("tlsmgr unix - - n 1000? 1 tlsmgr\n");
             folder.write("conf/master.cf", services);
-            folder.write("queue/.keep", "");
-            folder.write("data/.keep", "");
-            let data = folder.path().join("data");
-            let owned = Command::new("chown").arg("postfix").arg(&data).status();
-            assert!(
-                owned.is_ok_and(|status| status.success()),
-                "postfix runs for root only"
-            );
-            let mut command = Command::new("postfix");
-            command
-                .arg("-c")
-                .arg(folder.path().join("conf"))
-                .arg("start-fg");
-            let process = Process::start("postfix", &mut command);
-            let is_up = |line: &str| line.contains("daemon started");
-            if process.find_line(PATIENCE, is_up).is_some() && TcpStream::connect(address).is_ok() {
-                return Self {
-                    process,
-                    address,
-                    authority: folder.path().join("authority.pem"),
-                    folder,
-                };
-            }
+        });
+        Self {
+            process,
+            address,
+            authority: folder.path().join("authority.pem"),
+            folder,
         }
-        panic!("postfix did not start in {ATTEMPTS_MAX} attempts");
     }
 
     /// Where it takes mail.
@@ -281,7 +271,7 @@ impl Smarthost {
 
 impl Drop for Smarthost {
     fn drop(&mut self) {
-        stop(&self.process, &self.folder);
+        stop_postfix(&self.process, &self.folder);
     }
 }
 
