@@ -141,30 +141,8 @@ impl Flow {
         if let Some(ring) = over {
             out.push(Command::Voice(CallCommand::HangUp { leg: ring.leg }));
         }
-        match self.stage {
-            Stage::Ringing if self.rings.is_silent() => self.stand_in_line_again(now, out),
-            Stage::Reserved if self.offers.is_empty() => self.stand_in_line_again(now, out),
-            Stage::Ringing
-            | Stage::Reserved
-            | Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Informing { .. }
-            | Stage::Enqueuing
-            | Stage::Waiting { .. }
-            | Stage::TakingCallBack
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
-            | Stage::Releasing
-            | Stage::Talking { .. }
-            | Stage::TakingBack
-            | Stage::Refusing { .. }
-            | Stage::Transferring { .. }
-            | Stage::Elsewhere { .. }
-            | Stage::Moving { .. }
-            | Stage::FlowingOut { .. }
-            | Stage::Leaving { .. }
-            | Stage::Settling { .. }
-            | Stage::Over => {}
+        if self.is_left_without_phone() {
+            self.stand_in_line_again(now, out);
         }
     }
 
@@ -225,7 +203,14 @@ impl Flow {
             out.push(Command::Change(verb.clone()));
         }
         self.rings.untold.push_back(verb);
-        let is_last = match self.stage {
+        if self.is_left_without_phone() {
+            self.stage = Stage::Releasing;
+        }
+    }
+
+    /// Whether the contact was offered, and nobody of those rings or will ring any more.
+    fn is_left_without_phone(&self) -> bool {
+        match self.stage {
             Stage::Ringing => self.rings.is_silent(),
             Stage::Reserved => self.offers.is_empty(),
             Stage::Identifying
@@ -247,9 +232,6 @@ impl Flow {
             | Stage::Leaving { .. }
             | Stage::Settling { .. }
             | Stage::Over => false,
-        };
-        if is_last {
-            self.stage = Stage::Releasing;
         }
     }
 
