@@ -169,8 +169,12 @@ mod tests {
             (Duration::from_millis(200), RecordingEnd::Stopped)
         );
         assert_eq!(hound::WavReader::open(&path).unwrap().duration(), 1_600);
-        let again = recorder.begin(TapId(3), create(), LIMITS, |_| {});
-        assert!(again.is_ok(), "{again:?}");
+        let (ended, told) = mpsc::channel();
+        let again = recorder.begin(TapId(3), create(), LIMITS, move |end| {
+            ended.send(end).unwrap();
+        });
+        drop(again.unwrap());
+        told.recv().unwrap().unwrap();
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -148,6 +148,7 @@ async fn one_client_does_not_take_all_connections() {
             .await
             .starts_with("220")
         {
+            std::fs::remove_dir_all(&spool).unwrap();
             return;
         }
         tokio::task::yield_now().await;
