@@ -27,104 +27,134 @@ const LEFT: f64 = 44.0;
 const BOTTOM: f64 = 24.0;
 const RIGHT: f64 = 44.0;
 const TOP: f64 = 12.0;
+const INNER_HEIGHT: f64 = HEIGHT - TOP - BOTTOM;
 
 /// Most labels below the axis.
 const LABELS_MAX: usize = 16;
 
 /// Draws the bars; `names` tells the parts and the line, `what` is read aloud.
 pub(crate) fn bars(bars: &[Bar], names: &[&str], line_name: &str, what: &str) -> String {
-    let most = bars
-        .iter()
-        .map(|bar| bar.parts.iter().sum())
-        .fold(0.0, f64::max);
-    let top = round_up(most);
-    let (inner_width, inner_height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
-    let step = inner_width / bars.len().max(1) as f64;
-    let y = |share: f64| TOP + inner_height * (1.0 - share);
-    let mut svg = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        svg,
-        "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        escaped(what)
-    );
-    for quarter in 0..=4 {
-        let share = f64::from(quarter) / 4.0;
-        let _ = write!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" class=\"grid\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" class=\"left\">{}</text>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{:.0}&#8239;%</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            y(share) + 4.0,
-            top * share,
-            WIDTH - RIGHT + 6.0,
-            y(share) + 4.0,
-            share * 100.0,
-            y = y(share),
-        );
-    }
+    let sums = bars.iter().map(|bar| bar.parts.iter().sum());
+    let mut drawing = Drawing {
+        svg: format!(
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            escaped(what)
+        ),
+        top: round_up(sums.fold(0.0, f64::max)),
+        step: (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64,
+    };
+    drawing.draw_grid();
     let every = bars.len().div_ceil(LABELS_MAX).max(1);
     for (place, bar) in bars.iter().enumerate() {
-        let x = LEFT + step * place as f64;
-        let _ = write!(svg, "<g><title>{}</title>", escaped(&bar.title));
+        drawing.draw_bar(place, bar, place % every == 0);
+    }
+    drawing.draw_line(bars);
+    drawing.svg.push_str("</svg>");
+    drawing.svg + &key(names, line_name)
+}
+
+/// An SVG that is being written. Writing to a string cannot fail.
+struct Drawing {
+    svg: String,
+    /// Value at the upper end of the left axis.
+    top: f64,
+    /// Width of an interval.
+    step: f64,
+}
+
+impl Drawing {
+    /// Lines at each quarter, told on the left in values and on the right in percent.
+    fn draw_grid(&mut self) {
+        for quarter in 0..=4 {
+            let share = f64::from(quarter) / 4.0;
+            let _ = write!(
+                self.svg,
+                "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" class=\"grid\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" class=\"left\">{}</text>\
+                 <text x=\"{:.1}\" y=\"{:.1}\">{:.0}&#8239;%</text>",
+                WIDTH - RIGHT,
+                LEFT - 6.0,
+                y(share) + 4.0,
+                self.top * share,
+                WIDTH - RIGHT + 6.0,
+                y(share) + 4.0,
+                share * 100.0,
+                y = y(share),
+            );
+        }
+    }
+
+    fn draw_bar(&mut self, place: usize, bar: &Bar, is_labelled: bool) {
+        let x = LEFT + self.step * place as f64;
+        let _ = write!(self.svg, "<g><title>{}</title>", escaped(&bar.title));
         let mut below = 0.0;
         for (part, colour) in bar.parts.iter().zip(COLOURS) {
-            let height = if top > 0.0 {
-                inner_height * part / top
-            } else {
-                0.0
-            };
+            let height = INNER_HEIGHT * part / self.top;
             let _ = write!(
-                svg,
+                self.svg,
                 "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\" fill=\"{colour}\"/>",
-                x + step * 0.1,
-                TOP + inner_height - below - height,
-                step * 0.8,
+                x + self.step * 0.1,
+                TOP + INNER_HEIGHT - below - height,
+                self.step * 0.8,
             );
             below += height;
         }
-        svg.push_str("</g>");
-        if place % every == 0 {
+        self.svg.push_str("</g>");
+        if is_labelled {
             let _ = write!(
-                svg,
+                self.svg,
                 "<text x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
                 HEIGHT - 8.0,
                 escaped(&bar.label)
             );
         }
     }
-    let mut pen = "M";
-    let mut path = String::new();
-    for (place, bar) in bars.iter().enumerate() {
-        match bar.line {
-            Some(share) => {
-                let x = LEFT + step * (place as f64 + 0.5);
-                let _ = write!(path, "{pen}{x:.1},{:.1} ", y(share));
-                pen = "L";
+
+    /// The line through what has a height; a point between two gaps, which no line shows, is a dot.
+    fn draw_line(&mut self, bars: &[Bar]) {
+        let has_line = |place: usize| bars.get(place).is_some_and(|bar| bar.line.is_some());
+        let (mut path, mut dots) = (String::new(), String::new());
+        for (place, bar) in bars.iter().enumerate() {
+            let Some(share) = bar.line else { continue };
+            let (x, y) = (LEFT + self.step * (place as f64 + 0.5), y(share));
+            let follows = place > 0 && has_line(place - 1);
+            let pen = if follows { "L" } else { "M" };
+            let _ = write!(path, "{pen}{x:.1},{y:.1} ");
+            if !follows && !has_line(place + 1) {
+                let _ = write!(
+                    dots,
+                    "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{LINE}\"/>"
+                );
             }
-            None => pen = "M",
         }
+        let _ = write!(
+            self.svg,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{LINE}\" stroke-width=\"1.5\"/>{dots}"
+        );
     }
-    let _ = write!(
-        svg,
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{LINE}\" stroke-width=\"1.5\"/></svg>"
-    );
-    svg.push_str("<p class=\"key\">");
+}
+
+/// What the colours mean.
+fn key(names: &[&str], line_name: &str) -> String {
+    let mut key = "<p class=\"key\">".to_owned();
     for (name, colour) in names.iter().zip(COLOURS) {
         let _ = write!(
-            svg,
+            key,
             "<span style=\"color:{colour}\">&#9632;</span> {} ",
             escaped(name)
         );
     }
     let _ = write!(
-        svg,
+        key,
         "<span style=\"color:{LINE}\">&#8213;</span> {}</p>",
         escaped(line_name)
     );
-    svg
+    key
+}
+
+/// Where a share of the whole height is, from above.
+fn y(share: f64) -> f64 {
+    TOP + INNER_HEIGHT * (1.0 - share)
 }
 
 /// Text that means itself in HTML and SVG.
@@ -198,6 +228,13 @@ mod tests {
         let svg = bars(&[bar(Some(0.5)), bar(None), bar(Some(1.0))], &[], "", "");
         let path = svg.split("<path d=\"").nth(1).unwrap();
         assert_eq!(path.split('"').next().unwrap().matches('M').count(), 2);
+        assert_eq!(
+            svg.matches("<circle").count(),
+            2,
+            "no line shows a lone point"
+        );
+        let joined = bars(&[bar(Some(0.5)), bar(Some(1.0))], &[], "", "");
+        assert!(!joined.contains("<circle"));
         assert!(bars(&[], &[], "", "").contains("</svg>"));
     }
 }
