@@ -88,10 +88,9 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
     Ok(())
 }
 
-/// One plot for each queue: who was answered, who left, who else came, and the service level.
+/// One plot for each queue: what became of those who entered it, and the service level.
 fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
-    let names =
-        [Column::Answered, Column::Abandoned, Column::FlowedOut].map(|column| words.column(column));
+    let names = PARTS.map(|column| words.column(column));
     for queue in report.queues.keys() {
         let rows = report.rows.iter().filter(|row| row.queue == *queue);
         let bars: Vec<Bar> = rows
@@ -100,7 +99,7 @@ fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Resu
                 Bar {
                     title: bar_title(&start, &row.tally, words),
                     label: label(report, &start),
-                    parts: parts(&row.tally),
+                    parts: parts(&row.tally).map(|count| count as f64).to_vec(),
                     line: row.tally.figures().service_level.negative,
                 }
             })
@@ -112,28 +111,34 @@ fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Resu
     Ok(())
 }
 
-fn parts(tally: &Tally) -> Vec<f64> {
+/// Where those who entered the line are or went; together they are the offered.
+const PARTS: [Column; 5] = [
+    Column::Answered,
+    Column::Abandoned,
+    Column::FlowedOut,
+    Column::Callbacks,
+    Column::Waiting,
+];
+
+/// The counts of [`PARTS`].
+fn parts(tally: &Tally) -> [u64; 5] {
     let counts = &tally.counts;
-    let others = counts
-        .offered
-        .saturating_sub(counts.answered + counts.abandoned);
-    [counts.answered, counts.abandoned, others]
-        .iter()
-        .map(|count| *count as f64)
-        .collect()
+    [
+        counts.answered,
+        counts.abandoned,
+        counts.flowed_out,
+        counts.callbacks,
+        counts.waiting,
+    ]
 }
 
 fn bar_title(start: &str, tally: &Tally, words: &Words) -> String {
-    let counts = &tally.counts;
-    format!(
-        "{start}: {} {}, {} {}, {} {}",
-        words.column(Column::Offered),
-        counts.offered,
-        words.column(Column::Answered),
-        counts.answered,
-        words.column(Column::Abandoned),
-        counts.abandoned,
-    )
+    let offered = (Column::Offered, tally.counts.offered);
+    let told: Vec<String> = std::iter::once(offered)
+        .chain(PARTS.into_iter().zip(parts(tally)))
+        .map(|(column, count)| format!("{} {count}", words.column(column)))
+        .collect();
+    format!("{start}: {}", told.join(", "))
 }
 
 /// The time within a day, the date over several.

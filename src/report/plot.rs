@@ -16,7 +16,7 @@ pub(crate) struct Bar {
 }
 
 /// Colours of the parts, told apart by their lightness too, for print and for the colour-blind.
-const COLOURS: [&str; 3] = ["#3b6ea5", "#e8a33d", "#b5484b"];
+const COLOURS: [&str; 5] = ["#3b6ea5", "#b5484b", "#e8a33d", "#7fb069", "#c4c9d1"];
 
 /// Colour of the line.
 const LINE: &str = "#222222";

@@ -141,6 +141,24 @@ fn the_page_needs_nothing_else_and_says_what_the_table_says() {
     assert!(page.contains("<dt>service_level.ignored</dt><dd>A_T / (O - B_T)</dd>"));
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     assert_eq!(page.matches("<svg").count(), 1, "one queue, one plot");
+    // The caller who waits is drawn as one who waits, and not as one who went to another line.
+    let told = "進線 3, 接聽 1, 放棄 1, 溢出 0, 回撥 0, 等候中 1</title>";
+    assert!(page.contains(told), "{page}");
+    let heights = page
+        .split(told)
+        .nth(1)
+        .unwrap()
+        .split("</g>")
+        .next()
+        .unwrap();
+    let is_drawn = |place: usize| {
+        let bar = heights.split("<rect").nth(place + 1).unwrap();
+        !bar.contains("height=\"0.0\"")
+    };
+    assert_eq!(
+        [0, 1, 2, 3, 4].map(is_drawn),
+        [true, true, false, false, true]
+    );
 }
 
 #[test]
