@@ -9,11 +9,11 @@ use std::io::{self, Write};
 
 /// How it looks; on paper tables go on with their heading and plots are never cut.
 const STYLE: &str = "\
-body{font:14px/1.45 system-ui,'Noto Sans TC','PingFang TC',sans-serif;color:#222;max-width:1100px;margin:2em auto;padding:0 1em}\
+body{font:14px/1.45 system-ui,'Noto Sans TC','PingFang TC',sans-serif;color:#222;max-width:1200px;margin:2em auto;padding:0 1em}\
 h1{font-size:1.4em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}.when{color:#555;margin:.2em 0 1em}\
 table{margin:1.6em 0;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
 th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}\
-th{border-bottom:2px solid #222}.text{text-align:left}tr.total td{font-weight:600}\
+th{border-bottom:2px solid #222;white-space:normal;vertical-align:bottom}.text{text-align:left}tr.total td{font-weight:600}\
 svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
 .grid{stroke:#ddd;stroke-width:1}.key{font-size:12px;margin:.2em 0}\
 .sound{margin:1em 0}.unsound{margin:1em 0;font-weight:600;color:#b5484b}\
@@ -21,7 +21,7 @@ dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1
 .wide{overflow-x:auto}\
 @page{size:A4 landscape;margin:12mm}\
 @media print{body{max-width:none;margin:0;padding:0;font-size:11px}thead{display:table-header-group}\
-tr,svg,dl div{break-inside:avoid}.wide{overflow:visible}}";
+table{font-size:9px}tr,svg,dl div{break-inside:avoid}.wide{overflow:visible}}";
 
 /// Prints it.
 pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
