@@ -102,8 +102,10 @@ async fn keep(round: Round, mut stopped: watch::Receiver<bool>) {
         loop {
             let began = tokio::time::Instant::now();
             let Err(fault) = round.visit().await;
+            // The folder was well meanwhile: the next fault is news, even if it is the same one.
             if began.elapsed() > PAUSE_MAX {
                 pause = PAUSE_MIN;
+                told.clear();
             }
             let now = fault.to_string();
             if now != told {
