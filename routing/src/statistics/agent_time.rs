@@ -9,6 +9,7 @@ use crate::agent::Status;
 use crate::event::{Event, EventKind};
 use crate::ids::{ContactId, OfferToken};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Longest stretch counted without any event of the agent; a real working life has no longer one, and
@@ -60,7 +61,7 @@ enum Release {
     Other,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Presence {
     Available,
     NotReady(ReasonKey),
@@ -68,7 +69,7 @@ enum Presence {
     LoggedOff,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     Ringing { token: OfferToken, until: Timestamp },
     Talking { token: OfferToken },
@@ -87,7 +88,7 @@ pub(super) trait TimeSheet {
 }
 
 /// What is known of one agent.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct AgentLine {
     clock: Clock,
     pending: Facts<Act>,
@@ -392,7 +393,7 @@ impl Act {
 }
 
 /// What an agent does now, and since when that is not yet counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Clock {
     since: Option<Timestamp>,
     presence: Presence,

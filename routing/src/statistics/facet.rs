@@ -23,11 +23,11 @@ pub enum Facet {
 }
 
 /// A facet by its place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct FacetKey(u32);
 
 /// The facets met so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Facets {
     keys: BTreeMap<Facet, FacetKey>,
     facets: Vec<Facet>,

@@ -7,6 +7,7 @@
 use super::seen::OriginKey;
 use crate::ids::ContactId;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 
 /// One fact, with what orders it.
@@ -27,7 +28,7 @@ pub(super) trait Packed: Sized {
 }
 
 /// Facts in the order in which they came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Facts<A> {
     packer: Packer,
     count: u32,
@@ -36,7 +37,7 @@ pub(super) struct Facts<A> {
 }
 
 /// Where a fact stands in time and in its log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     at: Timestamp,
     number: u64,
@@ -115,7 +116,7 @@ impl<A: Packed> FromIterator<Fact<A>> for Facts<A> {
 }
 
 /// Writes numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Packer {
     bytes: Vec<u8>,
     /// The last one that was written.

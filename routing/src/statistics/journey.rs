@@ -11,13 +11,14 @@ use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
 use crate::event::ContactResult;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
 const STEPS_MAX: usize = 1_024;
 
 /// A queue by its place in the fold's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct QueueKey(pub(super) u32);
 
 impl QueueKey {
@@ -28,7 +29,7 @@ impl QueueKey {
 }
 
 /// Where a contact counts: interval of arrival, queue (none before the first), channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct CellKey {
     pub(super) start: i64,
     pub(super) queue: Option<QueueKey>,
@@ -148,7 +149,7 @@ const WRAP_UP_EXTENDED: u64 = 7;
 const WRAP_UP_OVER: u64 = 8;
 
 /// All that is known of one contact.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Journey {
     pub(super) arrived: Option<Timestamp>,
     pub(super) channel: Option<Channel>,

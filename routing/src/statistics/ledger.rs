@@ -11,10 +11,14 @@ use super::{NotReadyCells, Statistics};
 use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{AddAssign, Range};
+use std::time::Duration;
 
 /// The cells of a span of time, as known at one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The instant up to which it is known.
     pub as_of: Timestamp,
@@ -72,6 +76,106 @@ impl Tally {
 }
 
 impl Ledger {
+    fn empty(as_of: Timestamp) -> Self {
+        Self {
+            as_of,
+            contacts: BTreeMap::new(),
+            facets: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            not_ready: BTreeMap::new(),
+            serving: BTreeMap::new(),
+        }
+    }
+
+    fn add_not_ready(&mut self, fold: &Statistics, cells: &NotReadyCells, wanted: &Range<i64>) {
+        for ((start, agent, reason), millis) in cells {
+            if wanted.contains(start) {
+                let reasons = self.not_ready.entry((*start, agent.clone())).or_default();
+                let reason = fold.reasons.name(*reason).to_owned();
+                *reasons.entry(reason).or_default() += millis;
+            }
+        }
+    }
+
+    /// Cuts it into spans of a width that holds whole intervals, by the instant at which each begins.
+    pub fn cut(self, width: Duration) -> BTreeMap<Timestamp, Self> {
+        let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
+        let as_of = self.as_of;
+        let begin = |start: i64| {
+            let begin = start.div_euclid(width).saturating_mul(width);
+            Timestamp::from_millis(begin)
+        };
+        let mut parts = BTreeMap::new();
+        for (key, cell) in self.contacts {
+            let part = parts
+                .entry(begin(key.0))
+                .or_insert_with(|| Self::empty(as_of));
+            part.contacts.insert(key, cell);
+        }
+        for (facet, cells) in self.facets {
+            for (key, cell) in cells {
+                let part = parts
+                    .entry(begin(key.0))
+                    .or_insert_with(|| Self::empty(as_of));
+                part.facets
+                    .entry(facet.clone())
+                    .or_default()
+                    .insert(key, cell);
+            }
+        }
+        for (key, time) in self.agents {
+            let part = parts
+                .entry(begin(key.0))
+                .or_insert_with(|| Self::empty(as_of));
+            part.agents.insert(key, time);
+        }
+        for (key, reasons) in self.not_ready {
+            let part = parts
+                .entry(begin(key.0))
+                .or_insert_with(|| Self::empty(as_of));
+            part.not_ready.insert(key, reasons);
+        }
+        parts
+    }
+
+    /// Takes out what is counted by number, caller class and skill.
+    pub fn take_facets(&mut self) -> Self {
+        Self {
+            facets: std::mem::take(&mut self.facets),
+            ..Self::empty(self.as_of)
+        }
+    }
+
+    /// The same sums in cells of a greater width.
+    pub fn coarsened(self, width: Duration) -> Self {
+        let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
+        let begin = |start: i64| start.div_euclid(width).saturating_mul(width);
+        let coarse = |cells: Cells| {
+            let mut sums = Cells::new();
+            for ((start, queue, channel), cell) in cells {
+                *sums.entry((begin(start), queue, channel)).or_default() += &cell;
+            }
+            sums
+        };
+        let mut ledger = Self::empty(self.as_of);
+        ledger.contacts = coarse(self.contacts);
+        let facets = self.facets.into_iter();
+        ledger.facets = facets
+            .map(|(facet, cells)| (facet, coarse(cells)))
+            .collect();
+        for ((start, agent), time) in self.agents {
+            *ledger.agents.entry((begin(start), agent)).or_default() += time;
+        }
+        for ((start, agent), reasons) in self.not_ready {
+            let sums = ledger.not_ready.entry((begin(start), agent)).or_default();
+            for (reason, millis) in reasons {
+                *sums.entry(reason).or_default() += millis;
+            }
+        }
+        ledger.serving = self.serving;
+        ledger
+    }
+
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
         let mut tally = Tally::default();
@@ -190,6 +294,40 @@ impl Ledger {
     }
 }
 
+impl AddAssign for Ledger {
+    fn add_assign(&mut self, rhs: Self) {
+        self.as_of = self.as_of.max(rhs.as_of);
+        add_cells(&mut self.contacts, rhs.contacts);
+        for (facet, cells) in rhs.facets {
+            add_cells(self.facets.entry(facet).or_default(), cells);
+        }
+        for (key, time) in rhs.agents {
+            *self.agents.entry(key).or_default() += time;
+        }
+        for (key, reasons) in rhs.not_ready {
+            let sums = self.not_ready.entry(key).or_default();
+            for (reason, millis) in reasons {
+                *sums.entry(reason).or_default() += millis;
+            }
+        }
+        for (queue, agents) in rhs.serving {
+            self.serving.entry(queue).or_default().extend(agents);
+        }
+    }
+}
+
+/// Adds cells to others; most are there once, and are moved.
+fn add_cells(sums: &mut Cells, cells: Cells) {
+    for (key, cell) in cells {
+        match sums.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(cell);
+            }
+            Entry::Occupied(mut sum) => *sum.get_mut() += &cell,
+        }
+    }
+}
+
 type Cells = BTreeMap<(i64, Option<QueueId>, Channel), Cell>;
 
 /// The cells of a scope that start in `from..to`.
@@ -222,19 +360,15 @@ fn span(
     cells.range((from.as_millis(), queue.clone(), channel)..(end, queue, channel))
 }
 
-/// Reads a ledger out of the fold: what is settled, and what is still kept open.
-pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
-    let wanted = from.as_millis()..to.as_millis();
-    let name = |key: QueueKey| fold.queues.get(key.place()).map(|line| line.id.clone());
-    let facet = |key: FacetKey| fold.facets.facet(key).cloned();
-    let mut ledger = Ledger {
-        as_of,
-        contacts: BTreeMap::new(),
-        facets: BTreeMap::new(),
-        agents: BTreeMap::new(),
-        not_ready: BTreeMap::new(),
-        serving: BTreeMap::new(),
-    };
+/// The queue behind a key.
+fn name(fold: &Statistics, key: QueueKey) -> Option<QueueId> {
+    fold.queues.get(key.place()).map(|line| line.id.clone())
+}
+
+/// What the fold has counted for good.
+pub(super) fn settled(fold: &Statistics, wanted: Range<i64>, as_of: Timestamp) -> Ledger {
+    let name = |key: QueueKey| name(fold, key);
+    let mut ledger = Ledger::empty(as_of);
     for (key, cell) in &fold.cells {
         if wanted.contains(&key.start) {
             *ledger
@@ -245,13 +379,28 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
     }
     for ((key, facet_key), cell) in &fold.facet_cells {
         if wanted.contains(&key.start)
-            && let Some(facet) = facet(*facet_key)
+            && let Some(facet) = fold.facets.facet(*facet_key)
         {
             let place = (key.start, key.queue.and_then(name), key.channel);
-            let cells = ledger.facets.entry(facet).or_default();
+            let cells = ledger.facets.entry(facet.clone()).or_default();
             *cells.entry(place).or_default() += cell;
         }
     }
+    for ((start, agent), time) in &fold.agent_cells {
+        if wanted.contains(start) {
+            *ledger.agents.entry((*start, agent.clone())).or_default() += *time;
+        }
+    }
+    ledger.add_not_ready(fold, &fold.not_ready_cells, &wanted);
+    ledger
+}
+
+/// Reads a ledger out of the fold: what is settled, and what is still kept open.
+pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
+    let wanted = from.as_millis()..to.as_millis();
+    let name = |key: QueueKey| name(fold, key);
+    let facet = |key: FacetKey| fold.facets.facet(key).cloned();
+    let mut ledger = settled(fold, wanted.clone(), as_of);
     for journey in fold.open.values() {
         let mut copy;
         let straight = if journey.is_straight() {
@@ -272,14 +421,7 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
             }
         });
     }
-    for ((start, agent), time) in &fold.agent_cells {
-        if wanted.contains(start) {
-            *ledger.agents.entry((*start, agent.clone())).or_default() += *time;
-        }
-    }
-    let is_wanted = |(key, _): &(&(i64, AgentId, ReasonKey), &u64)| wanted.contains(&key.0);
-    let settled = fold.not_ready_cells.iter().filter(is_wanted);
-    let mut not_ready: NotReadyCells = settled.map(|(key, sum)| (key.clone(), *sum)).collect();
+    let mut not_ready = NotReadyCells::new();
     let width = fold.rules.interval_ms();
     for (agent, line) in &fold.agents {
         let mut cells = BTreeMap::new();
@@ -302,13 +444,7 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
                 .insert(agent.clone());
         }
     }
-    for ((start, agent, reason), millis) in not_ready {
-        if wanted.contains(&start) {
-            let reasons = ledger.not_ready.entry((start, agent)).or_default();
-            let reason = fold.reasons.name(reason).to_owned();
-            *reasons.entry(reason).or_default() += millis;
-        }
-    }
+    ledger.add_not_ready(fold, &not_ready, &wanted);
     ledger
 }
 

@@ -41,6 +41,7 @@ use journey::{Act, CellKey, Journey, QueueKey, Step};
 use ledger::Sheet;
 use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ const HOLE_GRACE: Duration = Duration::from_secs(3_600);
 const RULES_MAX: usize = 1_024;
 
 /// How the fold counts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rules {
     /// Width of the cells that are kept, aligned to UTC; every interval asked for is a multiple of it.
     /// 15 minutes fit the hours and days of every time zone.
@@ -79,7 +80,7 @@ impl Default for Rules {
 }
 
 /// What is "in time" and what is "at once" for a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thresholds {
     /// T, in milliseconds; default 20,000.
     pub service_level_ms: u64,
@@ -134,7 +135,7 @@ pub enum Recorded {
 }
 
 /// How sound the fold is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// Events recorded.
     pub events: u64,
@@ -149,7 +150,7 @@ pub struct Health {
 }
 
 /// A queue as the log tells of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct QueueLine {
     id: QueueId,
     /// Thresholds by the instant from which they were in force.
@@ -175,7 +176,7 @@ impl QueueLine {
 type NotReadyCells = BTreeMap<(i64, AgentId, ReasonKey), u64>;
 
 /// The fold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Statistics {
     rules: Rules,
     seen: Seen,
@@ -262,6 +263,17 @@ impl Statistics {
     /// Everything counted for intervals that start in `from..to`, as known at `as_of`.
     pub fn ledger(&self, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
         ledger::read(self, from, to, as_of)
+    }
+
+    /// Hands over what is counted for good, and keeps the rest: the fold goes on as if nothing had happened,
+    /// and what it is handed over in parts adds up to what it would have kept.
+    pub fn take_settled(&mut self) -> Ledger {
+        let settled = ledger::settled(self, i64::MIN..i64::MAX, self.newest);
+        self.cells.clear();
+        self.facet_cells.clear();
+        self.agent_cells.clear();
+        self.not_ready_cells.clear();
+        settled
     }
 
     /// Gives up the cells of intervals that start before `before`, which nobody will ask for again.

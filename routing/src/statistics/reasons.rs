@@ -1,5 +1,6 @@
 //! Why agents are not ready, each reason by a small number.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most reasons kept apart. Agents may be free to write what they like, so those that come later are
@@ -10,11 +11,11 @@ const REASONS_MAX: usize = 256;
 const OTHERS: &str = "(others)";
 
 /// A reason by its place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct ReasonKey(pub(super) u32);
 
 /// The reasons met so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reasons {
     keys: BTreeMap<String, ReasonKey>,
     names: Vec<String>,

@@ -4,6 +4,7 @@
 //! when nothing is missing. Closed contacts need no memory of their own for this.
 
 use crate::ids::{EventId, NodeId};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most runs of numbers kept for one origin; with more, the gap between the two oldest runs is given
@@ -11,11 +12,11 @@ use std::collections::BTreeMap;
 const RUNS_MAX: usize = 65_536;
 
 /// An origin by its place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct OriginKey(pub(super) u32);
 
 /// What was seen, by origin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Seen {
     keys: BTreeMap<NodeId, OriginKey>,
     origins: Vec<Origin>,
@@ -65,7 +66,7 @@ impl Seen {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Origin {
     name: NodeId,
     /// The run with the highest numbers, kept apart because nearly every event extends it.
