@@ -1,7 +1,10 @@
 //! What is added up: contacts by interval of arrival, and agents' time by the clock.
 
+use super::distinct::Distinct;
 use super::sketch::Sketch;
+use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 /// Contacts of one queue, channel and interval, and their times; adding two gives those of both.
@@ -38,6 +41,12 @@ pub struct Counts {
     pub informed: u64,
     /// Of A, those whose conversation goes on.
     pub in_progress: u64,
+    /// Of all who came, inside and outside O, those of whom a caller, number or address is known.
+    #[serde(default)]
+    pub identified: u64,
+    /// Of these, those whose caller had come with another contact in the seven days before.
+    #[serde(default)]
+    pub repeated: u64,
     /// Sum over A of the wait, in milliseconds.
     pub answer_wait_ms: u64,
     /// Sum over B of the wait, in milliseconds.
@@ -83,6 +92,8 @@ impl AddAssign for Counts {
         self.left_before_queue += rhs.left_before_queue;
         self.informed += rhs.informed;
         self.in_progress += rhs.in_progress;
+        self.identified += rhs.identified;
+        self.repeated += rhs.repeated;
         self.answer_wait_ms = self.answer_wait_ms.saturating_add(rhs.answer_wait_ms);
         self.abandon_wait_ms = self.abandon_wait_ms.saturating_add(rhs.abandon_wait_ms);
         self.longest_wait_ms = self.longest_wait_ms.max(rhs.longest_wait_ms);
@@ -92,7 +103,22 @@ impl AddAssign for Counts {
     }
 }
 
-/// What is kept of a queue, channel and interval: the counts, and how the times are spread.
+/// Why a contact was refused or failed, or where it went on to; what is shown of it is the word or text
+/// that its event has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Refused before the line, by its reason.
+    Blocked(String),
+    /// Failed, by its cause.
+    Failed(String),
+    /// Left the line for that one, or for that other place.
+    FlowedTo(String),
+}
+
+/// What is kept of a queue, channel and interval: the counts, how the times are spread, who came, and
+/// what became of the tickets. Everything in it adds up: parts in any order and grouping give the same
+/// cell, to the last bit, and what it takes does not grow with the number of contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
     /// The counts and sums.
@@ -103,6 +129,21 @@ pub struct Cell {
     pub abandon_waits: Sketch,
     /// Time spent on each contact that ended: talk, hold and wrap-up.
     pub handle_times: Sketch,
+    /// Who came, inside and outside O.
+    #[serde(default)]
+    pub callers: Distinct,
+    /// Why contacts were refused or failed, and where they went.
+    #[serde(default, with = "super::entries")]
+    pub causes: BTreeMap<Cause, u64>,
+    /// The tickets that were opened.
+    #[serde(default)]
+    pub tickets: TicketCounts,
+    /// The contacts with a symptom recorded, by symptom.
+    #[serde(default)]
+    pub symptoms: BTreeMap<String, SymptomCounts>,
+    /// What callers thought of it.
+    #[serde(default)]
+    pub ratings: RatingCounts,
 }
 
 impl Cell {
@@ -127,6 +168,15 @@ impl AddAssign<&Self> for Cell {
         self.answer_waits += &rhs.answer_waits;
         self.abandon_waits += &rhs.abandon_waits;
         self.handle_times += &rhs.handle_times;
+        self.callers += &rhs.callers;
+        for (cause, count) in &rhs.causes {
+            *self.causes.entry(cause.clone()).or_default() += count;
+        }
+        self.tickets += rhs.tickets;
+        for (symptom, counts) in &rhs.symptoms {
+            *self.symptoms.entry(symptom.clone()).or_default() += *counts;
+        }
+        self.ratings += rhs.ratings;
     }
 }
 

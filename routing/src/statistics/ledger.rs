@@ -18,13 +18,22 @@ use std::ops::{AddAssign, Range};
 use std::time::Duration;
 
 /// The cells of a span of time, as known at one instant.
+///
+/// A ledger can be stored in any format, and ledgers add up ([`AddAssign`]): those of parts of a log in which
+/// no contact and no agent's minute is in two parts give that of the whole, in any order and any grouping,
+/// to the last bit. [`Statistics::ledger`] of one day after the other are such parts, and so is what
+/// [`Statistics::take_settled`] hands over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The instant up to which it is known.
     pub as_of: Timestamp,
+    #[serde(with = "super::entries")]
     contacts: Cells,
+    #[serde(with = "facet_entries")]
     facets: BTreeMap<Facet, Cells>,
+    #[serde(with = "super::entries")]
     agents: BTreeMap<(i64, AgentId), AgentTime>,
+    #[serde(with = "super::entries")]
     not_ready: BTreeMap<(i64, AgentId), BTreeMap<String, u64>>,
     serving: BTreeMap<QueueId, BTreeSet<AgentId>>,
 }
@@ -76,7 +85,8 @@ impl Tally {
 }
 
 impl Ledger {
-    fn empty(as_of: Timestamp) -> Self {
+    /// A ledger of nothing, to add others to.
+    pub fn empty(as_of: Timestamp) -> Self {
         Self {
             as_of,
             contacts: BTreeMap::new(),
@@ -325,6 +335,34 @@ fn add_cells(sums: &mut Cells, cells: Cells) {
             }
             Entry::Occupied(mut sum) => *sum.get_mut() += &cell,
         }
+    }
+}
+
+/// Cells within facets, both as lists of pairs.
+mod facet_entries {
+    use super::{Cells, Facet};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::collections::BTreeMap;
+
+    #[derive(Serialize)]
+    struct Lent<'a>(#[serde(with = "super::super::entries")] &'a Cells);
+
+    #[derive(Deserialize)]
+    struct Owned(#[serde(with = "super::super::entries")] Cells);
+
+    pub(super) fn serialize<S: Serializer>(
+        facets: &BTreeMap<Facet, Cells>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(facets.iter().map(|(facet, cells)| (facet, Lent(cells))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Facet, Cells>, D::Error> {
+        let pairs = Vec::<(Facet, Owned)>::deserialize(deserializer)?;
+        let cells = pairs.into_iter().map(|(facet, cells)| (facet, cells.0));
+        Ok(cells.collect())
     }
 }
 

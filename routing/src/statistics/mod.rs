@@ -13,6 +13,8 @@
 
 mod agent_time;
 mod counts;
+mod distinct;
+mod entries;
 mod facet;
 mod facts;
 mod figures;
@@ -21,14 +23,17 @@ mod ledger;
 mod reasons;
 mod seen;
 mod sketch;
+mod tickets;
 
-pub use counts::{Activity, AgentTime, Cell, Counts};
+pub use counts::{Activity, AgentTime, Cause, Cell, Counts};
+pub use distinct::{CallerKey, Distinct, DistinctCount, EXACT_MAX};
 pub use facet::Facet;
 pub use figures::{
     ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, SPREAD_DEFINITIONS, ServiceLevel,
 };
 pub use ledger::{Ledger, Scope, Spread, Tally};
 pub use sketch::{Percentiles, Sketch};
+pub use tickets::{RatingCounts, SymptomCounts, TicketCounts};
 
 use crate::agent::Status;
 use crate::event::{ContactResult, Event, EventKind};
