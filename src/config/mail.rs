@@ -1,6 +1,7 @@
 //! `[email]` and `[[mailbox]]`: the doors of mail, and what each address leads to.
 
 use super::imap::ImapFolder;
+use super::letters::LetterTemplates;
 use super::value::{AddressRange, Language, Secret, seconds};
 use crate::tickets::Kind;
 use ringdown_email::rules::Rule;
@@ -61,6 +62,11 @@ pub struct Email {
     pub reopen_max: Duration,
     /// How what we send goes out; nothing is sent without it.
     pub smarthost: Option<Smarthost>,
+    /// Folder of the site's own letters, by occasion, language and queue; those built in where it has none.
+    pub templates: Option<PathBuf>,
+    /// What was read there.
+    #[serde(skip)]
+    pub letters: LetterTemplates,
     /// A sender gets one acknowledgement in this time.
     #[serde(rename = "acknowledgement_window_s", deserialize_with = "seconds")]
     pub acknowledgement_window: Duration,
@@ -110,6 +116,8 @@ impl Default for Email {
             reading_bytes_max: 128 * 1_024 * 1_024,
             reopen_max: Duration::from_secs(14 * 86_400),
             smarthost: None,
+            templates: None,
+            letters: LetterTemplates::default(),
             acknowledgement_window: Duration::from_secs(3_600),
             survey_url: None,
             survey_valid: Duration::from_secs(14 * 86_400),

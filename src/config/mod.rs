@@ -9,6 +9,7 @@ mod desk;
 mod fault;
 mod hours;
 mod imap;
+mod letters;
 mod mail;
 mod queue_mail;
 mod redis;
@@ -25,6 +26,7 @@ pub use desk::{
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
 pub use imap::ImapFolder;
+pub use letters::LetterTemplates;
 pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
 pub use queue_mail::{Escalation, QueueMail};
 pub use redis::Redis;
@@ -128,9 +130,14 @@ impl Config {
             config.resolve_paths(folder);
             config
         });
-        if let Some(config) = &config {
-            check::check(config, &mut source);
-        }
+        let config = config.map(|mut config| {
+            check::check(&config, &mut source);
+            if let Some(folder) = &config.email.templates {
+                let queues = source.texts("queue", "id");
+                config.email.letters = letters::read(folder, &queues, &mut source);
+            }
+            config
+        });
         let faults = source.into_faults();
         config.filter(|_| faults.is_empty()).ok_or(Faults(faults))
     }
@@ -223,6 +230,7 @@ impl Config {
             &mut self.media.music,
             &mut self.email.certificate,
             &mut self.email.key,
+            &mut self.email.templates,
         ];
         let smarthost = self.email.smarthost.as_mut();
         let authority = smarthost.and_then(|smarthost| smarthost.authority.as_mut());

@@ -98,6 +98,13 @@ impl<'t> Source<'t> {
         self.note(&span, sentence.into());
     }
 
+    /// Notes a fault that lies elsewhere than in this text.
+    pub(super) fn note_place(&mut self, place: Place, sentence: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(Fault { place, sentence });
+        }
+    }
+
     /// Every text found at `section[].key`, whatever else is wrong with its table.
     pub(super) fn texts(&self, section: &str, key: &str) -> BTreeSet<String> {
         let items = self.root.get_ref().get(section);

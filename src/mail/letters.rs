@@ -82,6 +82,8 @@ pub(super) struct Words {
     /// The body as HTML, safe already; made of the text when not given.
     pub(super) html: Option<String>,
     pub(super) signature: String,
+    /// Who writes, when that is a person.
+    pub(super) agent: String,
     pub(super) quote: String,
     pub(super) link: String,
 }
@@ -124,8 +126,10 @@ impl Letters {
             Some((mailbox.key(), sender))
         });
         let queues = config.queues.iter();
+        let mut templates = Templates::new(config.site.language.as_str());
+        config.email.letters.put_into(&mut templates);
         Self {
-            templates: Templates::new(config.site.language.as_str()),
+            templates,
             key,
             host: host(config),
             site: config.site.name.clone(),
@@ -172,7 +176,7 @@ impl Letters {
         let template = self
             .templates
             .get(Some(&plan.queue), language, plan.occasion);
-        let fill = self.fill(&plan, language, &token);
+        let fill = self.fill(&plan, from, language, &token);
         let text = match &plan.words.html {
             Some(html) => template.fill_with_html(&fill, html),
             None => template.fill(&fill),
@@ -210,7 +214,7 @@ impl Letters {
         spoken.unwrap_or(self.language.as_str())
     }
 
-    fn fill(&self, plan: &LetterPlan, language: &str, token: &ReplyToken) -> Fill {
+    fn fill(&self, plan: &LetterPlan, from: &Mailbox, language: &str, token: &ReplyToken) -> Fill {
         let queue_name = self.queues.get(&plan.queue).and_then(|names| {
             let named = |tag: &&Language| tag.as_str().eq_ignore_ascii_case(language);
             names.keys().find(named).and_then(|tag| names.get(tag))
@@ -221,7 +225,9 @@ impl Letters {
             mark: format!("[{}]", plan.number),
             subject: plan.subject.clone(),
             name: receiver.and_then(|to| to.name.clone()).unwrap_or_default(),
+            agent: plan.words.agent.clone(),
             site: self.site.clone(),
+            mailbox: from.email.to_string(),
             queue: queue_name
                 .map_or(plan.queue.as_str(), String::as_str)
                 .to_owned(),

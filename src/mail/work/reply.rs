@@ -335,6 +335,7 @@ impl MailWork {
             body: wish.text.clone(),
             html: wish.html.as_deref().map(ringdown_email::reading::safe_html),
             signature: self.signature(held),
+            agent: self.agent_name(held),
             quote: asked.map_or(String::new(), |asked| self.quote(asked, &spoken)),
             link: String::new(),
         };
@@ -391,15 +392,19 @@ impl MailWork {
         Ok(spoken.map(|language: Language| language.as_str().to_owned()))
     }
 
-    fn signature(&self, held: &Held) -> String {
+    fn agent_name(&self, held: &Held) -> String {
         let name = self.shared.acd.read(|view| {
             view.agent(&held.agent)
                 .map(|agent| agent.profile.name.clone())
         });
+        name.unwrap_or_else(|| held.agent.to_string())
+    }
+
+    fn signature(&self, held: &Held) -> String {
+        let name = self.agent_name(held);
         let queue = held.record.queue.as_ref();
         let rules = queue.and_then(|queue| self.shared.config.queue(queue));
         let below = rules.map_or("", |queue| queue.mail.signature.as_str());
-        let name = name.unwrap_or_else(|| held.agent.to_string());
         [name.as_str(), below].join("\n").trim().to_owned()
     }
 

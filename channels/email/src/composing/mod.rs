@@ -8,7 +8,7 @@ mod quoting;
 mod template;
 
 pub use quoting::quote;
-pub use template::{Fill, Occasion, Template, TemplateFault, Templates};
+pub use template::{Fill, Mistake, Occasion, Template, TemplateFault, Templates};
 
 use crate::address::{EmailAddress, Mailbox, MessageId};
 use crate::automatic::ReturnPath;

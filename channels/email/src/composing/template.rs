@@ -1,8 +1,13 @@
 //! Templates: a subject line, an empty line, a text with `{placeholders}`. The HTML is made of the same text,
-//! so that the two never differ; what is filled in is escaped there.
+//! so that the two never differ, unless the template brings HTML of its own; what is filled in is escaped there.
+
+mod pieces;
+
+pub use pieces::Mistake;
 
 use super::LetterText;
 use crate::reading::html_safe;
+use pieces::{Piece, Placeholder};
 use ringdown_routing::ids::QueueId;
 use std::collections::BTreeMap;
 
@@ -30,6 +35,26 @@ impl Occasion {
         Self::Closing,
         Self::Satisfaction,
     ];
+
+    /// The word for it in the names of template files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Acknowledgement => "acknowledgement",
+            Self::Answer => "answer",
+            Self::Progress => "progress",
+            Self::Closing => "closing",
+            Self::Satisfaction => "satisfaction",
+        }
+    }
+
+    /// The placeholder without which a letter says nothing, or hides what somebody wrote.
+    fn core(self) -> Option<&'static str> {
+        match self {
+            Self::Acknowledgement => None,
+            Self::Answer | Self::Progress | Self::Closing => Some("body"),
+            Self::Satisfaction => Some("link"),
+        }
+    }
 }
 
 /// What stands where a template has a placeholder.
@@ -47,10 +72,14 @@ pub struct Fill {
     pub body: String,
     /// `{signature}`: the agent's name and whatever the queue adds.
     pub signature: String,
+    /// `{agent}`: the agent's name.
+    pub agent: String,
     /// `{site}`: the desk's name.
     pub site: String,
     /// `{queue}`: the line it waits in.
     pub queue: String,
+    /// `{mailbox}`: the desk's address that speaks.
+    pub mailbox: String,
     /// `{link}`: where to say how it went.
     pub link: String,
     /// `{marker}`: above which to answer.
@@ -59,154 +88,147 @@ pub struct Fill {
     pub quote: String,
 }
 
-impl Fill {
-    fn get(&self, placeholder: Placeholder) -> &str {
-        match placeholder {
-            Placeholder::Number => &self.number,
-            Placeholder::Mark => &self.mark,
-            Placeholder::Subject => &self.subject,
-            Placeholder::Name => &self.name,
-            Placeholder::Body => &self.body,
-            Placeholder::Signature => &self.signature,
-            Placeholder::Site => &self.site,
-            Placeholder::Queue => &self.queue,
-            Placeholder::Link => &self.link,
-            Placeholder::Marker => &self.marker,
-            Placeholder::Quote => &self.quote,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Placeholder {
-    Number,
-    Mark,
-    Subject,
-    Name,
-    Body,
-    Signature,
-    Site,
-    Queue,
-    Link,
-    Marker,
-    Quote,
-}
-
-const PLACEHOLDERS: [(&str, Placeholder); 11] = [
-    ("number", Placeholder::Number),
-    ("mark", Placeholder::Mark),
-    ("subject", Placeholder::Subject),
-    ("name", Placeholder::Name),
-    ("body", Placeholder::Body),
-    ("signature", Placeholder::Signature),
-    ("site", Placeholder::Site),
-    ("queue", Placeholder::Queue),
-    ("link", Placeholder::Link),
-    ("marker", Placeholder::Marker),
-    ("quote", Placeholder::Quote),
-];
-
 /// A template, read and found whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     subject: Vec<Piece>,
     text: Vec<Piece>,
+    /// HTML of its own; made of the text when there is none.
+    html: Option<Vec<Piece>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Words(String),
-    Filled(Placeholder),
-}
-
-/// What is wrong with a template.
+/// What is wrong with a template, and where: line and column count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateFault {
-    /// It does not begin with its subject.
-    #[error("a template begins with `Subject: ` and an empty line")]
-    NoSubject,
-    /// It names a placeholder that there is not.
-    #[error("there is no placeholder `{{{0}}}`")]
-    UnknownPlaceholder(String),
-    /// A brace is open to the end of its line.
-    #[error("a `{{` is not closed on its line")]
-    Unclosed,
+#[error("{line}:{column}: {mistake}")]
+pub struct TemplateFault {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+    /// What is wrong.
+    pub mistake: Mistake,
+}
+
+impl TemplateFault {
+    fn at(text: &str, at: usize, mistake: Mistake) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            mistake,
+        }
+    }
 }
 
 impl Template {
     /// Reads a template.
     pub fn parse(text: &str) -> Result<Self, TemplateFault> {
-        let text = text.replace("\r\n", "\n");
-        let (head, body) = text.split_once("\n\n").ok_or(TemplateFault::NoSubject)?;
-        let subject = head
-            .strip_prefix("Subject:")
-            .ok_or(TemplateFault::NoSubject)?;
+        let text = unix_lines(text);
+        let no_subject = || TemplateFault::at(&text, 0, Mistake::NoSubject);
+        let (head, body) = text.split_once("\n\n").ok_or_else(no_subject)?;
+        let subject = head.strip_prefix("Subject:").ok_or_else(no_subject)?;
+        let pieces = |part: &str, start: usize| {
+            let misread = |it: pieces::Misread| TemplateFault::at(&text, start + it.at, it.mistake);
+            pieces::read(part).map_err(misread)
+        };
         Ok(Self {
-            subject: pieces(subject.trim())?,
-            text: pieces(body.trim_end())?,
+            subject: pieces(subject.trim_end(), head.len() - subject.len())?,
+            text: pieces(body.trim_end(), head.len() + 2)?,
+            html: None,
         })
+    }
+
+    /// Gives it HTML of its own. What is filled in is escaped; `{body}` and `{quote}` are paragraphs.
+    pub fn with_html(self, html: &str) -> Result<Self, TemplateFault> {
+        let html = unix_lines(html);
+        let misread = |it: pieces::Misread| TemplateFault::at(&html, it.at, it.mistake);
+        let pieces = pieces::read(&html).map_err(misread)?;
+        Ok(Self {
+            html: Some(pieces),
+            ..self
+        })
+    }
+
+    /// Whether its text, and its HTML where it has its own, say what a letter of that kind is there to say.
+    pub fn check(&self, occasion: Occasion) -> Result<(), Mistake> {
+        let Some(name) = occasion.core() else {
+            return Ok(());
+        };
+        let texts = [Some(&self.text), self.html.as_ref()];
+        let says = |text: &Vec<Piece>| pieces::has(text, name);
+        match texts.into_iter().flatten().all(says) {
+            true => Ok(()),
+            false => Err(Mistake::Lacks(name)),
+        }
     }
 
     /// Fills it.
     pub fn fill(&self, fill: &Fill) -> LetterText {
-        let subject = filled(&self.subject, fill);
-        let plain = without_empty_ends(&filled(&self.text, fill));
-        LetterText {
-            subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
-            html: html_of(&plain),
-            plain,
-        }
+        self.filled(fill, None)
     }
 
     /// Fills it with a body that its writer made as HTML as well, which is safe already.
     pub fn fill_with_html(&self, fill: &Fill, html: &str) -> LetterText {
-        let marked = Fill {
-            body: BODY_MARK.to_owned(),
-            ..fill.clone()
+        self.filled(fill, Some(html))
+    }
+
+    fn filled(&self, fill: &Fill, body: Option<&str>) -> LetterText {
+        let plainly = |pieces: &[Piece], fill: &Fill| {
+            let mut out = String::new();
+            let show = |placeholder: Placeholder| placeholder.value(fill).to_owned();
+            pieces::write(pieces, fill, &show, &mut out);
+            out
         };
-        let around = self.fill(&marked).html;
-        let paragraph = format!("<p>{BODY_MARK}</p>");
-        let mark = if around.contains(&paragraph) {
-            paragraph.as_str()
-        } else {
-            BODY_MARK
+        let plain = without_empty_ends(&plainly(&self.text, fill));
+        let html = match (&self.html, body) {
+            (Some(html), body) => own_html(html, fill, body),
+            (None, None) => html_of(&plain),
+            (None, Some(body)) => {
+                let marked = Fill {
+                    body: BODY_MARK.to_owned(),
+                    ..fill.clone()
+                };
+                let around = html_of(&without_empty_ends(&plainly(&self.text, &marked)));
+                in_place_of_mark(&around, body)
+            }
         };
+        let subject = plainly(&self.subject, fill);
         LetterText {
-            html: around.replacen(mark, html, 1),
-            ..self.fill(fill)
+            subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
+            plain,
+            html,
         }
     }
+}
+
+/// As editors of other systems leave it: a mark at the beginning, CR LF.
+fn unix_lines(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
+}
+
+fn own_html(html: &[Piece], fill: &Fill, body: Option<&str>) -> String {
+    let show = |placeholder: Placeholder| match (placeholder, body) {
+        (Placeholder::Body, Some(body)) => body.to_owned(),
+        (Placeholder::Body | Placeholder::Quote, _) => paragraphs(placeholder.value(fill)),
+        (_, _) => html_safe::inline(placeholder.value(fill).trim_end()),
+    };
+    let mut out = String::new();
+    pieces::write(html, fill, &show, &mut out);
+    out
 }
 
 /// Where the body stands while the HTML around it is made; private use, so that nobody writes it.
 const BODY_MARK: &str = "\u{f8ff}body\u{f8ff}";
 
-fn pieces(text: &str) -> Result<Vec<Piece>, TemplateFault> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while let Some((words, behind)) = rest.split_once('{') {
-        pieces.push(Piece::Words(words.to_owned()));
-        let (name, after) = behind.split_once('}').ok_or(TemplateFault::Unclosed)?;
-        if name.contains('\n') {
-            return Err(TemplateFault::Unclosed);
-        }
-        let found = PLACEHOLDERS.iter().find(|(own, _)| *own == name);
-        let (_, placeholder) =
-            found.ok_or_else(|| TemplateFault::UnknownPlaceholder(name.to_owned()))?;
-        pieces.push(Piece::Filled(*placeholder));
-        rest = after;
-    }
-    pieces.push(Piece::Words(rest.to_owned()));
-    Ok(pieces)
-}
-
-/// One pass: what is filled in is never looked at for placeholders again.
-fn filled(pieces: &[Piece], fill: &Fill) -> String {
-    let texts = pieces.iter().map(|piece| match piece {
-        Piece::Words(words) => words.as_str(),
-        Piece::Filled(placeholder) => fill.get(*placeholder),
-    });
-    texts.collect()
+fn in_place_of_mark(around: &str, html: &str) -> String {
+    let paragraph = format!("<p>{BODY_MARK}</p>");
+    let mark = if around.contains(&paragraph) {
+        paragraph.as_str()
+    } else {
+        BODY_MARK
+    };
+    around.replacen(mark, html, 1)
 }
 
 /// What is not filled leaves no hole: never more than one empty line, none at the end.
@@ -223,9 +245,17 @@ fn without_empty_ends(text: &str) -> String {
     out
 }
 
-/// Paragraphs, quotes as such, addresses as links.
 fn html_of(plain: &str) -> String {
-    let mut html = String::from("<!DOCTYPE html>\n<html><body>\n");
+    let inner = paragraphs(plain);
+    format!("<!DOCTYPE html>\n<html><body>\n{inner}</body></html>\n")
+}
+
+/// Paragraphs, quotes as such, addresses as links.
+fn paragraphs(plain: &str) -> String {
+    let mut html = String::new();
+    if plain.trim().is_empty() {
+        return html;
+    }
     for paragraph in plain.trim_end().split("\n\n") {
         let is_quote = |line: &&str| line.starts_with('>');
         let (said, quoted): (Vec<&str>, Vec<&str>) =
@@ -241,7 +271,6 @@ fn html_of(plain: &str) -> String {
             html.push_str("</blockquote>\n");
         }
     }
-    html.push_str("</body></html>\n");
     html
 }
 

@@ -223,14 +223,145 @@ fn a_queue_may_have_templates_of_its_own() {
 }
 
 #[test]
-fn a_template_with_a_fault_is_refused() {
-    let check = |text: &str, fault| assert_eq!(Template::parse(text), Err(fault), "{text}");
-    check("Hello", TemplateFault::NoSubject);
+fn a_template_with_a_fault_is_refused_and_says_where() {
+    let check = |text: &str, (line, column), mistake| {
+        let fault = TemplateFault {
+            line,
+            column,
+            mistake,
+        };
+        assert_eq!(Template::parse(text), Err(fault), "{text}");
+    };
+    let unknown = |name: &str| Mistake::UnknownPlaceholder(name.to_owned());
+    check("Hello", (1, 1), Mistake::NoSubject);
+    check("Subject: x\n\n{nmae}", (3, 1), unknown("nmae"));
+    check("Subject: 案件 {nmae}\n\nx", (1, 13), unknown("nmae"));
+    check("Subject: x\r\n\r\na\r\n您好 {}", (4, 4), unknown(""));
+    check("Subject: {\n\nx", (1, 10), Mistake::Unclosed);
+    check("Subject: x\n\na {if body}\nb", (3, 3), Mistake::Endless);
     check(
-        "Subject: x\n\n{nmae}",
-        TemplateFault::UnknownPlaceholder("nmae".to_owned()),
+        "Subject: x\n\na{end}",
+        (3, 2),
+        Mistake::Stray("end".to_owned()),
     );
-    check("Subject: {\n\nx", TemplateFault::Unclosed);
+    let twice = "Subject: x\n\n{if name}a{else}b{else}c{end}";
+    check(twice, (3, 18), Mistake::Stray("else".to_owned()));
+    check("Subject: x\n\n{if }", (3, 1), unknown(""));
+    let deep = format!("Subject: x\n\n{}", "{if name}".repeat(10_000));
+    check(&deep, (3, 1 + 8 * 9), Mistake::TooDeep);
+    let html = Template::parse("Subject: x\n\nx").unwrap();
+    let html = html.with_html("<p>\n<b>{sit}</b>").unwrap_err();
+    assert_eq!(
+        html.to_string().split(';').next(),
+        Some("2:4: there is no placeholder `{sit}`")
+    );
+}
+
+#[test]
+fn what_is_empty_may_be_left_out_and_braces_can_be_written() {
+    let text = "Subject: {mark}\n\nDear {if name}{name}{else}{if queue}friend of {queue}{end}{end}: {{{site}}} }";
+    let template = Template::parse(text).unwrap();
+    assert_eq!(
+        template.fill(&fill()).plain,
+        "Dear 王小明: {Example Desk} }\n"
+    );
+    let nameless = Fill {
+        name: " ".to_owned(),
+        queue: "{site}".to_owned(),
+        ..fill()
+    };
+    let plain = template.fill(&nameless).plain;
+    assert_eq!(
+        plain, "Dear friend of {site}: {Example Desk} }\n",
+        "filled in once only"
+    );
+}
+
+#[test]
+fn a_template_with_html_of_its_own_escapes_what_is_filled_in() {
+    let html = "<style>p {{ margin: 0 }}</style><p title=\"{name}\">{subject}</p>\n{body}<p>{signature}</p>{quote}";
+    let template = Template::parse("Subject: x\n\n{body}").unwrap();
+    let template = template.with_html(html).unwrap();
+    let hostile = Fill {
+        name: "\"'><img src=x onerror=alert(1)>".to_owned(),
+        signature: "Ann\nDesk".to_owned(),
+        ..fill()
+    };
+    let text = template.fill(&hostile);
+    for wanted in [
+        "<style>p { margin: 0 }</style>",
+        "<p title=\"&quot;&#39;&gt;&lt;img src=x onerror=alert(1)&gt;\">Printer &lt;b&gt;broken&lt;/b&gt;</p>",
+        "wait &lt;5 min&gt;.",
+        "<a href=\"https://help.example.com/a?b=1&amp;c=2\">",
+        "<p>Ann<br>\nDesk</p>",
+        "<blockquote type=\"cite\">",
+    ] {
+        assert!(text.html.contains(wanted), "{wanted}: {}", text.html);
+    }
+    let text = template.fill_with_html(&hostile, "<p>Press <b>OK</b>.</p>");
+    assert!(
+        text.html.contains("</p>\n<p>Press <b>OK</b>.</p><p>Ann"),
+        "{}",
+        text.html
+    );
+}
+
+#[test]
+fn a_letter_that_would_hide_what_was_written_is_refused() {
+    let check = |text: &str, html: Option<&str>, occasion, expected: Result<(), Mistake>| {
+        let mut template = Template::parse(text).unwrap();
+        if let Some(html) = html {
+            template = template.with_html(html).unwrap();
+        }
+        assert_eq!(template.check(occasion), expected, "{text}");
+    };
+    let greeting = "Subject: x\n\nHello";
+    check(greeting, None, Occasion::Acknowledgement, Ok(()));
+    check(
+        greeting,
+        None,
+        Occasion::Answer,
+        Err(Mistake::Lacks("body")),
+    );
+    check(
+        greeting,
+        None,
+        Occasion::Satisfaction,
+        Err(Mistake::Lacks("link")),
+    );
+    let body = "Subject: x\n\n{if name}{body}{end}";
+    check(body, None, Occasion::Closing, Ok(()));
+    check(
+        body,
+        Some("<p>"),
+        Occasion::Closing,
+        Err(Mistake::Lacks("body")),
+    );
+    let templates = Templates::new("en");
+    for occasion in Occasion::ALL {
+        for language in ["en", "zh-TW"] {
+            assert_eq!(
+                templates.get(None, language, occasion).check(occasion),
+                Ok(())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_greeting_without_a_name_is_whole() {
+    let nameless = Fill {
+        name: String::new(),
+        ..fill()
+    };
+    for (language, start) in [("en", "Hello,\n"), ("zh-TW", "您好：\n")] {
+        for occasion in Occasion::ALL {
+            let text = Templates::new("en")
+                .get(None, language, occasion)
+                .fill(&nameless);
+            assert!(text.plain.starts_with(start), "{}", text.plain);
+        }
+    }
 }
 
 #[test]

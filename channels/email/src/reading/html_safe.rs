@@ -39,22 +39,26 @@ pub(super) fn make_safe(
     }
 }
 
-/// Escapes text for HTML and keeps its lines.
+/// Escapes text for HTML and keeps its lines, as a paragraph.
 pub(crate) fn of_text(text: &str) -> String {
+    format!("<p>{}</p>", inline(text.trim_end()))
+}
+
+/// Escapes text for HTML and keeps its lines; it may stand in an attribute as well.
+pub(crate) fn inline(text: &str) -> String {
     let mut html = String::with_capacity(text.len() + 32);
-    html.push_str("<p>");
-    for letter in text.trim_end().chars() {
+    for letter in text.chars() {
         match letter {
             '&' => html.push_str("&amp;"),
             '<' => html.push_str("&lt;"),
             '>' => html.push_str("&gt;"),
             '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
             '\r' => {}
             '\n' => html.push_str("<br>\n"),
             other => html.push(other),
         }
     }
-    html.push_str("</p>");
     html
 }
 
