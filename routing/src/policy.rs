@@ -29,8 +29,10 @@ use crate::ids::{AgentId, ContactId, QueueId};
 use crate::queue::Strategy;
 use crate::time::Timestamp;
 use crate::verb::Verb;
-use crate::view::{Line, View};
+use crate::view::{Line, Pace, Standing, View};
+use std::collections::btree_set::Iter;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
 
 /// A contact and an agent who should meet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,16 +61,17 @@ pub const PROPOSALS_MAX: usize = 64;
 
 /// Proposes who should meet now, the most urgent first; no contact and no agent twice.
 ///
-/// Costs a look at each line where somebody waits and somebody is free, of which there is none when the
-/// desk is quiet, however many wait.
+/// Costs by the number of proposals, however many wait and however many are free: the lines where somebody
+/// waits and somebody is free are kept in the order of their first contacts, and are looked at in that
+/// order. When the desk is quiet there is none.
 pub fn decide(view: &mut View, now: Timestamp) -> Vec<Proposal> {
     view.advance(now);
-    let mut taken = Taken::default();
+    let mut look = Look::new(view, now);
     let mut proposals = Vec::new();
     while proposals.len() < PROPOSALS_MAX
-        && let Some(proposal) = find_next(view, now, &taken)
+        && let Some(proposal) = look.find_next()
     {
-        taken.note(view, &proposal);
+        look.taken.note(view, &proposal);
         proposals.push(proposal);
     }
     proposals
@@ -77,7 +80,7 @@ pub fn decide(view: &mut View, now: Timestamp) -> Vec<Proposal> {
 /// Proposes the one pair that should meet first.
 pub fn decide_one(view: &mut View, now: Timestamp) -> Option<Proposal> {
     view.advance(now);
-    find_next(view, now, &Taken::default())
+    Look::new(view, now).find_next()
 }
 
 /// When time alone may make a pair eligible that is not so at `now`: the end of a back-off or a rest, or a
@@ -126,27 +129,90 @@ impl Taken {
     }
 }
 
-/// Where a pair stands among all that may meet: the queue's precedence with the agent, then the contact's
-/// place as seen now, which makes lines comparable that age otherwise.
-type Standing = (Precedence, PlaceInLine);
+/// The lines of a pace that are still to come, by the places of their first contacts.
+type Lines<'v> = Peekable<Iter<'v, (PlaceInLine, usize)>>;
 
-fn find_next(view: &View, now: Timestamp, taken: &Taken) -> Option<Proposal> {
-    let mut best: Option<(Standing, &AgentId, &Line)> = None;
-    for line in view.ready_lines() {
-        if taken.fills(view, line.queue()) {
-            continue;
-        }
-        let limit = best.map(|(standing, ..)| standing);
-        if let Some((standing, agent)) = first_pair(view, line, now, taken, limit) {
-            best = Some((standing, agent, line));
+/// One look at the desk. While it lasts more and more are spoken for, so the first pair of a line only ever
+/// comes later, and what is known of it stays true as the earliest it can be.
+struct Look<'v> {
+    view: &'v View,
+    now: Timestamp,
+    taken: Taken,
+    /// Lines that were not looked at yet, the first at the head of each pace.
+    unseen: Vec<(Pace, Lines<'v>)>,
+    /// Lines that were, by the earliest that their first pair can stand.
+    seen: BTreeSet<(Standing, usize)>,
+}
+
+impl<'v> Look<'v> {
+    fn new(view: &'v View, now: Timestamp) -> Self {
+        let unseen = view.ready_by_pace();
+        Self {
+            view,
+            now,
+            taken: Taken::default(),
+            unseen: unseen
+                .map(|(pace, lines)| (pace, lines.iter().peekable()))
+                .collect(),
+            seen: BTreeSet::new(),
         }
     }
-    let (standing, agent, line) = best?;
-    Some(Proposal {
-        contact: standing.1.contact(),
-        agent: agent.clone(),
-        others: beside(view, line, now, taken, standing, agent),
-    })
+
+    /// The pair that comes first of all, with those who are rung beside it.
+    fn find_next(&mut self) -> Option<Proposal> {
+        let (view, now) = (self.view, self.now);
+        while let Some(line_at) = self.take_first_line() {
+            let Some(line) = view.line(line_at) else {
+                continue;
+            };
+            if self.taken.fills(view, line.queue()) {
+                continue;
+            }
+            let Some((standing, agent)) = first_pair(view, line, now, &self.taken) else {
+                continue;
+            };
+            self.seen.insert((standing, line_at));
+            if self.earliest().is_some_and(|earliest| earliest < standing) {
+                continue;
+            }
+            return Some(Proposal {
+                contact: standing.1.contact(),
+                agent: agent.clone(),
+                others: beside(view, line, now, &self.taken, standing, agent),
+            });
+        }
+        None
+    }
+
+    /// The earliest that any pair can stand.
+    fn earliest(&mut self) -> Option<Standing> {
+        let seen = self.seen.first().map(|(standing, _)| *standing);
+        let unseen = self.first_unseen().map(|(standing, _)| standing);
+        seen.into_iter().chain(unseen).min()
+    }
+
+    /// The pace whose next line can have the earliest pair of those that were not looked at.
+    fn first_unseen(&mut self) -> Option<(Standing, usize)> {
+        let now = self.now;
+        let paces = self.unseen.iter_mut().enumerate();
+        let heads = paces.filter_map(|(at, (pace, lines))| {
+            let (first, _) = lines.peek()?;
+            Some((pace.earliest(*first, now), at))
+        });
+        heads.min()
+    }
+
+    /// Takes out the line that can have the earliest pair.
+    fn take_first_line(&mut self) -> Option<usize> {
+        let seen = self.seen.first().map(|(standing, _)| *standing);
+        match self.first_unseen() {
+            Some((standing, pace)) if seen.is_none_or(|seen| standing < seen) => {
+                let (_, lines) = self.unseen.get_mut(pace)?;
+                lines.next().map(|(_, line)| *line)
+            }
+            Some(_) | None => self.seen.pop_first().map(|(_, line)| line),
+        }
+    }
 }
 
 /// Who is rung beside the first agent of a pair that comes before all others.
@@ -196,13 +262,12 @@ fn has_earlier(
     })
 }
 
-/// The first pair of a line that may meet now, if it comes before `limit`.
+/// The first pair of a line that may meet now.
 fn first_pair<'v>(
     view: &'v View,
     line: &'v Line,
     now: Timestamp,
     taken: &Taken,
-    limit: Option<Standing>,
 ) -> Option<(Standing, &'v AgentId)> {
     // Without somebody awake the contacts would be walked in vain; and those for whom the queue comes
     // later are looked at only if the earlier ones are to be left alone by everybody who waits.
@@ -210,10 +275,6 @@ fn first_pair<'v>(
     let mut awake = line.free_agents().filter(is_awake).peekable();
     while let Some((precedence, _)) = awake.peek().copied() {
         for place in line.waiting() {
-            let standing = (precedence, place.seen_at(line.aging(), now));
-            if limit.is_some_and(|limit| standing > limit) {
-                return None;
-            }
             if taken.contacts.contains(&place.contact()) {
                 continue;
             }
@@ -226,7 +287,7 @@ fn first_pair<'v>(
                 .take_while(|(other, _)| *other == precedence)
                 .find(|(_, id)| taken.may_meet(view, now, id, &contact.record));
             if let Some((_, agent)) = agent {
-                return Some((standing, agent));
+                return Some(((precedence, place.seen_at(line.aging(), now)), agent));
             }
         }
         while awake.next_if(|(other, _)| *other == precedence).is_some() {}

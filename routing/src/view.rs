@@ -9,6 +9,7 @@ mod follow;
 mod keep;
 mod lines;
 mod ranked_set;
+mod ready;
 
 use crate::agent::{Agent, Precedence, Status};
 use crate::contact::{PlaceInLine, PlacedContact, QueuedContact, will_do};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use lines::Line;
+pub(crate) use ready::{Pace, Standing};
 
 /// The desk at one instant, whole: what a view is built from when it has missed events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,9 +246,17 @@ impl View {
             .filter_map(|place| self.contacts.get(&place.contact()))
     }
 
-    /// Lines where somebody waits and somebody who may take it is free.
-    pub fn ready_lines(&self) -> impl Iterator<Item = &Line> {
-        self.lines.ready()
+    /// Lines where somebody waits and somebody who may take it is free, by the place of their first
+    /// contact, apart for each pace.
+    pub(crate) fn ready_by_pace(
+        &self,
+    ) -> impl Iterator<Item = (Pace, &BTreeSet<(PlaceInLine, usize)>)> {
+        self.lines.ready().by_pace()
+    }
+
+    /// One of them.
+    pub(crate) fn line(&self, at: usize) -> Option<&Line> {
+        self.lines.line(at)
     }
 
     /// Those of them where an agent stands, and how early each comes with that agent.

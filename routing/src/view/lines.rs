@@ -1,5 +1,6 @@
 //! Who could meet whom: waiting contacts with the same needs, and the free agents who meet them.
 
+use super::ready::{Pace, Ready};
 use crate::agent::{Agent, Precedence, Skills};
 use crate::contact::{Channel, PlaceInLine, will_do};
 use crate::ids::{AgentId, ContactId, QueueId};
@@ -114,7 +115,7 @@ pub(super) struct Lines {
     /// Lines for one agent.
     by_agent: BTreeMap<AgentId, BTreeSet<usize>>,
     /// Lines where somebody waits and somebody is free, and whose queue is not at its limit.
-    ready: BTreeSet<usize>,
+    ready: Ready,
     /// Queues with as many contacts with agents as they may have.
     at_limit: BTreeSet<QueueId>,
     /// Every agent who is free for something, the lines they stand at, and how early they come there.
@@ -139,21 +140,21 @@ struct Stand {
 const EMPTY_LINES_MAX: usize = 64;
 
 impl Lines {
-    /// Lines with at least one waiting contact and one free agent who may take it.
-    pub(super) fn ready(&self) -> impl Iterator<Item = &Line> {
-        self.ready
-            .iter()
-            .filter_map(|at| self.lines.get(*at).and_then(Option::as_ref))
+    /// The lines that are ready.
+    pub(super) fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// One line.
+    pub(super) fn line(&self, at: usize) -> Option<&Line> {
+        self.lines.get(at).and_then(Option::as_ref)
     }
 
     /// Those of them where an agent stands, and how early the queue comes with that agent.
     pub(super) fn ready_of(&self, agent: &AgentId) -> impl Iterator<Item = (Precedence, &Line)> {
         let stands = self.free.get(agent).into_iter().flatten();
-        let ready = stands.filter(|(at, _)| self.ready.contains(at));
-        ready.filter_map(|(at, rank)| {
-            let line = self.lines.get(*at).and_then(Option::as_ref)?;
-            Some((rank.precedence, line))
-        })
+        let ready = stands.filter(|(at, _)| self.ready.contains(*at));
+        ready.filter_map(|(at, rank)| Some((rank.precedence, self.line(*at)?)))
     }
 
     /// When the next contact moves to another line.
@@ -323,7 +324,7 @@ impl Lines {
     fn close_empty_lines(&mut self, queue: &QueueId) {
         let of_queue = self.by_queue.get(queue).into_iter().flatten();
         let is_empty = |at: &usize| {
-            let line = self.lines.get(*at).and_then(Option::as_ref);
+            let line = self.line(*at);
             line.is_none_or(|line| line.waiting.is_empty())
         };
         let empty: Vec<usize> = of_queue.copied().filter(is_empty).collect();
@@ -348,22 +349,24 @@ impl Lines {
             Some(agent) => forget(&mut self.by_agent, agent, at),
             None => forget(&mut self.by_queue, &line.wanted.queue, at),
         }
-        self.ready.remove(&at);
+        self.ready.note(at, None);
         self.closed.push(at);
     }
 
     fn refresh(&mut self, at: usize) {
-        let line = self.lines.get(at).and_then(Option::as_ref);
-        let is_ready = line.is_some_and(|line| {
-            !line.waiting.is_empty()
-                && !line.free.is_empty()
-                && !self.at_limit.contains(&line.wanted.queue)
+        let line = self.line(at);
+        let standing = line.and_then(|line| {
+            let (rank, _) = line.free.first()?;
+            let pace = Pace {
+                precedence: rank.precedence,
+                aging: line.aging,
+            };
+            let is_at_limit = self.at_limit.contains(&line.wanted.queue);
+            (line.waiting.first().copied())
+                .filter(|_| !is_at_limit)
+                .map(|first| (pace, first))
         });
-        if is_ready {
-            self.ready.insert(at);
-        } else {
-            self.ready.remove(&at);
-        }
+        self.ready.note(at, standing);
     }
 }
 
