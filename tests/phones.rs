@@ -4,6 +4,7 @@ use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::{Voice, tone_share};
 use ringdown_harness::baresip::Baresip;
 use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::linphone::Linphone;
 use ringdown_harness::phone::{Call, Phone};
 use ringdown_harness::tcp_phone::TcpPhone;
 use std::path::Path;
@@ -41,6 +42,59 @@ fn baresip_registers_takes_a_call_from_the_queue_and_both_hear_each_other() {
         heard > 0.8,
         "the agent heard {heard:.3} of the caller's tone"
     );
+}
+
+#[test]
+fn linphone_registers_takes_a_call_from_the_queue_and_both_hear_each_other() {
+    let desk = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .open(program());
+    let mut linphone = Linphone::start("anna", "secret", desk.sip, 440);
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("200");
+    linphone.must_ring();
+    caller.must_get(&mut call, 180);
+    linphone.answer();
+    caller.must_get(&mut call, 200);
+    call.speak(Voice::Tone(1000));
+    call.audio.must_hear_packets(100, PATIENCE);
+    let heard = tone_share(&call.audio.samples(), 8000, 440);
+    assert!(
+        heard > 0.8,
+        "the caller heard {heard:.3} of the agent's tone"
+    );
+    caller.hang_up(&mut call);
+    linphone.must_be_over();
+    let (rate, samples) = linphone.heard();
+    let heard = tone_share(&samples, rate, 1000);
+    assert!(
+        heard > 0.8,
+        "the agent heard {heard:.3} of the caller's tone"
+    );
+}
+
+#[test]
+fn linphone_dials_the_desk_and_talks_to_the_agent() {
+    let desk = DeskPlan::new()
+        .agent_with_password("anna", "secret")
+        .agent_with_password("bob", "secret")
+        .open(program());
+    let mut linphone = Linphone::start("bob", "secret", desk.sip, 440);
+    let mut anna = Phone::new("anna", desk.sip).with_password("secret");
+    assert_eq!(anna.register(60), 200);
+    linphone.dial("200");
+    let offered = anna.must_ring();
+    anna.send_answer(&offered);
+    anna.must_be_acknowledged(&offered);
+    linphone.must_talk();
+    offered.audio.must_hear_packets(100, PATIENCE);
+    let heard = tone_share(&offered.audio.samples(), 8000, 440);
+    assert!(
+        heard > 0.8,
+        "the agent heard {heard:.3} of the caller's tone"
+    );
+    linphone.hang_up();
+    anna.must_be_hung_up(&offered);
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub mod digest;
 pub mod dovecot;
 pub mod gateway;
 pub mod http;
+pub mod linphone;
 pub mod load;
 pub mod mail;
 pub mod measure;
