@@ -5,6 +5,7 @@ use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::phone::{Call, Phone};
 use ringdown_harness::place::free_port;
+use ringdown_harness::sip;
 use serde_json::Value;
 use std::path::Path;
 
@@ -373,4 +374,62 @@ fn a_caller_who_has_heard_music_hears_the_agent_afterwards() {
     must_talk(&call, &offered);
     caller.hang_up(&mut call);
     anna.must_be_hung_up(&offered);
+}
+
+/// What the statistics have of the line so far.
+fn counts(desk: &Desk, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
+    let path = "/api/v1/statistics?queue=desk";
+    desk.api
+        .wait_until(path, what, PATIENCE, |told| is_there(&told["total"]))
+}
+
+#[test]
+fn a_call_whose_audio_nobody_could_answer_rings_nobody_and_counts_as_failed() {
+    let (desk, mut anna) = desk_with_agent();
+    let mut caller = desk.caller("0912345678");
+    let offer = sip::g711_offer(4000).replace("IN IP4 127.0.0.1", "IN IP6 2001:db8::1");
+    caller.send_raw(&format!(
+        "INVITE sip:200@{gateway} SIP/2.0\r\n{via}Max-Forwards: 70\r\nFrom: <sip:0912345678@127.0.0.1>;tag=a\r\n\
+         To: <sip:200@{gateway}>\r\nCall-ID: mute\r\nCSeq: 1 INVITE\r\nContact: <{contact}>\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{offer}",
+        gateway = desk.sip,
+        via = caller.via("mute"),
+        contact = caller.contact(),
+        length = offer.len(),
+    ));
+    let refused = caller.must_receive("488", |got| got.status() == Some(488));
+    let warning = refused.must("Warning");
+    assert!(warning.starts_with("301 "), "{warning}");
+    let told = counts(&desk, "the failed call", |total| total["failed"] == 1);
+    assert_eq!(told["total"]["offered"], 0, "{told}");
+    assert!(!anna.has_been_called(), "{}", anna.ladder());
+}
+
+#[test]
+fn a_call_beyond_the_limit_is_told_so_and_counts_as_blocked_with_its_line() {
+    let desk = DeskPlan::new()
+        .section("\n[limits]\ncalls_max = 1\n")
+        .open(program());
+    let mut first = desk.caller("0911111111");
+    let mut call = first.call("100");
+    first.must_get(&mut call, 200);
+    let mut second = desk.caller("0922222222");
+    let mut late = second.call("100");
+    assert_eq!(second.final_status(&mut late), 503);
+    counts(&desk, "the blocked call", |total| total["blocked"] == 1);
+    first.hang_up(&mut call);
+}
+
+#[test]
+fn a_call_to_a_closed_line_counts_as_blocked_with_its_line() {
+    let desk = DeskPlan::new().open(program());
+    let closed = desk.api.post(
+        "/api/v1/queues/desk/opening",
+        &serde_json::json!({"opening": "closed"}),
+    );
+    assert_eq!(closed.status, 200, "{closed:?}");
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("200");
+    assert_eq!(caller.final_status(&mut call), 480);
+    counts(&desk, "the blocked call", |total| total["blocked"] == 1);
 }

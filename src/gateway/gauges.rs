@@ -25,6 +25,12 @@ pub(super) fn add_gauges(
             &[],
             f64::from(calls),
         );
+        out.counter(
+            "ringdown_calls_turned_away_untold_total",
+            "Calls not let in that came too fast to be written down.",
+            &[],
+            house.turned_away.untold(),
+        );
         let written = database.health();
         let waiting = u32::try_from(written.waiting).unwrap_or(u32::MAX);
         out.gauge(

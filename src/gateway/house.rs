@@ -7,6 +7,7 @@ use super::inputs::{ShardInput, ShardSender};
 use super::phones::{Phones, Search};
 use super::rules::DialledNumber;
 use super::speech::Speech;
+use super::turned_away::{CallRate, Counted, ToldRate, TurnedAway, no_such_number, out_of_service};
 use crate::acd::Acd;
 use crate::call_backs::CallBacks;
 use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
@@ -30,14 +31,16 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Verb};
 use ringdown_voice::call::{IncomingCall, LegId};
 use ringdown_voice::media::{Clips, MediaEngine, Owner, PortHandle, Repeat, Shard as MediaShard};
+use ringdown_voice::sdp;
 use ringdown_voice::sip::edge::Edge;
 use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
 use ringdown_voice::sip::header::Header;
 use ringdown_voice::sip::message::Message;
 use ringdown_voice::sip::registrar::{Binding, RegistrarEvent, Reply};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
@@ -82,6 +85,9 @@ pub(super) struct House {
     pub(super) call_max: Duration,
     /// Most new calls in one second.
     pub(super) rate: CallRate,
+    pub(super) turned_away: ToldRate,
+    /// Where calls' audio arrives, as we tell it.
+    pub(super) media_address: IpAddr,
     pub(super) calls_max: usize,
     pub(super) calls: Arc<AtomicUsize>,
     pub(super) drain: Drain,
@@ -96,15 +102,6 @@ pub(super) struct Outlook {
     pub(super) position: Option<usize>,
     /// Agents at work for the line.
     pub(super) agents: usize,
-}
-
-/// What is said to a call that is not let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TurnedAway {
-    /// Nothing at all.
-    Silently,
-    /// This.
-    With(Reply),
 }
 
 impl House {
@@ -153,26 +150,40 @@ impl House {
         if !self.drain.takes_calls() {
             return Err(TurnedAway::With(out_of_service()));
         }
-        if self.calls.load(Ordering::Relaxed) >= self.calls_max || !self.rate.admits(now) {
-            return Err(TurnedAway::With(full()));
-        }
         let to = dialled_number(invite);
         let Some(number) = self.numbers.get(&to) else {
-            let (status, reason) = (404, "No Such Number");
-            return Err(TurnedAway::With(Reply {
-                status,
-                reason,
-                headers: Vec::new(),
-            }));
+            return Err(TurnedAway::With(no_such_number()));
         };
-        let claim = self.claim(invite, trust);
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        Ok(Arrival {
+        let arrival = Arrival {
             number: Arc::clone(number),
             to: to.into(),
             via,
-            claim,
-        })
+            claim: self.claim(invite, trust),
+        };
+        if self.calls.load(Ordering::Relaxed) >= self.calls_max || !self.rate.admits(now) {
+            return Err(TurnedAway::full(arrival));
+        }
+        // Nobody is to be rung for a call that could not be answered.
+        let offer = invite.body();
+        if !offer.is_empty()
+            && let Some(refusal) = sdp::refusal_of(&offer, self.media_address)
+        {
+            return Err(TurnedAway::mute(arrival, refusal));
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(arrival)
+    }
+
+    /// Tells of a call that was for a number of ours and was not let in, so that it counts with its line.
+    pub(super) fn count_turned_away(&self, now: Instant, contact: ContactId, counted: Counted) {
+        if !self.turned_away.is_told(now) {
+            return;
+        }
+        let queue = Some(counted.arrival.number.rules.queue.clone());
+        self.publish(contact, counted.arrival.to_event());
+        let result = counted.result();
+        self.publish_in(queue, contact, counted.fact);
+        self.publish(contact, EventKind::Closed { result });
     }
 
     fn claim(&self, invite: &Message, trust: Trust) -> Claim {
@@ -598,31 +609,6 @@ impl House {
     }
 }
 
-/// Counts the new calls of the current second.
-#[derive(Debug)]
-pub(super) struct CallRate {
-    calls_max: u32,
-    second: Mutex<(Instant, u32)>,
-}
-
-impl CallRate {
-    pub(super) fn new(calls_max: u32, now: Instant) -> Self {
-        Self {
-            calls_max,
-            second: Mutex::new((now, 0)),
-        }
-    }
-
-    fn admits(&self, now: Instant) -> bool {
-        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(second.0) >= Duration::from_secs(1) {
-            *second = (now, 0);
-        }
-        second.1 = second.1.saturating_add(1);
-        second.1 <= self.calls_max
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     Within,
@@ -636,23 +622,6 @@ fn dialled_number(invite: &Message) -> String {
         .and_then(ringdown_voice::sip::uri::Uri::parse)
         .and_then(|uri| uri.user_text())
         .unwrap_or_default()
-}
-
-/// What a gateway that drains says: a proxy takes it out, and brings the call elsewhere.
-pub(super) fn out_of_service() -> Reply {
-    Reply {
-        status: 503,
-        reason: "Out Of Service",
-        headers: vec![(Header::RetryAfter, "120".to_owned())],
-    }
-}
-
-fn full() -> Reply {
-    Reply {
-        status: 503,
-        reason: "All Lines Are Busy",
-        headers: vec![(Header::RetryAfter, "10".to_owned())],
-    }
 }
 
 /// Longest that a call waits for its ticket before it stands in the line without the number.

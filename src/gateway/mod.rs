@@ -9,7 +9,7 @@
 //! | [`Gateway`] | start, and end in good order |
 //! | `shards`, `shard`, `task`, `inputs`, `call` | the shards, the calls of one, its loop, what it is told |
 //! | `house` | what all shards share |
-//! | `door` | who may come in, and where phones are |
+//! | `door`, `turned_away` | who may come in, and where phones are; what is said to others |
 //! | `phones` | the same, of phones that registered at other gateways of the desk |
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
 //! | `incidents` | callers who hear of a major incident, and their messages |
@@ -36,6 +36,7 @@ mod speech;
 mod staff;
 mod start;
 mod task;
+mod turned_away;
 
 pub(crate) use desk::DROPPED;
 pub use start::{Gateway, Places};

@@ -10,9 +10,10 @@ mod dials;
 use super::call::{Call, LastAgent, LegRole};
 use super::call_backs::CallBackChange;
 use super::dialling::Dialling;
-use super::house::{House, TurnedAway, out_of_service};
+use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
+use super::turned_away::{TurnedAway, out_of_service};
 use crate::call_backs::CallBack;
 use crate::call_flow::{
     self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, IncidentNotice, Input,
@@ -308,6 +309,11 @@ impl Shard {
             Ok(arrival) => arrival,
             Err(TurnedAway::Silently) => return self.control.ignore(leg),
             Err(TurnedAway::With(reply)) => return self.control.turn_away(now, leg, &reply),
+            Err(TurnedAway::Counted(reply, counted)) => {
+                let contact = self.house.mint_contact(self.sender.index());
+                self.house.count_turned_away(now, contact, *counted);
+                return self.control.turn_away(now, leg, &reply);
+            }
         };
         let contact = self.house.mint_contact(self.sender.index());
         self.house.publish(contact, arrival.to_event());

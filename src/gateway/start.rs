@@ -1,10 +1,11 @@
 //! Start of a gateway, and its end in good order.
 
 use super::dialling::Parties;
-use super::house::{CallRate, House};
+use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use super::phones::Phones;
 use super::speech::Speech;
+use super::turned_away::{CallRate, ToldRate};
 use super::{call_backs, desk, gauges, phones, rules, shards, staff};
 use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens, operations};
@@ -276,6 +277,8 @@ async fn furnish(
         rosters: stores.rosters.clone(),
         call_max: config.limits.call_max,
         rate: CallRate::new(config.limits.calls_per_second_max, Instant::now()),
+        turned_away: ToldRate::new(Instant::now()),
+        media_address: config.media.advertised.unwrap_or(config.media.bind),
         calls_max: usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX),
         drain: Drain::new(Arc::clone(&calls)),
         calls,

@@ -320,7 +320,10 @@ impl Statistics {
                 return;
             }
             EventKind::Failed { .. } => {
-                self.touch(contact, event.at).has_failed = true;
+                let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
+                let journey = self.touch(contact, event.at);
+                journey.has_failed = true;
+                journey.meant_for = journey.meant_for.or(queue);
                 return;
             }
             EventKind::Closed { result } => {

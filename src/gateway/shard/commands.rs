@@ -92,8 +92,13 @@ impl Shard {
             Command::Change(verb) => self.change(contact, verb),
             Command::Publish(kind) => {
                 // Who leaves before the line counts where they wanted to stand.
-                let is_informed = matches!(kind, EventKind::Informed { .. });
-                let queue = is_informed.then(|| call.flow.line().clone());
+                let is_of_line = matches!(
+                    kind,
+                    EventKind::Informed { .. }
+                        | EventKind::Blocked { .. }
+                        | EventKind::Failed { .. }
+                );
+                let queue = is_of_line.then(|| call.flow.line().clone());
                 self.house.publish_in(queue, contact, kind);
             }
             Command::RingAgent {

@@ -16,5 +16,5 @@ mod stream;
 pub mod terms;
 
 pub use description::{Description, Fault, FaultKind, parse};
-pub use negotiation::{Negotiation, Refusal};
+pub use negotiation::{Negotiation, Refusal, refusal_of};
 pub use terms::{Codec, Direction, Formats, RemoteMedia};

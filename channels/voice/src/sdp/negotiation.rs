@@ -146,6 +146,16 @@ impl Refusal {
         }
     }
 
+    /// The reason phrase beside that status (RFC 3261 §21).
+    pub const fn reason(self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            413 => "Request Entity Too Large",
+            491 => "Request Pending",
+            _ => "Not Acceptable Here",
+        }
+    }
+
     /// The code for a Warning header (RFC 3261 §20.43), when there is a fitting one.
     pub const fn warning(self) -> Option<u16> {
         match self {
@@ -157,6 +167,15 @@ impl Refusal {
         }
     }
 }
+
+/// Why an offer could not be answered by a leg whose audio arrives at `local`; `None` when it could be.
+pub fn refusal_of(offer: &[u8], local: IpAddr) -> Option<Refusal> {
+    let mut leg = Negotiation::new(SocketAddr::new(local, PROBE_PORT), 0);
+    leg.handle_offer(offer).err()
+}
+
+/// Written into an answer that nobody gets.
+const PROBE_PORT: u16 = 9;
 
 impl Negotiation {
     /// Starts a leg whose audio arrives at `local`; `session_id` names the session for its life.
