@@ -2,17 +2,15 @@
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
-use ringdown_harness::gateway::Gateway;
-use ringdown_harness::mail::{MailClient, Postfix, make_certificate, swaks};
+use ringdown_harness::flood::{Doors, Flood};
+use ringdown_harness::mail::{MailClient, MailSink, Postfix, make_certificate, swaks};
 use ringdown_harness::place::free_address;
+use ringdown_harness::postgres::Postgres;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ringdown"))
@@ -343,56 +341,27 @@ fn a_full_disk_makes_senders_wait_and_stores_nothing_by_halves() {
     assert!(desk.desk.gateway.process.is_running());
 }
 
-/// Mails of the test that kills.
-const MAILS: usize = 300;
-
-/// Senders of the test that kills, at one time.
-const SENDERS: usize = 6;
-
-/// How long the gateway lives between two crashes; short against the run.
-const LIFE: Duration = Duration::from_millis(700);
-
-#[test]
-fn a_gateway_that_crashes_again_and_again_loses_no_mail_and_doubles_none() {
-    let mut desk = MailDesk::open(DeskPlan::new(), "");
-    let (smtp, next, done) = (desk.smtp, AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        for _ in 0..SENDERS {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= MAILS {
-                        return;
-                    }
-                    send_until_taken(smtp, &mail(&format!("<{number}@crash>")));
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        let mut crashes = 0;
-        while done.load(Ordering::Relaxed) < MAILS {
-            let lines = desk.desk.gateway.process.transcript().lines().count();
-            desk.desk.gateway.process.wait_for_more(lines + 1_000, LIFE);
-            if done.load(Ordering::Relaxed) < MAILS {
-                desk.desk.gateway.process.kill();
-                crashes += 1;
-                desk.desk.gateway = Gateway::start(program(), &desk.desk.configuration);
-                desk.desk.gateway.must_be_ready(&desk.desk.operations);
-            }
-        }
-        assert!(crashes > 2, "it crashed {crashes} times");
-    });
-    let mut articles: BTreeMap<String, usize> = BTreeMap::new();
-    let list = desk.desk.api.get_json("/api/v1/tickets?limit=500");
-    for ticket in list["items"].as_array().expect("a list") {
-        *articles.entry(ticket["subject"].to_string()).or_default() += 1;
-    }
-    assert_eq!(articles.len(), MAILS);
-    assert!(articles.values().all(|count| *count == 1), "{articles:?}");
+/// A gateway that is killed during deliveries has every mail once, on its ticket, and writes to nobody twice.
+fn crashes_lose_and_double_nothing(sections_more: &str, flood: Flood) {
+    let sink = MailSink::start(|_| {});
+    let doors = Doors {
+        smtp: free_address(),
+        lmtp: free_address(),
+    };
+    let keys = format!(
+        "relays = [\"127.0.0.0/8\"]\n[email.smarthost]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n",
+        sink.address().port()
+    );
+    let plan = DeskPlan::new()
+        .section(&sections(doors.smtp, doors.lmtp, &keys))
+        .section(sections_more);
+    let mut desk = plan.open(program());
+    let delivered = flood.deliver(&mut desk, program(), doors);
+    assert!(delivered.crashes > 2, "{delivered:?}");
+    flood.must_be_whole(&desk, &sink);
     let path = "/api/v1/queues/desk/waiting?limit=500";
     // Half of the line is for callers; the others wait in the database.
-    desk.desk
-        .api
+    desk.api
         .wait_until(path, "a full half of the line", PATIENCE, |waiting| {
             waiting["items"]
                 .as_array()
@@ -400,18 +369,26 @@ fn a_gateway_that_crashes_again_and_again_loses_no_mail_and_doubles_none() {
         });
 }
 
-/// Sends a mail again until it is taken, as every mail server does.
-fn send_until_taken(smtp: SocketAddr, mail: &str) {
-    let deadline = Instant::now() + PATIENCE * 3;
-    loop {
-        let taken = MailClient::try_connect(smtp).and_then(|mut client| {
-            client.try_say("EHLO client.example")?;
-            client.try_deliver("anna@example.org", "help@desk.example", mail)
-        });
-        if taken.is_ok_and(|answer| answer.starts_with("250")) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the mail was never taken");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
+#[test]
+fn a_gateway_that_crashes_again_and_again_loses_no_mail_and_doubles_none() {
+    let flood = Flood {
+        mails: 300,
+        senders: 6,
+        kill_every: 70,
+        bytes: 3_000,
+    };
+    crashes_lose_and_double_nothing("", flood);
+}
+
+#[test]
+fn a_gateway_that_crashes_on_postgres_loses_no_mail_and_doubles_none() {
+    let postgres = Postgres::start();
+    let flood = Flood {
+        mails: 180,
+        senders: 4,
+        kill_every: 40,
+        bytes: 3_000,
+    };
+    let database = format!("[database]\nurl = \"{}\"\n", postgres.url());
+    crashes_lose_and_double_nothing(&database, flood);
 }

@@ -11,6 +11,7 @@ pub mod baresip;
 pub mod desk;
 pub mod digest;
 pub mod dovecot;
+pub mod flood;
 pub mod gateway;
 pub mod http;
 pub mod linphone;

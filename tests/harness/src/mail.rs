@@ -65,16 +65,57 @@ impl MailClient {
                 return Ok(answer);
             }
         }
-        let mut wire = String::with_capacity(mail.len() + 8);
-        for line in mail.lines() {
-            if line.starts_with('.') {
-                wire.push('.');
+        self.stream.get_mut().write_all(wire_of(mail).as_bytes())?;
+        self.answer()
+    }
+
+    /// Delivers mails with DATA, the end of one and the envelope of the next in one packet (RFC 2920), and notes
+    /// which were taken.
+    pub fn try_deliver_pipelined(
+        &mut self,
+        posts: &[Post],
+        taken: &mut [bool],
+    ) -> std::io::Result<()> {
+        let begin = |post: Option<&Post>| {
+            post.map_or(String::new(), |post| format!("{}DATA\r\n", post.envelope()))
+        };
+        let mut wire = begin(posts.first());
+        for (place, post) in posts.iter().enumerate() {
+            self.stream.get_mut().write_all(wire.as_bytes())?;
+            self.answer()?;
+            self.answer()?;
+            let goes_on = self.answer()?.starts_with("354");
+            let next = begin(posts.get(place + 1));
+            if goes_on {
+                wire = wire_of(&post.text) + &next;
+                self.stream.get_mut().write_all(wire.as_bytes())?;
+                taken[place] = self.answer()?.starts_with("250");
+                wire = String::new();
+            } else {
+                wire = next;
             }
-            wire.push_str(line);
-            wire.push_str("\r\n");
         }
+        Ok(())
+    }
+
+    /// Delivers mails with BDAT, all of them in one packet (RFC 3030 §4.2), and notes which were taken.
+    pub fn try_deliver_in_chunks(
+        &mut self,
+        posts: &[Post],
+        taken: &mut [bool],
+    ) -> std::io::Result<()> {
+        let chunk = |post: &Post| {
+            let (envelope, text) = (post.envelope(), &post.text);
+            format!("{envelope}BDAT {} LAST\r\n{text}", text.len())
+        };
+        let wire: String = posts.iter().map(chunk).collect();
         self.stream.get_mut().write_all(wire.as_bytes())?;
-        self.try_say(".")
+        for is_taken in taken.iter_mut().take(posts.len()) {
+            self.answer()?;
+            self.answer()?;
+            *is_taken = self.answer()?.starts_with("250");
+        }
+        Ok(())
     }
 
     /// Reads one more answer.
@@ -91,6 +132,37 @@ impl MailClient {
             }
         }
     }
+}
+
+/// A mail with its envelope.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The envelope's sender.
+    pub from: String,
+    /// The envelope's recipient.
+    pub to: String,
+    /// The mail.
+    pub text: String,
+}
+
+impl Post {
+    fn envelope(&self) -> String {
+        format!("MAIL FROM:<{}>\r\nRCPT TO:<{}>\r\n", self.from, self.to)
+    }
+}
+
+/// A mail as DATA carries it, with its end.
+fn wire_of(mail: &str) -> String {
+    let mut wire = String::with_capacity(mail.len() + 8);
+    for line in mail.lines() {
+        if line.starts_with('.') {
+            wire.push('.');
+        }
+        wire.push_str(line);
+        wire.push_str("\r\n");
+    }
+    wire.push_str(".\r\n");
+    wire
 }
 
 /// Runs swaks with these arguments to its end; gives its exit status (0: the mail was taken) and what it said.
@@ -455,6 +527,12 @@ impl MailSink {
     pub fn taken(&self) -> Vec<SunkMail> {
         let taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.clone()
+    }
+
+    /// Whether it took a mail to this address.
+    pub fn has(&self, to: &str) -> bool {
+        let taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.iter().any(|mail| mail.to == to)
     }
 
     /// Waits until it took so many mails.

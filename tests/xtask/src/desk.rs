@@ -142,7 +142,7 @@ pub(crate) fn bench_core() -> Result<Verdict, String> {
 }
 
 /// Builds the gateway for release and gives its path, which is beside our own.
-fn build() -> Result<PathBuf, String> {
+pub(crate) fn build() -> Result<PathBuf, String> {
     let status = Command::new("cargo")
         .current_dir(repository())
         .args(["build", "--quiet", "--release", "--bin", "ringdown"])

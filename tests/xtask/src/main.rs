@@ -6,6 +6,7 @@
 
 mod bench;
 mod desk;
+mod mails;
 mod run;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ cargo xtask load  [--calls 2000] [--rate 100] [--redis yes]   calls through the 
 cargo xtask leak  [--calls 20000] [--rate 200]                memory slope over short calls; under 1 kB a call wanted, 0.1 kB once stores are full
 cargo xtask bench [uas|queue|rate|bridge|waiting]...          the figures of README.md; all without a name
 cargo xtask core                                              the signalling core alone (cargo bench of channels/voice)
+cargo xtask mails [--mails 10000] [--kill-every 400] [--senders 16] [--bytes 10000] [--postgres yes] [--program PATH]
+                                                              mails while the gateway is killed; each once on its ticket wanted
 cargo xtask config [--agents 20]                              prints the configuration of the runs
 
 --seconds N     length of a measured window (20)
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         "load" => bench::load(&order),
         "leak" => bench::leak(&order),
         "bench" => bench::bench(&order),
+        "mails" => mails::deliver(&order),
         "core" => desk::bench_core(),
         _ => {
             eprintln!("{HELP}");

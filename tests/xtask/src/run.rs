@@ -25,8 +25,22 @@ pub(crate) struct Order {
 impl Order {
     /// Takes the words of the command line.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
-        const KEYS: [&str; 9] = [
-            "calls", "rate", "redis", "seconds", "waiting", "bridged", "gateway", "pid", "agents",
+        const KEYS: [&str; 15] = [
+            "calls",
+            "rate",
+            "redis",
+            "seconds",
+            "waiting",
+            "bridged",
+            "gateway",
+            "pid",
+            "agents",
+            "mails",
+            "senders",
+            "kill-every",
+            "bytes",
+            "postgres",
+            "program",
         ];
         let mut order = Self::default();
         let mut words = words.iter();
