@@ -6,6 +6,7 @@ use crate::ids::{
     AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
 };
 use crate::queue::QueueRules;
+use crate::ticket::{SymptomFacts, TicketFacts};
 use crate::time::Timestamp;
 use crate::verb::{DeclineReason, Refusal, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
@@ -394,6 +395,34 @@ pub enum EventKind {
     },
     /// The queue store is back, and this node has told it what happened meanwhile.
     StoreReturned,
+    /// A ticket was opened or changed; written in the transaction that did it. What is counted of a ticket is
+    /// the difference between the two, so that the log needs no memory of tickets.
+    TicketChanged {
+        /// Its key.
+        ticket: TicketId,
+        /// How it stood; `None` when it is new.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Box<TicketFacts>>,
+        /// How it stands.
+        now: Box<TicketFacts>,
+    },
+    /// A symptom was recorded for a contact that was answered or has left.
+    SymptomRecorded {
+        /// What was recorded before, and holds no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Box<SymptomFacts>>,
+        /// What was recorded.
+        now: Box<SymptomFacts>,
+    },
+    /// A caller said how well it went; the first word of a contact stands, and is the only one told.
+    Rated {
+        /// 1 (badly) to 5.
+        score: u8,
+        /// When the contact arrived that they were asked about; it counts in that interval.
+        arrived_at: Timestamp,
+        /// How it came.
+        channel: Channel,
+    },
     /// Somebody changed the desk by hand from outside (API, command line), and it was done. The event
     /// names the contact, queue or agent it was done to.
     Intervened {
@@ -421,6 +450,16 @@ pub enum IdentifiedAs {
     Unknown,
     /// The CMS did not answer in time.
     Unavailable,
+}
+
+impl IdentifiedAs {
+    /// Whether it is one person, as far as is known.
+    pub fn is_somebody(self) -> bool {
+        match self {
+            Self::Known | Self::Claimed => true,
+            Self::Ambiguous | Self::Unknown | Self::Unavailable => false,
+        }
+    }
 }
 
 /// How a caller left who had heard of a major incident.

@@ -414,6 +414,9 @@ impl Witness {
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return Ok(()),
         };

@@ -10,6 +10,7 @@
 //! | [`contact`], [`agent`], [`queue`] | what waits, who takes it, and the rules of the line |
 //! | [`verb`] | the atomic verbs of the desk and their answers, shared by every store |
 //! | [`event`] | what happened, one fact a line; statistics are a fold over these |
+//! | [`ticket`] | what is counted of tickets, symptoms and ratings |
 //! | [`statistics`] | the fold that counts what happened, and its published formulas |
 //! | [`forecast`] | from past arrivals to those of the next days, with their back-test |
 //! | [`staffing`] | how many agents a load takes: Erlang B, C, A and X, patience, shrinkage |
@@ -39,6 +40,7 @@ pub mod queue;
 pub mod simulation;
 pub mod staffing;
 pub mod statistics;
+pub mod ticket;
 pub mod time;
 pub mod verb;
 pub mod view;

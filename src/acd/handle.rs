@@ -286,6 +286,9 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::Closed { .. }
         | EventKind::StoreLost { .. }
         | EventKind::Escalated { .. }
+        | EventKind::TicketChanged { .. }
+        | EventKind::SymptomRecorded { .. }
+        | EventKind::Rated { .. }
         | EventKind::Intervened { .. }
         | EventKind::StoreReturned => false,
     }

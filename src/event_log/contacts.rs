@@ -369,6 +369,9 @@ impl Patch {
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned
             | EventKind::AgentRemoved => {}

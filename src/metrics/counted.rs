@@ -126,6 +126,9 @@ impl Counted {
             | EventKind::AgentRemoved
             | EventKind::Restored { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }

@@ -72,7 +72,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ringdown_routing::statistics::{AgentTime, Counts, Figures};
+    use ringdown_routing::statistics::{Figures, Tally};
 
     #[test]
     fn names_of_queues_break_neither_line_nor_spreadsheet() {
@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn a_figure_without_a_denominator_is_empty() {
-        let figures =
-            serde_json::to_value(Figures::of(Counts::default(), AgentTime::default())).unwrap();
+        let figures = serde_json::to_value(Figures::of(&Tally::default())).unwrap();
         assert_eq!(field(&figures, "asa_s"), "");
         assert_eq!(field(&figures, "service_level.ignored"), "");
         assert_eq!(field(&figures, "offered"), "0");

@@ -29,6 +29,7 @@ pub struct JsonReport {
     numbers: BTreeMap<String, JsonFigures>,
     caller_classes: BTreeMap<String, JsonFigures>,
     skills: BTreeMap<String, JsonFigures>,
+    contacts_by_agent: BTreeMap<String, JsonFigures>,
     agents: BTreeMap<AgentId, JsonAgent>,
     is_conserved: bool,
     log: Health,
@@ -112,15 +113,19 @@ impl JsonReport {
             numbers: facets(report, |facet| match facet {
                 Facet::Number(number) => Some(number.clone()),
                 Facet::Other => Some("(other)".to_owned()),
-                Facet::CallerClass(_) | Facet::Skill(_) => None,
+                Facet::CallerClass(_) | Facet::Skill(_) | Facet::Agent(_) => None,
             }),
             caller_classes: facets(report, |facet| match facet {
                 Facet::CallerClass(class) => Some(class.to_string()),
-                Facet::Number(_) | Facet::Skill(_) | Facet::Other => None,
+                Facet::Number(_) | Facet::Skill(_) | Facet::Agent(_) | Facet::Other => None,
             }),
             skills: facets(report, |facet| match facet {
                 Facet::Skill(skill) => Some(skill.to_string()),
-                Facet::Number(_) | Facet::CallerClass(_) | Facet::Other => None,
+                Facet::Number(_) | Facet::CallerClass(_) | Facet::Agent(_) | Facet::Other => None,
+            }),
+            contacts_by_agent: facets(report, |facet| match facet {
+                Facet::Agent(agent) => Some(agent.to_string()),
+                Facet::Number(_) | Facet::CallerClass(_) | Facet::Skill(_) | Facet::Other => None,
             }),
             agents: report
                 .agents

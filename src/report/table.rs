@@ -100,6 +100,7 @@ pub(super) fn facet_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
             Facet::Number(number) => (words.number, number.clone()),
             Facet::CallerClass(class) => (words.caller_class, class.to_string()),
             Facet::Skill(skill) => (words.skill, skill.to_string()),
+            Facet::Agent(agent) => (words.agent_columns[0], agent.to_string()),
             Facet::Other => (words.other, String::new()),
         };
         lines.push(line(kind.to_owned(), &name, tally, spread));

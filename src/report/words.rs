@@ -239,6 +239,31 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
         "percentiles.handle_time_s" => "已結束者（通話 + 保留 + 後續處理）之同樣百分位數",
         "handling_rate" => "A /（O + 阻擋 + 失敗）",
         "failure_rate" => "（阻擋 + 失敗 +（B - S））/（O + 阻擋 + 失敗），各部分另列",
+        "identified" => "O 內外所有來話中，已知來電者、號碼或地址者",
+        "repeated" => "已識別者中，該來電者於前七日內另有來話者",
+        "distinct_callers" => {
+            "已識別者中不同的來電者：依 CMS，否則依號碼或地址；512 人以內為精確值，以上為估計值"
+        }
+        "distinct_callers_error" => "distinct_callers 的標準誤差比例；0 表示精確",
+        "repeat_caller_share" => "重複來電 / 已識別",
+        "incident_share" => "以事故開立的案件 / 開立的案件，依開立時段",
+        "first_contact_resolution" => {
+            "第一線於首次聯絡即解決，且七日內同一來電者未再就同一服務來話的案件 / 合格案件；合格：為來話開立，且非重大事故、未併入他案"
+        }
+        "first_line_resolution" => "未經第一線以外處理而解決的案件 / 合格案件",
+        "mean_time_to_resolve_s" => "第一線解決的案件，自開立至解決的平均時間",
+        "mean_time_to_escalate_s" => "自開立至首次轉往第一線以外的平均時間",
+        "mean_time_to_close_s" => "已解決並結案者，自解決至結案（檢視）的平均時間",
+        "solved_within_target" => "於其優先等級的目標時間內解決的案件 / 有目標時間的已解決案件",
+        "tolerable_wait_share" => {
+            "等候 <= 該等級來電者對該症狀所能容忍時間的來話 / 有症狀紀錄的來話"
+        }
+        "satisfaction" => "評分 1（不滿意）至 5 的平均，依被詢問之來話的到達時段",
+        "cost" => {
+            "服務台成本：專員登入時數與時鐘時數乘以設定的費率；部分範圍依其（通話 + 保留 + 後續處理）分攤"
+        }
+        "cost_per_contact" => "成本 / A",
+        "cost_per_minute" => "成本 / 通話分鐘",
         _ => return None,
     })
 }

@@ -116,6 +116,7 @@ fn write_facets(
             Facet::Number(number) => (words.number, number.clone()),
             Facet::CallerClass(class) => (words.caller_class, class.to_string()),
             Facet::Skill(skill) => (words.skill, skill.to_string()),
+            Facet::Agent(agent) => (words.agent_columns[0], agent.to_string()),
             Facet::Other => (words.other, String::new()),
         };
         sheet.write_string(line, 0, kind)?;

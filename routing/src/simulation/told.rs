@@ -143,6 +143,9 @@ impl<'a> Narrator<'a> {
             | EventKind::NextStatus { .. }
             | EventKind::WrapUpExtended { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }

@@ -386,6 +386,9 @@ impl Act {
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return None,
         })

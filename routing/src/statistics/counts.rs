@@ -103,6 +103,12 @@ impl AddAssign for Counts {
     }
 }
 
+/// Most symptoms kept apart.
+const SYMPTOMS_MAX: usize = 64;
+
+/// What stands for those that are not kept apart.
+const OTHERS: &str = "(others)";
+
 /// Why a contact was refused or failed, or where it went on to; what is shown of it is the word or text
 /// that its event has.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -147,6 +153,13 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// The counts of a symptom; beyond what a desk tells apart they are counted together.
+    pub(super) fn symptom(&mut self, symptom: &str) -> &mut SymptomCounts {
+        let is_full = self.symptoms.len() >= SYMPTOMS_MAX && !self.symptoms.contains_key(symptom);
+        let name = if is_full { OTHERS } else { symptom };
+        self.symptoms.entry(name.to_owned()).or_default()
+    }
+
     /// Adds the counts of one stay of one contact, whose sums are that contact's own times.
     pub(super) fn add_stay(&mut self, stay: Counts) {
         if stay.answered > 0 {

@@ -26,7 +26,7 @@ const REST_BITS: u32 = u64::BITS - REGISTER_BITS;
 const ERROR_PER_MILLE: u32 = 16;
 
 /// A caller as they are counted: a hash of who they are, without the name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallerKey(u64);
 
 impl CallerKey {

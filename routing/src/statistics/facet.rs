@@ -1,12 +1,15 @@
 //! What else a contact is counted by: the number it came to, its caller's class, the skills it needed.
 
-use crate::ids::SkillId;
+use crate::ids::{AgentId, SkillId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most facets kept apart. Anybody may send to any address, so those that come later are counted
+/// Most numbers kept apart. Anybody may send to any address, so those that come later are counted
 /// together.
-const FACETS_MAX: usize = 4_096;
+const NUMBERS_MAX: usize = 4_096;
+
+/// Most facets kept apart, of all kinds.
+const FACETS_MAX: usize = 65_536;
 
 /// One thing that several contacts have in common. A contact counts under each of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,19 +21,22 @@ pub enum Facet {
     CallerClass(u8),
     /// A skill it needed.
     Skill(SkillId),
+    /// The agent who answered it; each stay in a queue counts under its own.
+    Agent(AgentId),
     /// One of more than are kept apart.
     Other,
 }
 
 /// A facet by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct FacetKey(u32);
+pub(super) struct FacetKey(pub(super) u32);
 
 /// The facets met so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Facets {
     keys: BTreeMap<Facet, FacetKey>,
     facets: Vec<Facet>,
+    numbers: usize,
 }
 
 impl Facets {
@@ -39,11 +45,11 @@ impl Facets {
         if let Some(key) = self.keys.get(&facet) {
             return *key;
         }
-        let facet = if self.facets.len() >= FACETS_MAX {
-            Facet::Other
-        } else {
-            facet
-        };
+        let is_number = matches!(facet, Facet::Number(_));
+        let is_too_many =
+            self.facets.len() >= FACETS_MAX || (is_number && self.numbers >= NUMBERS_MAX);
+        let facet = if is_too_many { Facet::Other } else { facet };
+        self.numbers += usize::from(is_number && !is_too_many);
         let next = FacetKey(u32::try_from(self.facets.len()).unwrap_or(u32::MAX));
         let key = *self.keys.entry(facet.clone()).or_insert(next);
         if key == next {
@@ -66,12 +72,19 @@ mod tests {
     #[test]
     fn strangers_addresses_do_not_grow_the_table_for_ever() {
         let mut facets = Facets::default();
-        for number in 0..FACETS_MAX + 10 {
+        for number in 0..NUMBERS_MAX + 10 {
             let key = facets.key(Facet::Number(number.to_string()));
             let told = facets.facet(key).unwrap();
-            assert_eq!(*told == Facet::Other, number >= FACETS_MAX);
+            assert_eq!(*told == Facet::Other, number >= NUMBERS_MAX);
         }
-        assert_eq!(facets.facets.len(), FACETS_MAX + 1);
+        assert_eq!(facets.facets.len(), NUMBERS_MAX + 1);
+        let agent = Facet::Agent(AgentId::from("ann"));
+        let key = facets.key(agent.clone());
+        assert_eq!(
+            facets.facet(key),
+            Some(&agent),
+            "agents have room of their own"
+        );
         let first = facets.key(Facet::Number("0".to_owned()));
         assert_eq!(facets.facet(first), Some(&Facet::Number("0".to_owned())));
     }

@@ -3,6 +3,8 @@
 //! Ratios are sum over sum, never means of ratios; a denominator of zero gives `None` (null).
 
 use super::counts::{AgentTime, Counts};
+use super::ledger::Tally;
+use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
 use serde::{Deserialize, Serialize};
 
 /// All figures of a queue (or desk) and period, with the counts they come from.
@@ -35,6 +37,42 @@ pub struct Figures {
     pub failure_rate: Option<f64>,
     /// What the failure rate is made of.
     pub failure_rate_parts: FailureParts,
+    /// Different callers, by the CMS's word or else by number or address.
+    pub distinct_callers: u64,
+    /// Standard error of that number, as a share of it; 0 when it is exact.
+    pub distinct_callers_error: f64,
+    /// Share of the identified whose caller had come with another contact in the seven days before.
+    pub repeat_caller_share: Option<f64>,
+    /// Share of incidents among the tickets opened.
+    pub incident_share: Option<f64>,
+    /// Share of the eligible tickets that the first line solved at the first contact, for good.
+    pub first_contact_resolution: Option<f64>,
+    /// Share of the eligible tickets that the first line solved.
+    pub first_line_resolution: Option<f64>,
+    /// Mean time from opening to solving of those that the first line solved, in seconds.
+    pub mean_time_to_resolve_s: Option<f64>,
+    /// Mean time from opening to another line than the first, in seconds.
+    pub mean_time_to_escalate_s: Option<f64>,
+    /// Mean time from solving to closing, in seconds.
+    pub mean_time_to_close_s: Option<f64>,
+    /// Share of the solved that were solved within the target of their priority.
+    pub solved_within_target: Option<f64>,
+    /// Share of the contacts with a symptom that waited no longer than such callers put up with.
+    pub tolerable_wait_share: Option<f64>,
+    /// Mean mark that callers gave, 1 (badly) to 5.
+    pub satisfaction: Option<f64>,
+    /// What the desk cost, in the configured currency.
+    pub cost: Option<f64>,
+    /// The same for each answered contact.
+    pub cost_per_contact: Option<f64>,
+    /// The same for each minute spoken.
+    pub cost_per_minute: Option<f64>,
+    /// The tickets behind the resolution rates.
+    pub tickets: TicketCounts,
+    /// The contacts with a symptom behind the tolerable share.
+    pub symptoms: SymptomCounts,
+    /// The marks behind the satisfaction.
+    pub ratings: RatingCounts,
     /// The agents' time behind occupancy and utilisation.
     pub agent_time: AgentTime,
     /// All time logged in, in milliseconds.
@@ -68,8 +106,17 @@ pub struct FailureParts {
 }
 
 impl Figures {
-    /// Computes the figures of some counts and of the time of the agents who served them.
-    pub fn of(counts: Counts, agent_time: AgentTime) -> Self {
+    /// Computes the figures of some sums.
+    pub fn of(tally: &Tally) -> Self {
+        let Tally {
+            counts,
+            agent_time,
+            callers,
+            tickets,
+            symptoms,
+            ratings,
+            cost_micros,
+        } = *tally;
         let c = &counts;
         let tried = c.offered + c.blocked + c.failed;
         let lost = c.abandoned.saturating_sub(c.short_abandoned);
@@ -102,6 +149,26 @@ impl Figures {
                 failed: ratio(c.failed, tried),
                 abandoned: ratio(lost, tried),
             },
+            distinct_callers: callers.count,
+            distinct_callers_error: f64::from(callers.error_per_mille) / 1_000.0,
+            repeat_caller_share: ratio(c.repeated, c.identified),
+            incident_share: share(tickets.incidents, tickets.opened),
+            first_contact_resolution: share(tickets.first_contact_solved, tickets.eligible),
+            first_line_resolution: share(tickets.first_line_solved, tickets.eligible),
+            mean_time_to_resolve_s: mean_s(tickets.first_line_ms, tickets.first_line_solved),
+            mean_time_to_escalate_s: mean_s(tickets.escalate_ms, tickets.escalated),
+            mean_time_to_close_s: mean_s(tickets.review_ms, tickets.reviewed),
+            solved_within_target: share(tickets.solved_within, tickets.with_target),
+            tolerable_wait_share: share(symptoms.tolerable, symptoms.contacts),
+            satisfaction: share(ratings.sum(), ratings.count()),
+            cost: cost_micros.and_then(|cost| ratio(cost, MICROS)),
+            cost_per_contact: cost_micros
+                .and_then(|cost| ratio(cost, c.answered.saturating_mul(MICROS))),
+            cost_per_minute: cost_micros
+                .and_then(|cost| Some(ratio(cost, MICROS)? / positive(ratio(c.talk_ms, 60_000)?)?)),
+            tickets,
+            symptoms,
+            ratings,
             agent_time,
             logged_in_ms: agent_time.logged_in_ms(),
             is_conserved: counts.every_contact_is_accounted_for(),
@@ -194,6 +261,65 @@ pub const DEFINITIONS: &[Definition] = &[
         "failure_rate",
         "(blocked + failed + (B - S)) / (O + blocked + failed), each part shown apart",
     ),
+    define(
+        "identified",
+        "of all who came, inside and outside O, those whose caller, number or address is known",
+    ),
+    define(
+        "repeated",
+        "of the identified, those whose caller had another contact in the 7 days before",
+    ),
+    define(
+        "distinct_callers",
+        "different callers of the identified: by the CMS's word, else by number or address; up to 512 exact, beyond that an estimate",
+    ),
+    define(
+        "distinct_callers_error",
+        "standard error of distinct_callers as a share of it; 0 when exact",
+    ),
+    define("repeat_caller_share", "repeated / identified"),
+    define(
+        "incident_share",
+        "tickets opened as incidents / tickets opened, by the interval of opening",
+    ),
+    define(
+        "first_contact_resolution",
+        "tickets solved by the first line at the first contact, and no contact by the same caller about the same service within 7 days / eligible tickets; eligible: opened for a contact, neither a major incident's nor merged",
+    ),
+    define(
+        "first_line_resolution",
+        "tickets solved without any other line than the first / eligible tickets",
+    ),
+    define(
+        "mean_time_to_resolve_s",
+        "mean time from opening to solving of the tickets that the first line solved",
+    ),
+    define(
+        "mean_time_to_escalate_s",
+        "mean time from opening to the first line other than the first",
+    ),
+    define(
+        "mean_time_to_close_s",
+        "mean time from solving to closing (review) of the tickets that were solved and closed",
+    ),
+    define(
+        "solved_within_target",
+        "tickets solved within the target of their priority / tickets solved whose priority has one",
+    ),
+    define(
+        "tolerable_wait_share",
+        "contacts whose wait <= what callers of their class put up with for the symptom / contacts with a symptom recorded",
+    ),
+    define(
+        "satisfaction",
+        "mean of the marks 1 (badly) to 5, by the arrival of the contact that was asked about",
+    ),
+    define(
+        "cost",
+        "cost of the desk: agents' logged-in hours and hours by the clock at the configured rates; a part of the desk has the share of its talk + hold + wrap-up",
+    ),
+    define("cost_per_contact", "cost / A"),
+    define("cost_per_minute", "cost / talk minutes"),
 ];
 
 /// What the percentiles are, beside them.
@@ -221,6 +347,22 @@ const fn define(field: &'static str, formula: &'static str) -> Definition {
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+/// The same of sums that have a sign; a part of a log may have taken away more than it gave.
+fn share(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+fn mean_s(sum_ms: i64, count: i64) -> Option<f64> {
+    share(sum_ms, count.saturating_mul(1_000))
+}
+
+fn positive(number: f64) -> Option<f64> {
+    (number > 0.0).then_some(number)
+}
+
+/// Millionths of a unit of currency.
+const MICROS: u64 = 1_000_000;
 
 fn seconds_each(sum_ms: u64, count: u64) -> Option<f64> {
     ratio(sum_ms, count.saturating_mul(1_000))
@@ -262,7 +404,11 @@ mod tests {
             not_ready_ms: 560_000,
             ..AgentTime::default()
         };
-        let figures = Figures::of(counts, agents);
+        let figures = Figures::of(&Tally {
+            counts,
+            agent_time: agents,
+            ..Tally::default()
+        });
         assert_eq!(figures.asa_s, Some(15.0));
         assert_eq!(figures.aht_s, Some(130.0));
         assert_eq!(figures.service_level.negative, Some(0.4));
@@ -282,8 +428,60 @@ mod tests {
     }
 
     #[test]
+    fn tickets_symptoms_marks_and_cost_are_computed_as_published() {
+        let tally = Tally {
+            counts: Counts {
+                answered: 8,
+                talk_ms: 1_200_000,
+                identified: 10,
+                repeated: 4,
+                ..Counts::default()
+            },
+            tickets: TicketCounts {
+                opened: 10,
+                incidents: 7,
+                eligible: 8,
+                first_contact_solved: 4,
+                first_line_solved: 6,
+                first_line_ms: 7_200_000,
+                escalated: 2,
+                escalate_ms: 600_000,
+                solved: 7,
+                with_target: 6,
+                solved_within: 3,
+                reviewed: 2,
+                review_ms: 172_800_000,
+            },
+            symptoms: SymptomCounts {
+                contacts: 4,
+                tolerable: 3,
+                ..SymptomCounts::default()
+            },
+            ratings: RatingCounts {
+                marks: [1, 0, 0, 1, 2],
+            },
+            cost_micros: Some(240_000_000),
+            ..Tally::default()
+        };
+        let figures = tally.figures();
+        assert_eq!(figures.repeat_caller_share, Some(0.4));
+        assert_eq!(figures.incident_share, Some(0.7));
+        assert_eq!(figures.first_contact_resolution, Some(0.5));
+        assert_eq!(figures.first_line_resolution, Some(0.75));
+        assert_eq!(figures.mean_time_to_resolve_s, Some(1_200.0));
+        assert_eq!(figures.mean_time_to_escalate_s, Some(300.0));
+        assert_eq!(figures.mean_time_to_close_s, Some(86_400.0));
+        assert_eq!(figures.solved_within_target, Some(0.5));
+        assert_eq!(figures.tolerable_wait_share, Some(0.75));
+        assert_eq!(figures.satisfaction, Some(3.75));
+        assert_eq!(figures.cost, Some(240.0));
+        assert_eq!(figures.cost_per_contact, Some(30.0));
+        assert_eq!(figures.cost_per_minute, Some(12.0));
+    }
+
+    #[test]
     fn nothing_to_divide_by_is_null_and_never_zero() {
-        let figures = Figures::of(Counts::default(), AgentTime::default());
+        let figures = Figures::of(&Tally::default());
         let json = serde_json::to_value(&figures).unwrap();
         for field in [
             "asa_s",
@@ -296,6 +494,19 @@ mod tests {
             "utilisation",
             "handling_rate",
             "failure_rate",
+            "repeat_caller_share",
+            "incident_share",
+            "first_contact_resolution",
+            "first_line_resolution",
+            "mean_time_to_resolve_s",
+            "mean_time_to_escalate_s",
+            "mean_time_to_close_s",
+            "solved_within_target",
+            "tolerable_wait_share",
+            "satisfaction",
+            "cost",
+            "cost_per_contact",
+            "cost_per_minute",
         ] {
             assert!(json[field].is_null(), "{field}");
         }
@@ -305,7 +516,7 @@ mod tests {
 
     #[test]
     fn every_defined_field_is_in_the_answer() {
-        let figures = Figures::of(Counts::default(), AgentTime::default());
+        let figures = Figures::of(&Tally::default());
         let json = serde_json::to_value(&figures).unwrap();
         for definition in DEFINITIONS {
             let pointer = format!("/{}", definition.field.replace('.', "/"));

@@ -4,8 +4,10 @@
 //! which they came does not matter, and a later end revises what was counted.
 
 use super::counts::Counts;
+use super::distinct::CallerKey;
 use super::facet::FacetKey;
 use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
+use super::reasons::ReasonKey;
 use super::seen::{OriginKey, Seen};
 use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
@@ -48,12 +50,16 @@ pub(super) enum Act {
     },
     Answered {
         wait_ms: u64,
+        /// Who did.
+        agent: Option<FacetKey>,
     },
     Requeued,
     Abandoned {
         wait_ms: u64,
     },
-    FlowedOut,
+    FlowedOut {
+        to: ReasonKey,
+    },
     Ended {
         talk_ms: u64,
         hold_ms: u64,
@@ -73,16 +79,20 @@ impl Packed for Act {
                 out.unsigned(u64::from(queue.0));
                 out.instant(since, at);
             }
-            Self::Answered { wait_ms } => {
+            Self::Answered { wait_ms, agent } => {
                 out.unsigned(ANSWERED);
                 out.unsigned(wait_ms);
+                out.unsigned(agent.map_or(0, |agent| u64::from(agent.0) + 1));
             }
             Self::Requeued => out.unsigned(REQUEUED),
             Self::Abandoned { wait_ms } => {
                 out.unsigned(ABANDONED);
                 out.unsigned(wait_ms);
             }
-            Self::FlowedOut => out.unsigned(FLOWED_OUT),
+            Self::FlowedOut { to } => {
+                out.unsigned(FLOWED_OUT);
+                out.unsigned(u64::from(to.0));
+            }
             Self::Ended {
                 talk_ms,
                 hold_ms,
@@ -114,12 +124,18 @@ impl Packed for Act {
             },
             ANSWERED => Self::Answered {
                 wait_ms: from.unsigned(),
+                agent: from
+                    .unsigned()
+                    .checked_sub(1)
+                    .map(|agent| FacetKey(u32::try_from(agent).unwrap_or(u32::MAX))),
             },
             REQUEUED => Self::Requeued,
             ABANDONED => Self::Abandoned {
                 wait_ms: from.unsigned(),
             },
-            FLOWED_OUT => Self::FlowedOut,
+            FLOWED_OUT => Self::FlowedOut {
+                to: ReasonKey(u32::try_from(from.unsigned()).unwrap_or(u32::MAX)),
+            },
             ENDED => Self::Ended {
                 talk_ms: from.unsigned(),
                 hold_ms: from.unsigned(),
@@ -162,10 +178,26 @@ pub(super) struct Journey {
     pub(super) number: Option<FacetKey>,
     /// Its caller's class, the latest word on it; boxed, as most are not known.
     pub(super) class: Option<Box<(Timestamp, u8, FacetKey)>>,
+    /// The number or address it came from.
+    pub(super) from: Option<CallerKey>,
+    /// The person it came from, the latest word on it.
+    pub(super) caller: Option<(Timestamp, CallerKey)>,
+    /// Why it was refused or failed, the first word on it.
+    pub(super) cause: Option<(Timestamp, u64, ReasonKey)>,
     /// What it needed at once in any queue.
     pub(super) skills: BTreeSet<FacetKey>,
     steps: Facts<Act>,
     is_shuffled: bool,
+}
+
+/// What one stay in one queue counts for, or one end before any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stay {
+    pub(super) counts: Counts,
+    /// Who answered.
+    pub(super) agent: Option<FacetKey>,
+    /// Where it went on to.
+    pub(super) to: Option<ReasonKey>,
 }
 
 /// One stay in one queue.
@@ -180,9 +212,18 @@ struct Visit {
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
     Waits,
-    Answered { wait_ms: u64, work: Work },
-    Abandoned { wait_ms: u64 },
-    FlowedOut,
+    Answered {
+        wait_ms: u64,
+        agent: Option<FacetKey>,
+        work: Work,
+    },
+    Abandoned {
+        wait_ms: u64,
+    },
+    FlowedOut {
+        /// Where to, as far as that was told.
+        to: Option<ReasonKey>,
+    },
 }
 
 /// What followed an answer.
@@ -263,6 +304,11 @@ impl Journey {
             && !self.has_failed
     }
 
+    /// Whose it is: the person where one is known, else whoever has that number or address.
+    pub(super) fn who(&self) -> Option<CallerKey> {
+        self.caller.map(|(_, caller)| caller).or(self.from)
+    }
+
     /// What it is counted by beside its queue and channel.
     pub(super) fn facets(&self) -> impl Iterator<Item = FacetKey> + '_ {
         let number = self.number;
@@ -305,7 +351,7 @@ impl Journey {
                 | Act::Requeued
                 | Act::Abandoned { .. }
                 | Act::WrapUpExtended { .. }
-                | Act::FlowedOut => {}
+                | Act::FlowedOut { .. } => {}
             }
         }
         wrap_up_is_open == Some(false)
@@ -317,7 +363,7 @@ impl Journey {
         rules: &Rules,
         queues: &[QueueLine],
         as_of: Timestamp,
-        into: &mut impl FnMut(CellKey, Counts),
+        into: &mut impl FnMut(CellKey, Stay),
     ) {
         let Some(channel) = self.channel else {
             return;
@@ -327,7 +373,7 @@ impl Journey {
             Act::Answered { .. }
             | Act::Requeued
             | Act::Abandoned { .. }
-            | Act::FlowedOut
+            | Act::FlowedOut { .. }
             | Act::Ended { .. }
             | Act::WrapUpExtended { .. }
             | Act::WrapUpOver => None,
@@ -353,7 +399,7 @@ impl Journey {
                         queue: Some(before.queue),
                         channel,
                     },
-                    before.counts(thresholds, as_of),
+                    before.stay(before.counts(thresholds, as_of)),
                 );
             }
         });
@@ -367,7 +413,7 @@ impl Journey {
                         queue: Some(visit.queue),
                         channel,
                     },
-                    counts,
+                    visit.stay(counts),
                 );
             }
             None => {
@@ -378,7 +424,10 @@ impl Journey {
                         queue,
                         channel,
                     },
-                    counts,
+                    Stay {
+                        counts,
+                        ..Stay::default()
+                    },
                 );
             }
         }
@@ -394,7 +443,7 @@ impl Journey {
                 (Act::Enqueued { queue, since }, before) => {
                     if let Some(mut visit) = before.take() {
                         if matches!(visit.outcome, Outcome::Waits) {
-                            visit.outcome = Outcome::FlowedOut;
+                            visit.outcome = Outcome::FlowedOut { to: None };
                         }
                         tell(visit);
                     }
@@ -426,7 +475,7 @@ impl Journey {
         };
         let wait_ms = millis(visit.since, closed_at);
         match (visit.outcome, result) {
-            (Outcome::FlowedOut | Outcome::Waits, ContactResult::CallBack) => Counts {
+            (Outcome::FlowedOut { .. } | Outcome::Waits, ContactResult::CallBack) => Counts {
                 offered: 1,
                 callbacks: 1,
                 ..Counts::default()
@@ -436,7 +485,7 @@ impl Journey {
                 visit.counts(thresholds, as_of)
             }
             (Outcome::Waits, ContactResult::FlowedOut | ContactResult::Informed) => {
-                visit.outcome = Outcome::FlowedOut;
+                visit.outcome = Outcome::FlowedOut { to: None };
                 visit.counts(thresholds, as_of)
             }
             (Outcome::Waits, ContactResult::Blocked) if !has_visited => Counts {
@@ -453,9 +502,10 @@ impl Journey {
                 unaccounted: 1,
                 ..Counts::default()
             },
-            (Outcome::Answered { .. } | Outcome::Abandoned { .. } | Outcome::FlowedOut, _) => {
-                visit.counts(thresholds, as_of)
-            }
+            (
+                Outcome::Answered { .. } | Outcome::Abandoned { .. } | Outcome::FlowedOut { .. },
+                _,
+            ) => visit.counts(thresholds, as_of),
         }
     }
 
@@ -492,12 +542,13 @@ impl Journey {
 impl Outcome {
     fn after(self, act: Act, at: Timestamp) -> Self {
         match (self, act) {
-            (Self::Waits, Act::Answered { wait_ms }) => Self::Answered {
+            (Self::Waits, Act::Answered { wait_ms, agent }) => Self::Answered {
                 wait_ms,
+                agent,
                 work: Work::Talks,
             },
             (Self::Waits, Act::Abandoned { wait_ms }) => Self::Abandoned { wait_ms },
-            (Self::Waits, Act::FlowedOut) => Self::FlowedOut,
+            (Self::Waits, Act::FlowedOut { to }) => Self::FlowedOut { to: Some(to) },
             (
                 Self::Answered {
                     work: Work::Talks, ..
@@ -507,6 +558,7 @@ impl Outcome {
             (
                 Self::Answered {
                     wait_ms,
+                    agent,
                     work: Work::Talks,
                 },
                 Act::Ended {
@@ -516,6 +568,7 @@ impl Outcome {
                 },
             ) => Self::Answered {
                 wait_ms,
+                agent,
                 work: Work::Ended {
                     talk_ms,
                     hold_ms,
@@ -528,6 +581,7 @@ impl Outcome {
             (
                 Self::Answered {
                     wait_ms,
+                    agent,
                     work:
                         Work::Ended {
                             talk_ms,
@@ -538,6 +592,7 @@ impl Outcome {
                 Act::WrapUpExtended { until },
             ) => Self::Answered {
                 wait_ms,
+                agent,
                 work: Work::Ended {
                     talk_ms,
                     hold_ms,
@@ -547,6 +602,7 @@ impl Outcome {
             (
                 Self::Answered {
                     wait_ms,
+                    agent,
                     work:
                         Work::Ended {
                             talk_ms,
@@ -557,6 +613,7 @@ impl Outcome {
                 Act::WrapUpOver,
             ) => Self::Answered {
                 wait_ms,
+                agent,
                 work: Work::Ended {
                     talk_ms,
                     hold_ms,
@@ -572,7 +629,7 @@ impl Outcome {
                 | Act::Answered { .. }
                 | Act::Requeued
                 | Act::Abandoned { .. }
-                | Act::FlowedOut
+                | Act::FlowedOut { .. }
                 | Act::Ended { .. }
                 | Act::WrapUpExtended { .. }
                 | Act::WrapUpOver,
@@ -582,6 +639,16 @@ impl Outcome {
 }
 
 impl Visit {
+    /// The stay with what it counts for.
+    fn stay(&self, counts: Counts) -> Stay {
+        let (agent, to) = match self.outcome {
+            Outcome::Answered { agent, .. } => (agent, None),
+            Outcome::FlowedOut { to } => (None, to.filter(|_| counts.flowed_out > 0)),
+            Outcome::Waits | Outcome::Abandoned { .. } => (None, None),
+        };
+        Stay { counts, agent, to }
+    }
+
     fn counts(&self, thresholds: Thresholds, as_of: Timestamp) -> Counts {
         let entered = Counts {
             offered: 1,
@@ -593,7 +660,7 @@ impl Visit {
                 longest_wait_ms: millis(self.since, as_of),
                 ..entered
             },
-            Outcome::Answered { wait_ms, work } => {
+            Outcome::Answered { wait_ms, work, .. } => {
                 let answered = Counts {
                     answered: 1,
                     answered_within: u64::from(wait_ms <= thresholds.service_level_ms),
@@ -626,7 +693,7 @@ impl Visit {
                 longest_wait_ms: wait_ms,
                 ..entered
             },
-            Outcome::FlowedOut => Counts {
+            Outcome::FlowedOut { .. } => Counts {
                 flowed_out: 1,
                 ..entered
             },

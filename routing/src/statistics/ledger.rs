@@ -2,11 +2,14 @@
 
 use super::agent_time::TimeSheet;
 use super::counts::{Activity, AgentTime, Cell, Counts};
+use super::distinct::DistinctCount;
 use super::facet::{Facet, FacetKey};
 use super::figures::Figures;
 use super::journey::QueueKey;
 use super::reasons::ReasonKey;
+use super::sighting::Sighting;
 use super::sketch::Percentiles;
+use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
 use super::{NotReadyCells, Statistics};
 use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
@@ -54,6 +57,16 @@ pub struct Tally {
     pub counts: Counts,
     /// The time of the agents.
     pub agent_time: AgentTime,
+    /// The different callers among them.
+    pub callers: DistinctCount,
+    /// The tickets that were opened.
+    pub tickets: TicketCounts,
+    /// The contacts with a symptom recorded.
+    pub symptoms: SymptomCounts,
+    /// What callers thought of it.
+    pub ratings: RatingCounts,
+    /// What the desk cost, in millionths of the configured currency; `None` where nobody said.
+    pub cost_micros: Option<u64>,
 }
 
 /// Percentiles of a scope and span, in seconds, right to a 128th.
@@ -80,7 +93,23 @@ impl Spread {
 impl Tally {
     /// The figures of these sums.
     pub fn figures(&self) -> Figures {
-        Figures::of(self.counts, self.agent_time)
+        Figures::of(self)
+    }
+
+    /// The sums of a cell; no agent's time.
+    fn of_cell(cell: &Cell) -> Self {
+        let mut symptoms = SymptomCounts::default();
+        for counts in cell.symptoms.values() {
+            symptoms += *counts;
+        }
+        Self {
+            counts: cell.counts,
+            callers: cell.callers.count(),
+            tickets: cell.tickets,
+            symptoms,
+            ratings: cell.ratings,
+            ..Self::default()
+        }
     }
 }
 
@@ -188,10 +217,7 @@ impl Ledger {
 
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
-        let mut tally = Tally::default();
-        for cell in within(&self.contacts, from, to, scope) {
-            tally.counts += cell.counts;
-        }
+        let mut tally = Tally::of_cell(&self.sum(from, to, scope));
         let none = BTreeSet::new();
         let serving = scope
             .queue
@@ -207,11 +233,25 @@ impl Ledger {
 
     /// How the times of the cells that start in `from..to` are spread.
     pub fn spread(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Spread {
+        Spread::of(&self.sum(from, to, scope))
+    }
+
+    /// Everything counted of the contacts in the cells that start in `from..to`: also why they were refused
+    /// or failed, where they went, and by symptom.
+    pub fn sum(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Cell {
         let mut sum = Cell::default();
         for cell in within(&self.contacts, from, to, scope) {
             sum += cell;
         }
-        Spread::of(&sum)
+        sum
+    }
+
+    /// Every channel in the ledger.
+    pub fn channels(&self) -> BTreeSet<Channel> {
+        self.contacts
+            .keys()
+            .map(|(_, _, channel)| *channel)
+            .collect()
     }
 
     /// Every number, caller class and skill in the ledger.
@@ -234,11 +274,7 @@ impl Ledger {
                 sum += cell;
             }
         }
-        let tally = Tally {
-            counts: sum.counts,
-            agent_time: AgentTime::default(),
-        };
-        (tally, Spread::of(&sum))
+        (Tally::of_cell(&sum), Spread::of(&sum))
     }
 
     /// One agent's time in the cells that start in `from..to`.
@@ -448,14 +484,15 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
             copy.straighten(&fold.seen);
             &copy
         };
-        straight.count(&fold.rules, &fold.queues, as_of, &mut |key, counts| {
+        straight.count(&fold.rules, &fold.queues, as_of, &mut |key, stay| {
             if wanted.contains(&key.start) {
+                let seen = Sighting::of(straight, &fold.callers, &fold.causes, &stay);
                 let place = (key.start, key.queue.and_then(name), key.channel);
-                for facet in straight.facets().filter_map(facet) {
+                for facet in straight.facets().chain(stay.agent).filter_map(facet) {
                     let cells = ledger.facets.entry(facet).or_default();
-                    cells.entry(place.clone()).or_default().add_stay(counts);
+                    seen.add_to(cells.entry(place.clone()).or_default());
                 }
-                ledger.contacts.entry(place).or_default().add_stay(counts);
+                seen.add_to(ledger.contacts.entry(place).or_default());
             }
         });
     }

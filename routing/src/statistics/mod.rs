@@ -12,7 +12,9 @@
 //! The invariant: O = A + B + F + CB + still waiting, in every cell, after any events in any order.
 
 mod agent_time;
+mod callers;
 mod counts;
+mod differences;
 mod distinct;
 mod entries;
 mod facet;
@@ -22,9 +24,11 @@ mod journey;
 mod ledger;
 mod reasons;
 mod seen;
+mod sighting;
 mod sketch;
 mod tickets;
 
+pub use callers::REPEAT_WINDOW;
 pub use counts::{Activity, AgentTime, Cause, Cell, Counts};
 pub use distinct::{CallerKey, Distinct, DistinctCount, EXACT_MAX};
 pub use facet::Facet;
@@ -37,16 +41,18 @@ pub use tickets::{RatingCounts, SymptomCounts, TicketCounts};
 
 use crate::agent::Status;
 use crate::event::{ContactResult, Event, EventKind};
-use crate::ids::{AgentId, ContactId, EventId, QueueId};
+use crate::ids::{AgentId, CallerId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use agent_time::AgentLine;
+use callers::Callers;
 use facet::{FacetKey, Facets};
 use journey::{Act, CellKey, Journey, QueueKey, Step};
 use ledger::Sheet;
 use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
 use serde::{Deserialize, Serialize};
+use sighting::Sighting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -58,6 +64,9 @@ const HOLE_GRACE: Duration = Duration::from_secs(3_600);
 
 /// Most changes of one queue's rules kept; older ones are forgotten.
 const RULES_MAX: usize = 1_024;
+
+/// Most letters of a cause that are kept.
+const CAUSE_LETTERS_MAX: usize = 120;
 
 /// How the fold counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -198,6 +207,8 @@ pub struct Statistics {
     agent_cells: BTreeMap<(i64, AgentId), AgentTime>,
     reasons: Reasons,
     not_ready_cells: NotReadyCells,
+    callers: Callers,
+    causes: Reasons,
     health: Health,
 }
 
@@ -220,6 +231,8 @@ impl Statistics {
             agent_cells: BTreeMap::new(),
             reasons: Reasons::default(),
             not_ready_cells: BTreeMap::new(),
+            callers: Callers::default(),
+            causes: Reasons::default(),
             health: Health::default(),
         }
     }
@@ -240,6 +253,7 @@ impl Statistics {
         if let EventKind::QueueChanged { rules } = &event.kind {
             self.record_rules(event, rules);
         }
+        self.record_difference(event);
         if event.at > self.newest {
             self.newest = event.at;
             self.sweep();
@@ -294,7 +308,9 @@ impl Statistics {
 
     fn record_contact(&mut self, contact: ContactId, event: &Event, origin: OriginKey) {
         let act = match &event.kind {
-            EventKind::Arrived { channel, to, .. } => {
+            EventKind::Arrived {
+                channel, from, to, ..
+            } => {
                 let meant_for = event.queue.as_ref().map(|queue| self.queue_key(queue));
                 let number = self.facets.key(Facet::Number(to.clone()));
                 let journey = self.open.entry(contact).or_default();
@@ -304,13 +320,19 @@ impl Statistics {
                 journey.arrived = Some(journey.arrived.map_or(event.at, |at| at.min(event.at)));
                 journey.channel = Some(*channel);
                 journey.meant_for = journey.meant_for.or(meant_for);
+                journey.from = journey.from.or(CallerKey::of_address(from));
+                let (from, caller) = (journey.from, journey.caller.map(|(_, caller)| caller));
+                for who in from.into_iter().chain(caller) {
+                    self.callers.note(who, event.at);
+                }
                 return;
             }
-            EventKind::Blocked { .. } => {
+            EventKind::Blocked { reason } => {
                 let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
-                self.touch(contact, event.at)
-                    .blocked_in
-                    .get_or_insert(queue);
+                let cause = self.cause(event, reason);
+                let journey = self.touch(contact, event.at);
+                journey.blocked_in.get_or_insert(queue);
+                journey.cause = earliest(journey.cause, cause);
                 return;
             }
             EventKind::Informed { .. } => {
@@ -319,11 +341,13 @@ impl Statistics {
                 journey.meant_for = journey.meant_for.or(queue);
                 return;
             }
-            EventKind::Failed { .. } => {
+            EventKind::Failed { cause } => {
+                let cause = self.cause(event, cause);
                 let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
                 let journey = self.touch(contact, event.at);
                 journey.has_failed = true;
                 journey.meant_for = journey.meant_for.or(queue);
+                journey.cause = earliest(journey.cause, cause);
                 return;
             }
             EventKind::Closed { result } => {
@@ -351,10 +375,18 @@ impl Statistics {
                     since: *enqueued_at,
                 }
             }
-            EventKind::Answered { wait_ms, .. } => Act::Answered { wait_ms: *wait_ms },
+            EventKind::Answered { wait_ms, .. } => {
+                let agent = event.agent.as_ref();
+                Act::Answered {
+                    wait_ms: *wait_ms,
+                    agent: agent.map(|agent| self.facets.key(Facet::Agent(agent.clone()))),
+                }
+            }
             EventKind::Requeued { .. } => Act::Requeued,
             EventKind::Abandoned { wait_ms } => Act::Abandoned { wait_ms: *wait_ms },
-            EventKind::Overflowed { .. } => Act::FlowedOut,
+            EventKind::Overflowed { to, .. } => Act::FlowedOut {
+                to: self.causes.key(to),
+            },
             EventKind::Ended {
                 talk_ms,
                 hold_ms,
@@ -371,21 +403,18 @@ impl Statistics {
                 ..
             } => Act::WrapUpOver,
             EventKind::Identified {
-                class: Some(class), ..
+                outcome,
+                caller,
+                class,
             } => {
-                let facet = self.facets.key(Facet::CallerClass(*class));
-                let class = (event.at, *class, facet);
-                let journey = self.touch(contact, event.at);
-                if journey.class.as_ref().is_none_or(|before| **before < class) {
-                    journey.class = Some(Box::new(class));
-                }
+                let caller = caller.as_ref().filter(|_| outcome.is_somebody());
+                self.identify(contact, event.at, caller, *class);
                 return;
             }
             EventKind::Ready {
                 after_wrap_up: false,
                 ..
             }
-            | EventKind::Identified { class: None, .. }
             | EventKind::TicketLinked { .. }
             | EventKind::Offered { .. }
             | EventKind::Rang { .. }
@@ -411,6 +440,9 @@ impl Statistics {
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
+            | EventKind::TicketChanged { .. }
+            | EventKind::SymptomRecorded { .. }
+            | EventKind::Rated { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return,
         };
@@ -421,6 +453,42 @@ impl Statistics {
             act,
         };
         self.touch(contact, event.at).push(step);
+    }
+
+    /// Notes who it is.
+    fn identify(
+        &mut self,
+        contact: ContactId,
+        at: Timestamp,
+        caller: Option<&CallerId>,
+        class: Option<u8>,
+    ) {
+        let class = class.map(|class| (at, class, self.facets.key(Facet::CallerClass(class))));
+        let caller = caller.map(|caller| (at, CallerKey::of_caller(caller.as_str())));
+        if class.is_none() && caller.is_none() {
+            return;
+        }
+        let journey = self.touch(contact, at);
+        if let Some(class) = class
+            && journey.class.as_ref().is_none_or(|before| **before < class)
+        {
+            journey.class = Some(Box::new(class));
+        }
+        journey.caller = journey.caller.max(caller);
+        if let (Some((_, who)), Some(arrived)) = (caller, journey.arrived) {
+            self.callers.note(who, arrived);
+        }
+    }
+
+    fn cause(&mut self, event: &Event, text: &str) -> (Timestamp, u64, ReasonKey) {
+        let short: String = text.chars().take(CAUSE_LETTERS_MAX).collect();
+        (event.at, event.id.number, self.causes.key(&short))
+    }
+
+    /// Notes a contact that is not told itself, because it came before what is read of the log: whose it was
+    /// and when it arrived, so that a later one of the same caller counts as repeated.
+    pub fn remember(&mut self, caller: CallerKey, arrived: Timestamp) {
+        self.callers.note(caller, arrived);
     }
 
     /// The contact's journey; one that begins in its middle is looked at again after a grace.
@@ -499,6 +567,7 @@ impl Statistics {
         if horizon < self.swept {
             return;
         }
+        self.callers.forget(self.newest);
         // An eighth of the window later is soon enough, and keeps the work per event small.
         self.swept = horizon + self.rules.settle_after / 8 + Duration::from_millis(1);
         let width = self.rules.interval_ms();
@@ -551,20 +620,14 @@ impl Statistics {
     fn count_for_good(&mut self, mut journey: Journey) {
         journey.straighten(&self.seen);
         let (cells, facet_cells) = (&mut self.cells, &mut self.facet_cells);
-        journey.count(
-            &self.rules,
-            &self.queues,
-            self.newest,
-            &mut |key, counts| {
-                cells.entry(key).or_default().add_stay(counts);
-                for facet in journey.facets() {
-                    facet_cells
-                        .entry((key, facet))
-                        .or_default()
-                        .add_stay(counts);
-                }
-            },
-        );
+        journey.count(&self.rules, &self.queues, self.newest, &mut |key, stay| {
+            let seen = Sighting::of(&journey, &self.callers, &self.causes, &stay);
+            seen.add_to(cells.entry(key).or_default());
+            for facet in journey.facets().chain(stay.agent) {
+                let cell = facet_cells.entry((key, facet)).or_default();
+                seen.add_to(cell);
+            }
+        });
     }
 
     fn queue_key(&mut self, queue: &QueueId) -> QueueKey {
@@ -579,6 +642,13 @@ impl Statistics {
         self.queue_keys.insert(queue.clone(), key);
         key
     }
+}
+
+fn earliest<T: Ord>(a: Option<T>, b: T) -> Option<T> {
+    Some(match a {
+        Some(a) => a.min(b),
+        None => b,
+    })
 }
 
 fn earlier(

@@ -4,6 +4,8 @@
 //! before and what it counts for now, and the difference is added to the interval in which it was opened.
 //! That is why the sums have a sign: a part of a log may take away more than it gave.
 
+use crate::ticket::{SymptomFacts, TicketFacts};
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::{AddAssign, SubAssign};
 
@@ -29,6 +31,8 @@ pub struct TicketCounts {
     pub escalate_ms: i64,
     /// Solved, by whatever line.
     pub solved: i64,
+    /// Of these, those whose priority has a target.
+    pub with_target: i64,
     /// Of these, solved within the target of their priority.
     pub solved_within: i64,
     /// Reviewed and closed after they were solved.
@@ -38,6 +42,42 @@ pub struct TicketCounts {
 }
 
 impl TicketCounts {
+    /// What one ticket counts for.
+    pub(super) fn of(ticket: &TicketFacts) -> Self {
+        let since = |from: Timestamp, to: Timestamp| {
+            i64::try_from(to.since(from).as_millis()).unwrap_or(i64::MAX)
+        };
+        let opened_at = ticket.opened_at;
+        let is_first_line =
+            ticket.is_eligible && ticket.solved_at.is_some() && ticket.escalated_at.is_none();
+        let is_first_contact = is_first_line && ticket.is_at_first_contact && !ticket.came_again;
+        let to_solve = ticket
+            .solved_at
+            .map(|solved_at| since(opened_at, solved_at));
+        let is_within = match (to_solve, ticket.target_ms) {
+            (Some(took_ms), Some(target_ms)) => {
+                u64::try_from(took_ms).is_ok_and(|it| it <= target_ms)
+            }
+            (Some(_) | None, _) => false,
+        };
+        let review = ticket.solved_at.zip(ticket.closed_at);
+        Self {
+            opened: 1,
+            incidents: i64::from(ticket.is_incident),
+            eligible: i64::from(ticket.is_eligible),
+            first_contact_solved: i64::from(is_first_contact),
+            first_line_solved: i64::from(is_first_line),
+            first_line_ms: to_solve.filter(|_| is_first_line).unwrap_or(0),
+            escalated: i64::from(ticket.escalated_at.is_some()),
+            escalate_ms: ticket.escalated_at.map_or(0, |at| since(opened_at, at)),
+            solved: i64::from(ticket.solved_at.is_some()),
+            with_target: i64::from(ticket.solved_at.is_some() && ticket.target_ms.is_some()),
+            solved_within: i64::from(is_within),
+            reviewed: i64::from(review.is_some()),
+            review_ms: review.map_or(0, |(solved_at, closed_at)| since(solved_at, closed_at)),
+        }
+    }
+
     fn each(&mut self, rhs: Self, join: impl Fn(&mut i64, i64)) {
         join(&mut self.opened, rhs.opened);
         join(&mut self.incidents, rhs.incidents);
@@ -48,6 +88,7 @@ impl TicketCounts {
         join(&mut self.escalated, rhs.escalated);
         join(&mut self.escalate_ms, rhs.escalate_ms);
         join(&mut self.solved, rhs.solved);
+        join(&mut self.with_target, rhs.with_target);
         join(&mut self.solved_within, rhs.solved_within);
         join(&mut self.reviewed, rhs.reviewed);
         join(&mut self.review_ms, rhs.review_ms);
@@ -82,6 +123,30 @@ pub struct SymptomCounts {
     pub wait_ms: i64,
 }
 
+impl SymptomCounts {
+    /// What one contact counts for.
+    pub(super) fn of(facts: &SymptomFacts) -> Self {
+        let is_within = facts.is_answered && facts.wait_ms <= facts.service_level_ms;
+        Self {
+            contacts: 1,
+            answered: i64::from(facts.is_answered),
+            answered_within: i64::from(is_within),
+            tolerable: i64::from(facts.wait_ms <= facts.tolerable_ms),
+            wait_ms: i64::try_from(facts.wait_ms).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl SubAssign for SymptomCounts {
+    fn sub_assign(&mut self, rhs: Self) {
+        self.contacts = self.contacts.wrapping_sub(rhs.contacts);
+        self.answered = self.answered.wrapping_sub(rhs.answered);
+        self.answered_within = self.answered_within.wrapping_sub(rhs.answered_within);
+        self.tolerable = self.tolerable.wrapping_sub(rhs.tolerable);
+        self.wait_ms = self.wait_ms.wrapping_sub(rhs.wait_ms);
+    }
+}
+
 impl AddAssign for SymptomCounts {
     fn add_assign(&mut self, rhs: Self) {
         self.contacts = self.contacts.wrapping_add(rhs.contacts);
@@ -101,6 +166,16 @@ pub struct RatingCounts {
 }
 
 impl RatingCounts {
+    /// What one answer counts for; a mark that does not exist counts for nothing.
+    pub(super) fn of(score: u8) -> Self {
+        let mut counts = Self::default();
+        let place = usize::from(score).checked_sub(1);
+        if let Some(count) = place.and_then(|place| counts.marks.get_mut(place)) {
+            *count = 1;
+        }
+        counts
+    }
+
     /// How many answered.
     pub fn count(&self) -> i64 {
         self.marks.iter().sum()

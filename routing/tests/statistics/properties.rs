@@ -4,10 +4,12 @@ use crate::log::{Log, at, fold, in_queue, whole_log};
 use proptest::prelude::*;
 use ringdown_routing::agent::Status;
 use ringdown_routing::contact::Channel;
-use ringdown_routing::event::{ContactResult, Event, EventKind, InformedHow};
-use ringdown_routing::ids::IncidentId;
-use ringdown_routing::statistics::{Ledger, Rules, Scope};
+use ringdown_routing::event::{ContactResult, Event, EventKind, IdentifiedAs, InformedHow};
+use ringdown_routing::ids::{CallerId, IncidentId, QueueId, TicketId};
+use ringdown_routing::statistics::{Cause, Facet, Ledger, Rules, Scope};
+use ringdown_routing::ticket::{SymptomFacts, TicketFacts};
 use ringdown_routing::verb::RequeueReason;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What one contact of a random day does.
@@ -148,9 +150,145 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
             Story::Waits => log.arrive(*start, contact),
         };
     }
+    for (place, (start, _, story)) in stories.iter().enumerate() {
+        log = tell_of_ticket(log, place, *start, story);
+    }
     let mut events = log.events;
+    let caller_of = |event: &Event| {
+        event
+            .contact
+            .map(|it| usize::try_from(it.as_u128()).unwrap() - 1)
+    };
+    for event in &mut events {
+        let Some(place) = caller_of(event) else {
+            continue;
+        };
+        match &mut event.kind {
+            EventKind::Arrived { channel, from, .. } => {
+                *channel = CHANNELS[place % 4];
+                *from = number_of(place).to_owned();
+            }
+            EventKind::Enqueued { channel, .. } => *channel = CHANNELS[place % 4],
+            EventKind::Identified {
+                caller, outcome, ..
+            } => {
+                *caller = person_of(place).map(CallerId::from);
+                *outcome = match caller {
+                    Some(_) => IdentifiedAs::Claimed,
+                    None => IdentifiedAs::Ambiguous,
+                };
+            }
+            _ => {}
+        }
+    }
     events.sort_by_key(|event| event.at);
     events
+}
+
+const CHANNELS: [Channel; 4] = [Channel::Voice, Channel::Email, Channel::Fax, Channel::Chat];
+
+/// The number of the caller of a story; every fifth withholds it.
+fn number_of(place: usize) -> &'static str {
+    ["+43100", "+43200", "", "+43300", "+43100"][place % 5]
+}
+
+/// Whom the CMS knows behind it.
+fn person_of(place: usize) -> Option<&'static str> {
+    ["ann", "", "bob"]
+        .get(place % 7)
+        .copied()
+        .filter(|name| !name.is_empty())
+}
+
+/// Who the caller of a story is.
+fn who(place: usize) -> Option<String> {
+    let number = number_of(place);
+    let person = person_of(place).map(|name| format!("person {name}"));
+    person.or_else(|| (!number.is_empty()).then(|| number.to_owned()))
+}
+
+/// Whether that is somebody whom the CMS knows.
+fn person(who: &str) -> bool {
+    who.starts_with("person ")
+}
+
+/// A ticket, symptom and mark for every story: the ticket is opened, escalated or solved, and reopened.
+fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
+    let contact = u128::try_from(place).unwrap() + 1;
+    let channel = CHANNELS[place % 4];
+    let opened = TicketFacts {
+        opened_at: at(start),
+        queue: Some(QueueId::from("Q")),
+        channel,
+        is_incident: place.is_multiple_of(2),
+        priority: 3,
+        is_eligible: !place.is_multiple_of(5),
+        escalated_at: None,
+        solved_at: None,
+        is_at_first_contact: false,
+        came_again: false,
+        target_ms: Some(600_000),
+        closed_at: None,
+    };
+    let solved = TicketFacts {
+        solved_at: Some(at(start + 500)),
+        escalated_at: place.is_multiple_of(3).then(|| at(start + 100)),
+        is_at_first_contact: place.is_multiple_of(4),
+        ..opened.clone()
+    };
+    let closed = TicketFacts {
+        closed_at: Some(at(start + 5_000)),
+        ..solved.clone()
+    };
+    let changed = |before: Option<&TicketFacts>, now: &TicketFacts| EventKind::TicketChanged {
+        ticket: TicketId::new(1),
+        before: before.cloned().map(Box::new),
+        now: Box::new(now.clone()),
+    };
+    let symptom = |name: &str| SymptomFacts {
+        symptom: name.to_owned(),
+        arrived_at: at(start),
+        channel,
+        class: Some(1),
+        wait_ms: 30_000,
+        is_answered: matches!(story, Story::Answered { .. }),
+        service_level_ms: 20_000,
+        tolerable_ms: if name == "slow" { 60_000 } else { 10_000 },
+    };
+    let identified = EventKind::Identified {
+        outcome: IdentifiedAs::Unknown,
+        caller: None,
+        class: None,
+    };
+    log.kind(start, contact, identified)
+        .kind(start, contact, changed(None, &opened))
+        .kind(start + 500, contact, changed(Some(&opened), &solved))
+        .kind(start + 5_000, contact, changed(Some(&solved), &closed))
+        .kind(
+            start + 600,
+            contact,
+            EventKind::SymptomRecorded {
+                before: None,
+                now: Box::new(symptom("crash")),
+            },
+        )
+        .kind(
+            start + 700,
+            contact,
+            EventKind::SymptomRecorded {
+                before: Some(Box::new(symptom("crash"))),
+                now: Box::new(symptom("slow")),
+            },
+        )
+        .kind(
+            start + 900,
+            contact,
+            EventKind::Rated {
+                score: 4,
+                arrived_at: at(start),
+                channel,
+            },
+        )
 }
 
 /// A day's end at which every story is over.
@@ -173,6 +311,55 @@ proptest! {
         prop_assert_eq!(counts.waiting, how_many(|story| matches!(story, Story::Waits)));
         prop_assert_eq!(statistics.health().late, 0);
         prop_assert_eq!(statistics.health().with_holes, 0);
+    }
+
+    #[test]
+    fn callers_tickets_symptoms_and_marks_are_counted_as_lists_of_all_would(stories in stories()) {
+        let events = tell(&stories);
+        let ledger = fold(&events, Rules::default()).ledger(at(0), at(DAY_S), at(DAY_S));
+        let tally = ledger.tally(at(0), at(DAY_S), &Scope::default());
+        let callers: Vec<(i64, String)> = stories
+            .iter()
+            .enumerate()
+            .filter_map(|(place, (start, _, _))| Some((*start, who(place)?)))
+            .collect();
+        let number = |count: usize| u64::try_from(count).unwrap();
+        let distinct: BTreeSet<_> = callers.iter().map(|(_, who)| who).collect();
+        prop_assert_eq!(tally.callers.count, number(distinct.len()));
+        prop_assert_eq!(tally.counts.identified, number(callers.len()));
+        let had_come = |(start, who): &&(i64, String)| match person(who) {
+            // A person counts by the CMS's word; a number also by those whom the CMS knew behind it.
+            true => callers.iter().any(|(then, other)| other == who && then < start),
+            false => stories.iter().enumerate().any(|(place, (then, _, _))| number_of(place) == who && then < start),
+        };
+        prop_assert_eq!(tally.counts.repeated, number(callers.iter().filter(had_come).count()));
+        let places = 0..stories.len();
+        let signed = |count: usize| i64::try_from(count).unwrap();
+        let is_first_line = |place: &usize| !place.is_multiple_of(5) && !place.is_multiple_of(3);
+        let first_line = places.clone().filter(is_first_line);
+        prop_assert_eq!(tally.tickets.opened, signed(stories.len()));
+        prop_assert_eq!(tally.tickets.first_line_solved, signed(first_line.clone().count()));
+        prop_assert_eq!(tally.tickets.first_contact_solved, signed(first_line.clone().filter(|place| place.is_multiple_of(4)).count()));
+        prop_assert_eq!(tally.tickets.first_line_ms, signed(first_line.count()) * 500_000);
+        prop_assert_eq!(tally.tickets.reviewed, signed(stories.len()));
+        prop_assert_eq!(tally.tickets.review_ms, signed(stories.len()) * 4_500_000);
+        prop_assert_eq!(tally.symptoms.contacts, signed(stories.len()));
+        prop_assert_eq!(tally.symptoms.tolerable, signed(stories.len()), "slow, and no crash any more");
+        prop_assert_eq!(tally.ratings.marks[3], signed(stories.len()));
+        let by_channel = CHANNELS.map(|channel| ledger.tally(at(0), at(DAY_S), &Scope { queue: None, channel: Some(channel) }));
+        let sum: u64 = by_channel.iter().map(|tally| tally.counts.offered).sum();
+        prop_assert_eq!(sum, tally.counts.offered);
+        let answered: u64 = ledger
+            .facets()
+            .filter(|facet| matches!(facet, Facet::Agent(_)))
+            .map(|facet| ledger.of_facet(at(0), at(DAY_S), facet, &Scope::default()).0.counts.answered)
+            .sum();
+        prop_assert_eq!(answered, tally.counts.answered, "every answer is an agent's");
+        let causes = ledger.sum(at(0), at(DAY_S), &Scope::default()).causes;
+        let of = |wanted: fn(&Cause) -> bool| causes.iter().filter(|(cause, _)| wanted(cause)).map(|(_, count)| count).sum::<u64>();
+        prop_assert_eq!(of(|cause| matches!(cause, Cause::Blocked(_))), tally.counts.blocked);
+        prop_assert_eq!(of(|cause| matches!(cause, Cause::Failed(_))), tally.counts.failed);
+        prop_assert_eq!(of(|cause| matches!(cause, Cause::FlowedTo(_))), tally.counts.flowed_out);
     }
 
     #[test]

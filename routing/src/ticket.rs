@@ -1,0 +1,66 @@
+//! What the events of tickets, symptoms and ratings tell: all that is counted of them, so that a log
+//! can be counted without the ticket store.
+
+use crate::contact::Channel;
+use crate::ids::QueueId;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How a ticket stands, as far as it is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketFacts {
+    /// When it was opened; it counts in that interval.
+    pub opened_at: Timestamp,
+    /// The line that has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueId>,
+    /// How the contact came that it was opened for.
+    pub channel: Channel,
+    /// Whether it is an incident (something does not work) and not a request.
+    pub is_incident: bool,
+    /// Its priority, 1 the most urgent.
+    pub priority: u8,
+    /// Whether the first line could have solved it: opened for a contact, not that of a major incident and
+    /// not merged into another.
+    pub is_eligible: bool,
+    /// When it was first brought to another line than the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated_at: Option<Timestamp>,
+    /// When it was solved; `None` again when it was reopened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solved_at: Option<Timestamp>,
+    /// Whether that was at the first contact.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_at_first_contact: bool,
+    /// Whether the same caller came about the same service within seven days after that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub came_again: bool,
+    /// Within which time tickets of its priority are to be solved, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_ms: Option<u64>,
+    /// When it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A symptom of one contact, with what the contact waited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SymptomFacts {
+    /// The symptom, as configured.
+    pub symptom: String,
+    /// When the contact arrived; it counts in that interval.
+    pub arrived_at: Timestamp,
+    /// How it came.
+    pub channel: Channel,
+    /// The class of its caller 1 to 3, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u8>,
+    /// What it waited, in milliseconds.
+    pub wait_ms: u64,
+    /// Whether an agent answered it.
+    pub is_answered: bool,
+    /// T of its queue, in milliseconds.
+    pub service_level_ms: u64,
+    /// How long callers of its class put up with that symptom, in milliseconds.
+    pub tolerable_ms: u64,
+}
