@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 /// Most addresses of one answer, in `to` and in `cc` each.
 const ADDRESSES_MAX: usize = 20;
 
+/// Most files of one answer.
+const FILES_MAX: usize = 20;
+
 /// Most letters of a ticket's result.
 const RESULT_LETTERS_MAX: usize = 500;
 
@@ -33,6 +36,9 @@ pub(super) struct NewAnswer {
     html: Option<String>,
     to: Option<Vec<String>>,
     cc: Option<Vec<String>>,
+    /// Files that came in by `POST /contacts/{id}/attachments`, by their ids.
+    #[serde(default)]
+    attachments: Vec<String>,
     /// Whether the contact is over with it.
     #[serde(default)]
     close: bool,
@@ -59,11 +65,15 @@ pub(super) async fn answer(
         return Ok(Json(json::record(&answered)?).into_response());
     }
     let held = held(work, &caller, contact).await?;
+    let files = wish.files.len();
     let answered = work.answer(&held, wish).await?;
-    let details = [
+    let mut details = vec![
         ("ticket", answered.ticket.to_string()),
         ("message_id", answered.message_id.clone()),
     ];
+    if files > 0 {
+        details.push(("attachments", files.to_string()));
+    }
     state.tell_of_mail(&caller, "mail_answered", &held, &details);
     Ok(Json(json::record(&answered)?).into_response())
 }
@@ -77,11 +87,17 @@ impl NewAnswer {
         if self.status.is_some() && !self.close {
             return refuse("`status` goes with `close`");
         }
+        if self.attachments.len() > FILES_MAX {
+            return Err(Problem::Unprocessable(format!(
+                "an answer has at most {FILES_MAX} attachments"
+            )));
+        }
         Ok(AnswerWish {
             text: self.text,
             html: self.html.filter(|html| !html.trim().is_empty()),
             to: self.to.map(|to| addresses("to", to)).transpose()?,
             cc: self.cc.map(|cc| addresses("cc", cc)).transpose()?,
+            files: self.attachments,
             ending: self.close.then(|| self.status.unwrap_or_default()),
             key,
         })
@@ -253,7 +269,11 @@ pub(super) async fn split(
     Ok((StatusCode::CREATED, Json(json::record(&split)?)).into_response())
 }
 
-async fn held(work: &MailWork, caller: &Caller, contact: ContactId) -> Result<Held, Problem> {
+pub(super) async fn held(
+    work: &MailWork,
+    caller: &Caller,
+    contact: ContactId,
+) -> Result<Held, Problem> {
     let held = work.held(contact).await?;
     caller.must_act_for(&held.agent)?;
     Ok(held)
@@ -292,6 +312,9 @@ impl From<WorkFault> for Problem {
             WorkFault::Unknown(sentence) => Self::NotFound(sentence),
             WorkFault::NotNow(sentence) => Self::Conflict(sentence),
             WorkFault::Unfit(sentence) => Self::Unprocessable(sentence),
+            WorkFault::TooLarge(bytes_max) => Self::TooLarge {
+                bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX),
+            },
             WorkFault::Database(fault) => fault.into(),
             WorkFault::Store(lost) => lost.into(),
         }

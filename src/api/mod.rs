@@ -210,6 +210,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts/{id}/requeue", post(waiting::requeue)),
         ("/contacts/{id}/drop", post(waiting::drop_call)),
         ("/contacts/{id}/answer", post(mails::answer)),
+        ("/contacts/{id}/attachments", post(attachments::take)),
         ("/contacts/{id}/close", post(mails::close)),
         ("/contacts/{id}/hand_over", post(mails::hand_over)),
         ("/contacts/{id}/spam", post(mails::mark_spam)),

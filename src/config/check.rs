@@ -556,10 +556,15 @@ fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String
             u64::from(email.mails_per_minute_max),
         ),
         ("mail_bytes_max", email.mail_bytes_max),
+        ("answer_bytes_max", email.answer_bytes_max),
     ] {
         if limit == 0 {
             source.note_at(&[Key("email"), Key(key)], "must be at least 1");
         }
+    }
+    if email.answer_bytes_max > ANSWER_BYTES_MOST {
+        let sentence = format!("must be at most {ANSWER_BYTES_MOST}");
+        source.note_at(&[Key("email"), Key("answer_bytes_max")], sentence);
     }
     let mut seen = BTreeSet::new();
     for (place, mailbox) in config.mailboxes.iter().enumerate() {
@@ -703,6 +708,9 @@ fn check_services(config: &Config, source: &mut Source<'_>) {
         }
     }
 }
+
+/// Most octets of the files of one answer: it is whole in memory while it is put together and sent.
+const ANSWER_BYTES_MOST: u64 = 100 * 1_024 * 1_024;
 
 /// Least letters of a bearer token; fewer can be guessed.
 const TOKEN_LETTERS_MIN: usize = 16;

@@ -67,6 +67,8 @@ pub struct Email {
     /// What was read there.
     #[serde(skip)]
     pub letters: LetterTemplates,
+    /// Most octets of the files of one answer together; on the wire they are a third larger.
+    pub answer_bytes_max: u64,
     /// A sender gets one acknowledgement in this time.
     #[serde(rename = "acknowledgement_window_s", deserialize_with = "seconds")]
     pub acknowledgement_window: Duration,
@@ -116,6 +118,7 @@ impl Default for Email {
             reading_bytes_max: 128 * 1_024 * 1_024,
             reopen_max: Duration::from_secs(14 * 86_400),
             smarthost: None,
+            answer_bytes_max: 20 * 1_024 * 1_024,
             templates: None,
             letters: LetterTemplates::default(),
             acknowledgement_window: Duration::from_secs(3_600),

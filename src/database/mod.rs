@@ -246,7 +246,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 14] = [
+const MIGRATIONS: [(&str, &str); 15] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -275,6 +275,10 @@ const MIGRATIONS: [(&str, &str); 14] = [
     (
         "answers due",
         include_str!("migrations/0014_answers_due.sql"),
+    ),
+    (
+        "mail commands",
+        include_str!("migrations/0015_mail_commands.sql"),
     ),
 ];
 

@@ -6,7 +6,8 @@
 use super::door::host;
 use crate::config::{Config, Language};
 use ringdown_email::composing::{
-    ComposeFault, Composed, Fill, Letter, LetterText, Occasion, Speaker, Templates, Thread,
+    ComposeFault, Composed, Fill, Letter, LetterFile, LetterText, Occasion, Speaker, Templates,
+    Thread,
 };
 use ringdown_email::threading::{ReplyToken, ThreadingKey};
 use ringdown_email::{EmailAddress, Mailbox, MessageId};
@@ -73,6 +74,7 @@ pub(super) struct LetterPlan {
     pub(super) id: String,
     pub(super) at: Timestamp,
     pub(super) words: Words,
+    pub(super) files: Vec<LetterFile>,
 }
 
 /// What a letter says beyond its template.
@@ -164,6 +166,7 @@ impl Letters {
             id: format!("ack.{}", due.contact),
             at: due.at,
             words: Words::default(),
+            files: Vec::new(),
         })
     }
 
@@ -193,7 +196,7 @@ impl Letters {
             date: plan.at,
             thread: plan.thread.clone(),
             speaker: plan.speaker,
-            files: Vec::new(),
+            files: plan.files,
         };
         Ok(Written {
             from: from.clone(),

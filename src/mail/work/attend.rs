@@ -58,6 +58,9 @@ pub(super) async fn look(work: &MailWork, absences: &mut Absences) {
     if let Err(fault) = escalation::look(work).await {
         tracing::debug!(%fault, "mail: what is due soon cannot be seen now");
     }
+    if let Err(fault) = work.forget_uploads().await {
+        tracing::debug!(%fault, "mail: files without an answer cannot be let go now");
+    }
     match orders::left(work).await {
         Ok(left) => {
             for order in left {

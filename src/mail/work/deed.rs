@@ -5,6 +5,7 @@ use super::escalation::{self, Escalate};
 use super::joining::{self, Merge, Split, SplitOff};
 use super::orders::{self, Order};
 use super::survey::{self, Judgement};
+use super::uploads;
 use crate::database::{DatabaseFault, Engine};
 use crate::mail::due::{self, WaitingEnd};
 use crate::mail::filing::Blob;
@@ -55,6 +56,8 @@ pub(crate) struct Command {
     pub(super) order: Option<Order>,
     /// A sender whose mails are put aside from now on: the address's plain form, and who says so.
     pub(super) spam: Option<(String, String)>,
+    /// Files of the answer among the letters.
+    pub(super) uploads: Vec<UsedUpload>,
     /// How the ticket's waiting for an answer ends, if it does.
     pub(super) waiting: Option<WaitingEnd>,
 }
@@ -78,6 +81,16 @@ pub(super) struct LetterToSend {
     pub(super) to: String,
     pub(super) text_new: String,
     pub(super) facts: Value,
+}
+
+/// A file that came in before, and goes with an answer.
+#[derive(Clone, Debug)]
+pub(super) struct UsedUpload {
+    pub(super) attempt: String,
+    pub(super) filename: String,
+    pub(super) content_type: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
 }
 
 /// An address that gets a letter.
@@ -165,6 +178,7 @@ impl Command {
             letters: Vec::new(),
             order: None,
             spam: None,
+            uploads: Vec::new(),
             waiting: None,
         }
     }
@@ -193,6 +207,10 @@ async fn write(
     if was_written(engine, connection, command).await? {
         return Ok(Done::Repeated);
     }
+    if !uploads::are_all_there(engine, connection, &command.uploads).await? {
+        let sentence = "a file of the answer was sent with another one".to_owned();
+        return Ok(Done::Refused(Refused::NotNow(sentence)));
+    }
     sqlx::query(engine.sql(CHANGE_TICKET))
         .bind(command.status.map(|status| status.as_str().to_owned()))
         .bind(command.resolution.clone())
@@ -208,6 +226,10 @@ async fn write(
     };
     for letter in &command.letters {
         insert_letter(engine, connection, command, letter).await?;
+        if letter.kind == LetterKind::Answer {
+            let id = letter.written.message_id.to_string();
+            uploads::attach(engine, connection, &id, &command.uploads).await?;
+        }
     }
     if let Some(order) = &command.order {
         orders::insert(engine, connection, order, command.at).await?;

@@ -10,6 +10,7 @@
 //! | `survey` | how well it went, by a signed link |
 //! | `figures` | how answers went, by line |
 //! | `joining` | two tickets become one, and a mail of one a ticket of its own |
+//! | `uploads` | files that go with an answer |
 //! | `orders` | what follows in the line, and is carried out after a crash as well |
 //! | `attend` | offers that nobody takes, agents who leave with mails in their hands, orders that are left |
 //!
@@ -28,6 +29,7 @@ mod reply;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 pub(crate) use figures::DEFINITIONS;
 pub(crate) use reply::AnswerWish;
@@ -80,6 +82,9 @@ pub(crate) enum WorkFault {
     /// It can never be so; the sentence says why.
     #[error("{0}")]
     Unfit(String),
+    /// It has more octets than are taken.
+    #[error("at most {0} octets are taken")]
+    TooLarge(u64),
     /// It could not be written.
     #[error(transparent)]
     Database(#[from] DatabaseFault),

@@ -122,6 +122,7 @@ impl MailWork {
             id: id_of(held, told),
             at: now,
             words: words.clone(),
+            files: Vec::new(),
         });
         let written = match written {
             Ok(written) => written,

@@ -1,6 +1,6 @@
 //! An agent's answer as a letter: to whom, in which thread, what it quotes.
 
-use super::deed::{Command, LetterKind, LetterToSend, Recipient, find_bad};
+use super::deed::{Command, Done, LetterKind, LetterToSend, Recipient, find_bad};
 use super::notes::Told;
 use super::orders::{Act, Order};
 use super::{Afterwards, Ending, Held, MailWork, WorkFault};
@@ -12,7 +12,7 @@ use crate::mail::letters::{LetterPlan, Words};
 use crate::tickets::{Ticket, TicketStatus};
 use bytes::Bytes;
 use ringdown_email::automatic::ReturnPath;
-use ringdown_email::composing::{Occasion, Speaker, Thread, quote};
+use ringdown_email::composing::{LetterFile, Occasion, Speaker, Thread, quote};
 use ringdown_email::reading::language::Language as Spoken;
 use ringdown_email::{EmailAddress, Mail, Mailbox};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId, TicketId};
@@ -32,6 +32,8 @@ pub(crate) struct AnswerWish {
     pub(crate) to: Option<Vec<EmailAddress>>,
     /// Who gets a copy; those in copy of that mail who take part in the ticket when not given.
     pub(crate) cc: Option<Vec<EmailAddress>>,
+    /// Files that go with it, by the ids of their uploads.
+    pub(crate) files: Vec<String>,
     /// Whether the ticket ends with it, and how.
     pub(crate) ending: Option<Ending>,
     /// Makes the Message-ID, so that the same request has the same.
@@ -92,28 +94,42 @@ impl MailWork {
             ticket.ok_or_else(|| WorkFault::Unknown(format!("no ticket {}", held.ticket)))?;
         let asked = self.asked(held, &ticket).await?;
         let (to, cc) = self.receivers(held, &wish, asked.as_ref()).await?;
+        let asks = match wish.ending {
+            // The answer itself says that it is done.
+            Some(_) => self.told_by_rule(held, &[Told::Asks]).await?,
+            None => Vec::new(),
+        };
+        let named = self.named_files(held.contact, &wish.files).await?;
         let letter = self
-            .letter(held, &wish, &ticket, asked.as_ref(), (&to, &cc))
+            .letter(
+                held,
+                &wish,
+                &ticket,
+                asked.as_ref(),
+                (&to, &cc),
+                named.files,
+            )
             .await?;
         let message_id = letter.written.message_id.to_string();
         let order = wish.ending.map(|_| Order {
             contact: held.contact,
             act: Act::Complete(held.token),
         });
-        let mut letters = vec![letter];
-        if wish.ending.is_some() {
-            // The answer itself says that it is done.
-            letters.extend(self.told_by_rule(held, &[Told::Asks]).await?);
-        }
+        let letters = [letter].into_iter().chain(asks).collect();
         let in_progress = (ticket.status == TicketStatus::Open).then_some(TicketStatus::InProgress);
         let command = Command {
             status: wish.ending.map(Ending::status).or(in_progress),
             letters,
             order: order.clone(),
+            uploads: named.uploads,
             waiting: Some(self.answered_now(held).await?),
             ..Command::on(held.ticket, self.now())
         };
-        shared.database.do_deed(command.into()).await?;
+        let done = shared.database.do_deed(command.into()).await?;
+        drop(named.room);
+        if let Done::Refused(refused) = done {
+            return Err(refused.into());
+        }
         let state = match &order {
             Some(order) => self.carry_out(order).await,
             None => Afterwards::Active,
@@ -219,7 +235,7 @@ impl MailWork {
         }))
     }
 
-    async fn octets(&self, sha256: &str) -> Result<Bytes, WorkFault> {
+    pub(super) async fn octets(&self, sha256: &str) -> Result<Bytes, WorkFault> {
         let mut octets = Vec::new();
         for place in 0.. {
             let Some(piece) = self.shared.tickets.piece(sha256, place).await? else {
@@ -321,6 +337,7 @@ impl MailWork {
         ticket: &Ticket,
         asked: Option<&Asked>,
         (to, cc): (&[Mailbox], &[Mailbox]),
+        files: Vec<LetterFile>,
     ) -> Result<LetterToSend, WorkFault> {
         let shared = &self.shared;
         let via = held.record.via.clone().unwrap_or_default();
@@ -354,6 +371,7 @@ impl MailWork {
             id: local_part(wish.key),
             at: self.now(),
             words,
+            files,
         });
         let written = written.map_err(|fault| WorkFault::Unfit(fault.to_string()))?;
         let told = |people: &[Mailbox]| -> Vec<String> {

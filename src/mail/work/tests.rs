@@ -50,6 +50,7 @@ fn wish(key: u128) -> AnswerWish {
         html: None,
         to: None,
         cc: None,
+        files: Vec::new(),
         ending: Some(Ending::Solved),
         key,
     }
@@ -237,5 +238,86 @@ fn who_is_away_too_long_loses_their_mails_to_the_line() {
         }
         assert_eq!(desk.acd.position(contact), Some(1));
         assert_eq!(view(&mut absences, 61, 60), []);
+    });
+}
+
+async fn uploaded(work: &MailWork, held: &Held, key: u128, octets: &[u8]) -> String {
+    let begun = work.begin_upload(held, key, ("a.bin", "application/x-test"));
+    let mut incoming = begun.await.unwrap();
+    for piece in octets.chunks(700_001) {
+        incoming
+            .take(bytes::Bytes::copy_from_slice(piece))
+            .await
+            .unwrap();
+    }
+    incoming.finish().await.unwrap().id
+}
+
+async fn blobs(desk: &Desk) -> Vec<(i64, i64)> {
+    sqlx::query_as(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN sha256 LIKE 'upload:%' THEN 1 ELSE 0 END), 0) AS BIGINT) FROM blobs",
+    )
+    .fetch_all(desk.database.reads())
+    .await
+    .unwrap()
+}
+
+#[test]
+fn a_file_goes_with_one_answer_is_stored_once_and_goes_when_nobody_sends_it() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let contact = taken(&desk, "1@a").await;
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        let octets = vec![7_u8; 2_500_000];
+        let before = blobs(&desk).await[0].0;
+        let first = uploaded(&work, &held, 1, &octets).await;
+        assert_eq!(uploaded(&work, &held, 1, &octets).await, first);
+        let second = uploaded(&work, &held, 2, &octets).await;
+        assert_eq!(blobs(&desk).await, [(before + 6, 6)]);
+        let with = |key, files: &[&String]| AnswerWish {
+            files: files.iter().map(|id| (*id).clone()).collect(),
+            ending: None,
+            ..wish(key)
+        };
+        work.answer(&held, with(7, &[&first, &second]))
+            .await
+            .unwrap();
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        let [one, other] = ticket.articles[1].attachments.as_slice() else {
+            panic!("{:?}", ticket.articles[1]);
+        };
+        assert_eq!((one.bytes, &one.sha256), (2_500_000, &other.sha256));
+        let mut stored = Vec::new();
+        for place in 0.. {
+            let Some(piece) = desk.tickets.piece(&one.sha256, place).await.unwrap() else {
+                break;
+            };
+            stored.extend(piece);
+        }
+        assert!(stored == octets);
+        assert_eq!(blobs(&desk).await[0].1, 0, "nothing is stored twice");
+        let again = work.answer(&held, with(8, &[&first])).await;
+        assert!(matches!(again, Err(WorkFault::Unfit(_))), "{again:?}");
+
+        // One that is not sent, and one that a crash cut off.
+        uploaded(&work, &held, 3, b"x").await;
+        let mut cut = work.begin_upload(&held, 4, ("b", "a/b")).await.unwrap();
+        let half = bytes::Bytes::from(octets);
+        cut.take(half).await.unwrap();
+        drop(cut);
+        work.forget_uploads().await.unwrap();
+        assert_eq!(blobs(&desk).await[0].1, 3, "they may still be sent");
+        sqlx::query("UPDATE uploads SET at = at - 100000000")
+            .execute(desk.database.reads())
+            .await
+            .unwrap();
+        work.forget_uploads().await.unwrap();
+        assert_eq!(blobs(&desk).await[0].1, 0);
+        let left: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM uploads")
+            .fetch_one(desk.database.reads())
+            .await
+            .unwrap();
+        assert_eq!(left.0, 0);
     });
 }

@@ -241,6 +241,37 @@ impl Letter {
     }
 }
 
+/// A content type as a file may be sent with it, base64 over its octets; `None` when it is none. What may not be
+/// encoded so (RFC 2045 §6.4) goes as octets.
+pub fn sendable_type(text: &str) -> Option<String> {
+    let essence = text.split(';').next().unwrap_or("").trim();
+    let essence = essence.to_ascii_lowercase();
+    let is_token = |part: &str| {
+        let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+        !part.is_empty() && part.len() <= TYPE_BYTES_MAX && part.bytes().all(is_sign)
+    };
+    let (kind, form) = essence.split_once('/')?;
+    if !is_token(kind) || !is_token(form) {
+        return None;
+    }
+    match kind {
+        "multipart" | "message" => Some("application/octet-stream".to_owned()),
+        "text" => {
+            let charset = text.split(';').skip(1).find_map(|part| {
+                let (name, value) = part.split_once('=')?;
+                let value = value.trim().trim_matches('"');
+                let is_charset = name.trim().eq_ignore_ascii_case("charset");
+                (is_charset && is_token(value)).then(|| value.to_ascii_lowercase())
+            });
+            Some(charset.map_or(essence.clone(), |it| format!("{essence}; charset={it}")))
+        }
+        _ => Some(essence),
+    }
+}
+
+/// Most letters of either half of a content type (RFC 6838 §4.2).
+const TYPE_BYTES_MAX: usize = 127;
+
 fn written(mailbox: &Mailbox) -> Result<LettreMailbox, ComposeFault> {
     let email = &mailbox.email;
     let address = lettre::Address::new(email.local(), email.domain()).map_err(|source| {

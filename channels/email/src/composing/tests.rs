@@ -374,3 +374,35 @@ fn a_long_thread_keeps_its_beginning_and_its_end() {
     assert_eq!(thread.references.first(), Some(&id(0)));
     assert_eq!(thread.references.last(), mail.message_id.as_ref());
 }
+
+#[test]
+fn a_files_type_is_one_that_may_be_sent() {
+    let check = |given: &str, sent: Option<&str>| {
+        assert_eq!(sendable_type(given).as_deref(), sent, "{given}");
+    };
+    check("application/PDF", Some("application/pdf"));
+    check("application/pdf; name=x", Some("application/pdf"));
+    check(
+        "text/plain; x=y; Charset=\"Big5\"",
+        Some("text/plain; charset=big5"),
+    );
+    check("text/plain; charset=a\r\nBcc: b", Some("text/plain"));
+    check("message/rfc822", Some("application/octet-stream"));
+    check(
+        "multipart/mixed; boundary=x",
+        Some("application/octet-stream"),
+    );
+    for none in ["", "pdf", "a/b/c", "a/", "/b", "a b/c", "a\n/b", "影像/png"] {
+        check(none, None);
+    }
+    let types = [
+        "text/plain; charset=big5",
+        "application/x.y+json",
+        "image/svg+xml",
+        "a!#$&^_.-/b",
+    ];
+    for given in types {
+        let sent = sendable_type(given).unwrap();
+        assert!(ContentType::parse(&sent).is_ok(), "{sent}");
+    }
+}

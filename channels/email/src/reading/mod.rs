@@ -35,6 +35,13 @@ mod words;
 use bytes::Bytes;
 use mail::{Fault, Limits, Mail};
 
+/// A name that is safe to show, to store and to hand to a browser, made of what somebody calls a file; and
+/// whether it meant to deceive.
+pub fn safe_file_name(name: &str, fallback: &str) -> (String, bool) {
+    let (name, fault) = file_name::safe(name, fallback);
+    (name, fault.is_some())
+}
+
 /// Makes HTML that somebody wrote at the desk safe to send and to show.
 pub fn safe_html(html: &str) -> String {
     html_safe::make_safe(html, &[], 0).html

@@ -1,5 +1,7 @@
 //! Agents answer mails over HTTP: offered, taken, answered, and the reply comes back to the same ticket.
 
+mod files;
+
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::gateway::{self, Gateway};
@@ -26,14 +28,25 @@ struct MailDesk {
 
 impl MailDesk {
     fn open(email_keys: &str, queue_keys: &str, agents: &[&str]) -> Self {
-        let (smtp, lmtp) = (free_address(), free_address());
         let sink = MailSink::start(|_| {});
+        let smarthost = format!("port = {}\ntls = \"none\"\n", sink.address().port());
+        Self::open_behind(&smarthost, sink, email_keys, queue_keys, agents)
+    }
+
+    /// The same with another server between it and the sink.
+    fn open_behind(
+        smarthost: &str,
+        sink: MailSink,
+        email_keys: &str,
+        queue_keys: &str,
+        agents: &[&str],
+    ) -> Self {
+        let (smtp, lmtp) = (free_address(), free_address());
         let mut text = format!(
             "[email]\nlisten = \"{smtp}\"\nlmtp_listen = \"{lmtp}\"\n{email_keys}\n\
-             [email.smarthost]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
+             [email.smarthost]\nhost = \"127.0.0.1\"\n{smarthost}\
              [[mailbox]]\naddress = \"help@desk.example\"\nname = \"Help\"\nqueue = \"desk\"\nacknowledge = false\n\
-             [[queue]]\nid = \"second\"\n",
-            sink.address().port()
+             [[queue]]\nid = \"second\"\n"
         );
         for agent in agents {
             text.push_str(&format!(
