@@ -223,6 +223,83 @@ fn a_message_outlives_the_death_of_the_gateway() {
     must_hold_what_was_said(&must_have_message(&desk, &ticket));
 }
 
+/// Waits until a caller is told of an incident, and gives the contact.
+fn must_be_told(desk: &Desk, from: &str) -> Value {
+    let of = |list: &Value| {
+        let contacts = list["items"].as_array()?;
+        contacts.iter().find(|it| it["from"] == from).cloned()
+    };
+    let path = "/api/v1/contacts";
+    let waits = |list: &Value| of(list).is_some_and(|contact| contact["state"] == "waiting");
+    let list = desk
+        .api
+        .wait_until(path, "a caller who waits", PATIENCE, waits);
+    let contact = of(&list).expect("it was there");
+    let id = contact["id"].as_str().expect("it has an id");
+    let path = format!("/api/v1/contacts/{id}/events");
+    desk.api
+        .wait_until(&path, "the incident being told", PATIENCE, |events| {
+            let mut events = events["items"].as_array().into_iter().flatten();
+            events.any(|event| event["event"] == "incident_told")
+        });
+    desk.api.get_json(&format!("/api/v1/contacts/{id}"))
+}
+
+#[test]
+fn who_waits_when_it_is_declared_hears_it_and_may_leave_for_it() {
+    let desk = open(DeskPlan::new());
+    let (mut first, mut second) = (desk.caller("0922222221"), desk.caller("0922222222"));
+    let (first_call, second_call) = (call_in(&mut first), call_in(&mut second));
+    desk.api
+        .wait_until("/api/v1/queues", "two who wait", PATIENCE, |list| {
+            list["items"][0]["waiting"] == 2
+        });
+    let ticket = declare(&desk, None);
+    let told = must_be_told(&desk, "+886922222221");
+    must_be_told(&desk, "+886922222222");
+    let own = told["ticket"].clone();
+    assert_ne!(own, ticket, "{told:#}");
+
+    second_call.audio.key_in("3");
+    must_be_recorded(&desk);
+    second_call.audio.key_in("#");
+    second.must_be_hung_up(&second_call);
+    must_hold_what_was_said(&must_have_message(&desk, &ticket));
+    let left = newest_ended(&desk);
+    assert_eq!(
+        (&left["result"], &left["reason"], &left["ticket"]),
+        (&json!("informed"), &json!("left_message"), &ticket),
+        "{left:#}"
+    );
+
+    first_call.audio.key_in("2");
+    first.must_be_hung_up(&first_call);
+    let path = format!("/api/v1/contacts/{}", told["id"].as_str().unwrap_or(""));
+    let left = desk.api.wait_until(&path, "its end", PATIENCE, |contact| {
+        contact["result"].is_string()
+    });
+    assert_eq!(
+        (&left["result"], &left["ticket"]),
+        (&json!("informed"), &ticket),
+        "{left:#}"
+    );
+    let merged = desk.api.get_json(&format!("/api/v1/tickets/{own}"));
+    assert_eq!(
+        (&merged["status"], &merged["merged_into"]),
+        (&json!("closed"), &ticket),
+        "{merged:#}"
+    );
+    // They stood in the line: for it they flowed out.
+    let statistics = desk.api.get_json("/api/v1/statistics");
+    let total = &statistics["total"];
+    assert_eq!(
+        (&total["offered"], &total["flowed_out"], &total["informed"]),
+        (&json!(2), &json!(2), &json!(0)),
+        "{statistics:#}"
+    );
+    assert_eq!(statistics["is_conserved"], true, "{statistics:#}");
+}
+
 #[test]
 fn callers_hear_the_sites_own_words_in_their_language() {
     let plan = DeskPlan::new().queue_keys("greeting = \"none\"\n");

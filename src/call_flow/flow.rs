@@ -13,7 +13,7 @@ use super::words::{
     LinkedTicket, NumberRules, Offer, Phrase, Refusing,
 };
 use choice::Choice;
-use incident::{Greeted, Step, Told};
+use incident::{Greeted, Hearing, Step, Told, Where};
 use ringdown_routing::contact::Priority;
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId};
@@ -45,6 +45,7 @@ const MUSIC: PlayId = PlayId(2);
 const ANNOUNCEMENT: PlayId = PlayId(3);
 const REASON: PlayId = PlayId(4);
 const QUESTION: PlayId = PlayId(5);
+const MESSAGE: PlayId = PlayId(6);
 
 /// One call on its way through the desk.
 #[derive(Debug)]
@@ -82,6 +83,10 @@ pub struct Flow {
     incident: Option<IncidentNotice>,
     /// The one they were told of and have not passed by.
     told: Option<Told>,
+    /// What they hear of it in the line, and whether the keys are its.
+    hearing: Hearing,
+    /// The contact goes from its own ticket to that of the incident, once it has its own.
+    changes_ticket: bool,
 }
 
 /// What the caller's leg is like.
@@ -228,6 +233,8 @@ impl Flow {
             talk: TalkClock::default(),
             incident: None,
             told: None,
+            hearing: Hearing::default(),
+            changes_ticket: false,
         }
     }
 
@@ -299,8 +306,9 @@ impl Flow {
                 self.look_whether_to_offer(now, out);
             } else {
                 *announce_at = next_announcement(self.line_rules.as_deref(), now);
-                // Who keys a number in is not interrupted.
-                if !matches!(self.choice, Choice::Numbering { .. }) {
+                // Who keys a number in is not interrupted, nor is the message of an incident.
+                let hears_message = matches!(self.hearing, Hearing::Message);
+                if !hears_message && !matches!(self.choice, Choice::Numbering { .. }) {
                     self.play(ANNOUNCEMENT, Phrase::Position, out);
                 }
             }
@@ -318,11 +326,7 @@ impl Flow {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         match input {
             Input::Identified(who) => self.on_identified(now, who, out),
-            Input::IncidentHolds(notice) => {
-                if matches!(self.stage, Stage::Identifying) {
-                    self.incident = Some(notice);
-                }
-            }
+            Input::IncidentHolds(notice) => self.on_incident(notice, out),
             Input::MessageKept(kept) => self.on_message_kept(now, kept, out),
             Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
             Input::Verb(answer) => self.on_verb(now, Some(answer), out),
@@ -401,7 +405,12 @@ impl Flow {
             } else {
                 Greeted::NotYet
             };
-            self.inform(now, Told::new(notice, keyed_in), greeted, out);
+            self.inform(
+                now,
+                Told::new(notice, keyed_in, Where::BeforeLine),
+                greeted,
+                out,
+            );
             return;
         }
         self.play_entrance(out);
@@ -424,6 +433,10 @@ impl Flow {
             }));
         }
         self.ticket = TicketStage::Settled;
+        self.change_ticket(out);
+        if self.ticket != TicketStage::Settled {
+            return;
+        }
         if let Stage::Reserved = &self.stage {
             self.ring_reserved(out);
         } else if let Stage::Settling { result } = self.stage {
@@ -502,6 +515,7 @@ impl Flow {
                 self.on_way_out_moved(now, reason, to, refusal, out);
             }
             Stage::FlowingOut { reason } => match refusal {
+                None if *reason == Refusing::Incident => self.on_left_for_incident(now, out),
                 None => {
                     let reason = *reason;
                     self.refused_as = ContactResult::FlowedOut;
@@ -516,6 +530,7 @@ impl Flow {
                     if *reason == Refusing::CallBack {
                         out.push(Command::DropCallBack);
                     }
+                    self.cut_message_short();
                     self.wait_again(now, out);
                 }
             },
@@ -592,6 +607,8 @@ impl Flow {
             self.ring_reserved(out);
         } else if let Some(reason) = self.closing.take() {
             self.flow_out(reason, out);
+        } else {
+            self.tell_in_line(out);
         }
     }
 
@@ -604,7 +621,10 @@ impl Flow {
         } else if matches!(self.stage, Stage::Asking { .. }) {
             self.play(QUESTION, Phrase::AskTicket, out);
         } else if self.stage.is_listening() {
-            self.play_entrance(out);
+            match self.hearing {
+                Hearing::Message => self.play_message(out),
+                Hearing::Nothing | Hearing::Heard | Hearing::Leaving(_) => self.play_entrance(out),
+            }
         }
     }
 
@@ -614,7 +634,11 @@ impl Flow {
             return;
         }
         if matches!(self.stage, Stage::Waiting { .. }) {
-            self.on_choice_digit(digit, out);
+            match self.hearing {
+                Hearing::Message | Hearing::Heard => self.on_heard_digit(digit, out),
+                Hearing::Nothing | Hearing::Leaving(_) => self.on_choice_digit(digit, out),
+            }
+            self.tell_in_line(out);
             return;
         }
         let Stage::Asking { digits, .. } = &mut self.stage else {
@@ -638,6 +662,9 @@ impl Flow {
             }
         } else if let Stage::Informing { step, .. } = self.stage {
             self.on_told_played(now, step, play, out);
+        } else if self.stage.is_listening() && play == MESSAGE {
+            self.cut_message_short();
+            self.play_music(out);
         } else if self.stage.is_listening() && (play == GREETING || play == ANNOUNCEMENT) {
             self.play_music(out);
         }

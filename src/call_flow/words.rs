@@ -181,6 +181,8 @@ pub enum Refusing {
     Dropped,
     /// It will be called back.
     CallBack,
+    /// The caller heard of a major incident in the line and leaves noted for it.
+    Incident,
     /// Something of ours does not work.
     Fault,
 }
@@ -196,6 +198,7 @@ impl Refusing {
             Self::Waited => "waited_too_long",
             Self::Dropped => "dropped",
             Self::CallBack => "call_back",
+            Self::Incident => "incident",
             Self::Fault => "fault",
         }
     }
@@ -212,7 +215,7 @@ pub struct FlowCaller {
     pub class: Option<u8>,
 }
 
-/// A major incident that a caller is to hear of before the line.
+/// A major incident that a caller is to hear of, before the line or in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncidentNotice {
     /// Which.
@@ -274,7 +277,8 @@ pub struct Offer {
 pub enum Input {
     /// The CMS said who it is, or its deadline passed.
     Identified(FlowCaller),
-    /// A major incident holds for the number that was called; told before who it is.
+    /// A major incident holds for the number that was called; told before who it is, or while the caller waits
+    /// when it was declared.
     IncidentHolds(IncidentNotice),
     /// The caller's message is recorded, or is not.
     MessageKept(MessageKept),
@@ -380,7 +384,10 @@ pub enum Command {
         incident: IncidentId,
     },
     /// Record what the caller says from now on; answered by [`Input::MessageKept`] when that is over.
-    RecordMessage,
+    RecordMessage {
+        /// The incident it is for.
+        incident: IncidentId,
+    },
     /// End that recording.
     EndMessage,
     /// Bring the call into the line; answered like a verb.

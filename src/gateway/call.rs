@@ -100,8 +100,8 @@ pub(super) struct Call {
     pub(super) arrival: Arrival,
     pub(super) identification: Option<Box<Identification>>,
     pub(super) ticket: Option<LinkedTicket>,
-    /// The major incident that the caller hears of.
-    pub(super) incident: Option<Arc<Incident>>,
+    /// The major incidents that the caller was told of, or is to be.
+    pub(super) incidents: Vec<Arc<Incident>>,
     /// Who helped the caller last.
     pub(super) last_agent: LastAgent,
     /// Since when it stands in the line, whatever CMS and desk take: its arrival, or the end of the time
@@ -130,7 +130,7 @@ impl Call {
             arrival,
             identification: None,
             ticket: None,
-            incident: None,
+            incidents: Vec::new(),
             lines_up_since: at,
             last_agent: LastAgent::NotAsked,
             ladder,

@@ -44,6 +44,22 @@ pub(super) async fn tell_openings(house: Arc<House>, shards: Vec<ShardSender>) {
     }
 }
 
+/// Tells the calls when a major incident came into force, wherever it was declared.
+pub(super) async fn tell_incidents(house: Arc<House>, shards: Vec<ShardSender>) {
+    let mut tick = tokio::time::interval(TICK);
+    let mut known = house.incidents.in_force(house.now());
+    loop {
+        tick.tick().await;
+        let in_force = house.incidents.in_force(house.now());
+        if !in_force.is_subset(&known) {
+            for shard in &shards {
+                shard.tell(ShardInput::IncidentsChanged).await;
+            }
+        }
+        known = in_force;
+    }
+}
+
 /// Brings this node's offers to the shards that ring them; the observers follow the desk by themselves.
 pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: Vec<ShardSender>) {
     while let Some(notice) = events.next().await {

@@ -1,4 +1,4 @@
-//! Callers who hear of a major incident before the line: which one, its ticket, the messages they leave.
+//! Callers who hear of a major incident before the line or in it: which one, its ticket, the messages they leave.
 
 use super::call::Call;
 use super::house::House;
@@ -6,26 +6,49 @@ use super::inputs::{ShardInput, ShardSender};
 use crate::call_flow::{IncidentNotice, MessageKept};
 use crate::incidents::Incident;
 use crate::incidents::messages::{MESSAGE_MAX, MessageFacts};
-use ringdown_routing::ids::ContactId;
+use ringdown_routing::ids::{CiId, ContactId, IncidentId, QueueId};
 use ringdown_voice::media::Tap;
 use std::sync::Arc;
 
+/// Most incidents that one caller is told of.
+const INCIDENTS_TOLD_MAX: usize = 8;
+
 impl House {
-    /// The incident that a caller is to hear of, if there is one for whom and where they call.
-    pub(super) fn incident_of(&self, call: &Call) -> Option<Arc<Incident>> {
+    /// The incident that a caller is to hear of and was not told of yet, if there is one for whom and where
+    /// they call.
+    pub(super) fn news_for(&self, call: &mut Call) -> Option<IncidentNotice> {
+        if call.incidents.len() >= INCIDENTS_TOLD_MAX {
+            return None;
+        }
+        let incident = self.incident_of(call)?;
+        if call.incidents.iter().any(|told| told.id == incident.id) {
+            return None;
+        }
+        let notice = IncidentNotice::from(&*incident);
+        call.incidents.push(incident);
+        Some(notice)
+    }
+
+    fn incident_of(&self, call: &Call) -> Option<Arc<Incident>> {
         let cis = call.known().map_or(&[][..], |caller| &caller.cis);
-        self.incidents.concerning(
-            &call.arrival.number.rules.queue,
-            &call.arrival.to,
-            |service| cis.iter().any(|ci| ci.id == *service),
-            self.now(),
-        )
+        let has = |service: &CiId| cis.iter().any(|ci| ci.id == *service);
+        let of_line = |line: &QueueId| {
+            let dialled = &call.arrival.to;
+            self.incidents.concerning(line, dialled, has, self.now())
+        };
+        of_line(call.flow.line()).or_else(|| of_line(&call.arrival.number.rules.queue))
     }
 
     /// Attaches a contact to the ticket of the incident its caller heard of; told like any ticket.
-    pub(super) fn attach_to_incident(&self, sender: &ShardSender, contact: ContactId, call: &Call) {
+    pub(super) fn attach_to_incident(
+        &self,
+        sender: &ShardSender,
+        contact: ContactId,
+        call: &Call,
+        incident: &IncidentId,
+    ) {
         let wish = self.ticket_wish(contact, call, None);
-        match &call.incident {
+        match call.incidents.iter().find(|told| told.id == *incident) {
             Some(incident) => {
                 let linking = self.tickets.attach_to_incident(wish, incident.ticket);
                 self.tell_ticket(sender, contact, linking);
@@ -40,8 +63,9 @@ impl House {
         sender: &ShardSender,
         contact: ContactId,
         call: &Call,
+        incident: &IncidentId,
     ) -> Option<Tap> {
-        let incident = call.incident.as_ref()?;
+        let incident = call.incidents.iter().find(|told| told.id == *incident)?;
         let facts = MessageFacts {
             contact,
             incident: incident.id.clone(),

@@ -63,6 +63,8 @@ pub(super) enum ShardInput {
     },
     /// A line was opened or closed.
     OpeningsChanged,
+    /// A major incident came into force.
+    IncidentsChanged,
     /// A call-back that a caller asked for was noted in the database, or was not.
     CallBackTaken {
         /// The call.

@@ -16,8 +16,8 @@ use super::ladder::{note_received, note_sent};
 use super::turned_away::{TurnedAway, out_of_service};
 use crate::call_backs::CallBack;
 use crate::call_flow::{
-    self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, IncidentNotice, Input,
-    LinkedTicket, MessageKept, Offer, Phrase,
+    self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, Input, LinkedTicket,
+    MessageKept, Offer, Phrase,
 };
 use crate::cti::Identification;
 use crate::incidents::messages;
@@ -209,6 +209,7 @@ impl Shard {
             ShardInput::LastAgent { contact, agent } => self.on_last_agent(contact, agent),
             ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
             ShardInput::OpeningsChanged => self.on_openings_changed(),
+            ShardInput::IncidentsChanged => self.on_incidents_changed(),
             ShardInput::CallBackTaken { contact, is_noted } => {
                 let input = if is_noted {
                     Input::CallBackNoted
@@ -486,6 +487,19 @@ impl Shard {
         }
     }
 
+    /// Who was on the phone before hears of a major incident where they stand; who is not known yet does so in
+    /// a moment.
+    fn on_incidents_changed(&mut self) {
+        for (contact, call) in &mut self.calls {
+            if call.identification.is_some()
+                && let Some(notice) = self.house.news_for(call)
+            {
+                self.inputs
+                    .push_back((*contact, Input::IncidentHolds(notice)));
+            }
+        }
+    }
+
     fn on_identified(&mut self, contact: ContactId, identification: Box<Identification>) {
         let Some(call) = self.calls.get_mut(&contact) else {
             return;
@@ -496,11 +510,7 @@ impl Shard {
             class: identification.caller().and_then(|caller| caller.class),
         };
         call.identification = Some(identification);
-        if call.incident.is_none()
-            && let Some(incident) = self.house.incident_of(call)
-        {
-            let notice = IncidentNotice::from(&*incident);
-            call.incident = Some(incident);
+        if let Some(notice) = self.house.news_for(call) {
             self.inputs
                 .push_back((contact, Input::IncidentHolds(notice)));
         }

@@ -180,7 +180,7 @@ fn reason_prompts(reason: Refusing) -> &'static [Prompt] {
         Refusing::Full => &[Prompt::QueueFull, Prompt::ThankYouGoodbye],
         Refusing::NoAgents => &[Prompt::NoAgents, Prompt::ThankYouGoodbye],
         Refusing::Waited => &[Prompt::AllAgentsBusy, Prompt::ThankYouGoodbye],
-        Refusing::Dropped => &[Prompt::ThankYouGoodbye],
+        Refusing::Dropped | Refusing::Incident => &[Prompt::ThankYouGoodbye],
         Refusing::CallBack => &[Prompt::CallbackNoted, Prompt::ThankYouGoodbye],
         Refusing::Fault => &[Prompt::TechnicalProblem, Prompt::ThankYouGoodbye],
     }

@@ -359,6 +359,7 @@ async fn bring_to_desk(
     tasks.spawn(house.messages.clone().keep());
     tasks.spawn(phones::keep(Arc::clone(house)));
     tasks.spawn(desk::tell_openings(Arc::clone(house), shards.to_vec()));
+    tasks.spawn(desk::tell_incidents(Arc::clone(house), shards.to_vec()));
 }
 
 async fn open_api(

@@ -1,7 +1,7 @@
 //! Major incidents: a service is down, and callers hear so before they wait.
 //!
 //! Somebody declares an incident of a service of the CMS. Until it ends, callers of the numbers and lines it
-//! concerns hear its message before the line; they may go on into the line, be noted for the incident and
+//! concerns hear its message before the line, and who waits already hears it there; they may go on into the line, be noted for the incident and
 //! leave, or leave a message of their own ([`messages`]). Who leaves is attached to the incident's ticket and
 //! opens none.
 //!
@@ -206,6 +206,16 @@ impl Incidents {
         let own = holding.next();
         own.or_else(|| known.open.iter().filter(holds).find(for_all))
             .map(Arc::clone)
+    }
+
+    /// The incidents that hold at that instant.
+    pub fn in_force(&self, now: Timestamp) -> BTreeSet<IncidentId> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let holding = known
+            .open
+            .iter()
+            .filter(|incident| incident.is_in_force(now));
+        holding.map(|incident| incident.id.clone()).collect()
     }
 
     /// Those that hold or will hold, the newest first.

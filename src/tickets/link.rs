@@ -98,7 +98,7 @@ pub enum Rule {
     SubjectNumber,
     /// The mail's text holds the marker that was signed for the ticket.
     SignedMarker,
-    /// The caller heard of a major incident and left before the line, noted for it.
+    /// The caller heard of a major incident and left noted for it, before the line or out of it.
     Incident,
     /// Nothing else held.
     New,
@@ -143,6 +143,7 @@ pub(crate) async fn link(
     wishes: &BTreeMap<ContactId, &OpenTicket>,
 ) -> Result<BTreeMap<ContactId, Linked>, DatabaseFault> {
     let mut linked = find(engine, connection, wishes).await?;
+    move_to_incidents(engine, connection, wishes, &mut linked).await?;
     let is_settled = |contact: &ContactId| linked.get(contact).is_some_and(|it| it.is_settled);
     let unsettled: Vec<ContactId> = wishes
         .keys()
@@ -181,6 +182,39 @@ pub(crate) async fn link(
         .into_iter()
         .map(|(contact, found)| (contact, found.linked))
         .collect())
+}
+
+/// Brings contacts that have a ticket and are to be on that of a major incident there. A ticket that was
+/// opened for such a contact and has nothing else on it goes into the incident's.
+async fn move_to_incidents(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    wishes: &BTreeMap<ContactId, &OpenTicket>,
+    linked: &mut BTreeMap<ContactId, Found>,
+) -> Result<(), DatabaseFault> {
+    let mut rows = Vec::new();
+    for (contact, found) in linked.iter() {
+        let wish = wishes.get(contact);
+        let Some((ticket, Rule::Incident)) = wish.and_then(|wish| wish.attach) else {
+            continue;
+        };
+        if found.is_settled && found.linked.ticket != ticket {
+            rows.push(json!({
+                "contact": contact,
+                "ticket": ticket,
+                "at": wish.map(|wish| wish.at),
+            }));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let rows = serde_json::Value::Array(rows).to_string();
+    for template in [MERGE_LEFT, MOVE_LINKS, MOVE_CONTACTS] {
+        execute(engine, connection, template, rows.clone()).await?;
+    }
+    *linked = find(engine, connection, wishes).await?;
+    Ok(())
 }
 
 /// Brings callers who were recognised late to the tickets that were opened without one; part of the
@@ -406,6 +440,27 @@ INSERT INTO ticket_contacts (contact, ticket, rule, linked_at)
 SELECT r.value->>'contact', CAST(r.value->>'ticket' AS BIGINT), r.value->>'rule',
     CAST(r.value->>'at' AS BIGINT)
 FROM {rows}";
+
+const MERGE_LEFT: &str = "\
+UPDATE tickets SET status = 'closed', resolution = 'merged', merged_into = x.ticket, changed_at = x.at FROM (
+    SELECT l.contact AS contact, l.ticket AS left_behind, CAST(r.value->>'ticket' AS BIGINT) AS ticket,
+        CAST(r.value->>'at' AS BIGINT) AS at
+    FROM {rows} JOIN ticket_contacts l ON l.contact = r.value->>'contact' AND l.rule = 'new'
+) x WHERE tickets.id = x.left_behind AND tickets.merged_into IS NULL
+    AND NOT EXISTS (SELECT 1 FROM ticket_contacts o WHERE o.ticket = tickets.id AND o.contact <> x.contact)
+    AND NOT EXISTS (SELECT 1 FROM articles a WHERE a.ticket = tickets.id)";
+
+const MOVE_LINKS: &str = "\
+UPDATE ticket_contacts SET ticket = x.ticket, rule = 'incident', linked_at = x.at FROM (
+    SELECT r.value->>'contact' AS contact, CAST(r.value->>'ticket' AS BIGINT) AS ticket,
+        CAST(r.value->>'at' AS BIGINT) AS at
+    FROM {rows}
+) x WHERE ticket_contacts.contact = x.contact";
+
+const MOVE_CONTACTS: &str = "\
+UPDATE contacts SET ticket = x.ticket FROM (
+    SELECT r.value->>'contact' AS contact, CAST(r.value->>'ticket' AS BIGINT) AS ticket FROM {rows}
+) x WHERE contacts.id = x.contact";
 
 const NAME_CALLERS: &str = "\
 UPDATE tickets SET caller = x.caller, organisation = x.organisation FROM (

@@ -102,6 +102,50 @@ fn a_ticket_of_many_contacts_is_shown_with_the_newest() {
 }
 
 #[test]
+fn who_leaves_for_an_incident_goes_from_their_own_ticket_to_its() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let incident = tickets.open_by_hand(wish(1, 0)).await.unwrap().ticket;
+        let other = |number| TicketWish {
+            caller: None,
+            from: format!("+88692200000{number}"),
+            ..wish(number, 10)
+        };
+        let own = tickets.open(other(2)).await.unwrap();
+        assert!(own.is_new());
+        for _ in 0..2 {
+            let moved = tickets.attach_to_incident(other(2), incident).await;
+            let moved = moved.unwrap();
+            assert_eq!((moved.ticket, moved.rule), (incident, Rule::Incident));
+        }
+        // What comes late finds it there.
+        assert_eq!(tickets.open(other(2)).await.unwrap().ticket, incident);
+        let shown = tickets.ticket(own.ticket).await.unwrap().unwrap();
+        assert_eq!(shown.status, TicketStatus::Closed);
+        assert_eq!(shown.merged_into, Some(incident));
+        assert!(shown.contacts.is_empty(), "{shown:?}");
+        let shown = tickets.ticket(incident).await.unwrap().unwrap();
+        assert_eq!(shown.contacts, [contact(2)]);
+
+        // A ticket that somebody else is on as well stays as it is.
+        let shared = tickets.open(other(3)).await.unwrap();
+        let mut keyed = other(4);
+        keyed.from = other(3).from;
+        keyed.keyed_in = Some(shared.number.chars().filter(char::is_ascii_digit).collect());
+        assert_eq!(
+            tickets.open(keyed.clone()).await.unwrap().ticket,
+            shared.ticket
+        );
+        for wish in [other(3), keyed] {
+            let moved = tickets.attach_to_incident(wish, incident).await.unwrap();
+            assert_eq!(moved.ticket, incident);
+        }
+        let shown = tickets.ticket(shared.ticket).await.unwrap().unwrap();
+        assert_eq!(shown.status, TicketStatus::Open);
+    });
+}
+
+#[test]
 fn a_keyed_in_number_counts_only_for_those_it_belongs_to() {
     on_both_engines(async |database| {
         let tickets = tickets(&database);

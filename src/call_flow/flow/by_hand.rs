@@ -13,6 +13,7 @@ impl Flow {
         match &self.stage {
             Stage::Waiting { .. } | Stage::Reserved | Stage::Ringing => {
                 self.stop_ringing(out);
+                self.cut_message_short();
                 self.play_music(out);
                 self.stand_in_line_again(now, out);
             }
@@ -94,6 +95,7 @@ impl Flow {
                 // Where the hours of that queue follow the sun, the desk tells the line in a moment.
                 self.on_line_chosen(to);
                 self.line_since = Some(now);
+                self.cut_message_short();
                 match say {
                     Some(phrase) => self.play(ANNOUNCEMENT, phrase, out),
                     None => self.play_music(out),

@@ -36,11 +36,14 @@ impl Flow {
         }
     }
 
+    /// Who hears of an incident hears of the call-back after that; then the keys are its.
     pub(super) fn on_may_call_back(&mut self, out: &mut Vec<Command>) {
         if let Stage::Waiting { look_at, .. } = &mut self.stage
             && matches!(self.choice, Choice::NotOffered)
+            && !matches!(self.hearing, Hearing::Message)
         {
             *look_at = None;
+            self.hearing = Hearing::Nothing;
             self.choice = Choice::Offered;
             self.play(ANNOUNCEMENT, Phrase::CallBackOffer, out);
         }

@@ -2,6 +2,10 @@
 //!
 //! Nobody loses a place by listening: who stays stands in the line by the instant of arrival. Keys count
 //! from the first word on. Who leaves from here is attached to the incident's ticket, and opens none.
+//!
+//! Who stands in the line when it is declared hears it there, in their place and while agents are sought for
+//! them, as soon as nothing rings; the keys are the incident's until something else is offered, and silence
+//! waits on. Who leaves then flows out of the line, and goes from the ticket of the call to the incident's.
 
 use super::*;
 use crate::call_flow::words::{IncidentNotice, MessageKept};
@@ -20,7 +24,6 @@ const KEEPING_MAX: Duration = Duration::from_secs(5);
 /// How long after its longest a recording is ended whose end nobody told.
 const RECORDING_GRACE: Duration = Duration::from_secs(2);
 
-const MESSAGE: PlayId = PlayId(6);
 const SPEAK: PlayId = PlayId(7);
 const THANKS: PlayId = PlayId(8);
 
@@ -29,6 +32,39 @@ const THANKS: PlayId = PlayId(8);
 pub(super) struct Told {
     notice: IncidentNotice,
     keyed_in: Option<String>,
+    told_at: Where,
+}
+
+/// Where a caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// Before the line, which they may still enter.
+    BeforeLine,
+    /// In the line, which they cannot enter again once they have left it.
+    InLine,
+}
+
+/// What a caller hears of an incident who stands in the line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The message plays, or does so as soon as the leg is open.
+    Message,
+    /// It was heard or cut short, and the keys are still its.
+    Heard,
+    /// The desk is told that they leave.
+    Leaving(Wish),
+}
+
+/// What a caller wants who leaves the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To be noted for the incident.
+    BeNoted,
+    /// To leave a message.
+    Speak,
 }
 
 /// How far a caller is who is told of an incident.
@@ -93,7 +129,7 @@ impl Flow {
         }
     }
 
-    fn play_message(&self, out: &mut Vec<Command>) {
+    pub(super) fn play_message(&self, out: &mut Vec<Command>) {
         if let Some(told) = &self.told {
             let phrase = Phrase::Incident(told.notice.say.clone());
             self.play(MESSAGE, phrase, out);
@@ -162,7 +198,7 @@ impl Flow {
 
     pub(super) fn on_told_timeout(&mut self, now: Instant, step: Step, out: &mut Vec<Command>) {
         match step {
-            Step::Hearing | Step::Choosing | Step::BeforeTone => self.stay(out),
+            Step::Hearing | Step::Choosing | Step::BeforeTone => self.stay_or_be_noted(now, out),
             Step::Speaking => self.end_recording(now, out),
             // The file is found by those who look after them.
             Step::Keeping => self.thank(now, InformedHow::LeftMessage, out),
@@ -184,6 +220,9 @@ impl Flow {
                 LegEnd::HungUp | LegEnd::Cancelled | LegEnd::Local => {
                     self.leave_informed(InformedHow::HungUp, out);
                 }
+                LegEnd::Lost | LegEnd::NotAcceptable if self.has_left_line() => {
+                    self.leave_informed(InformedHow::KeyedIn, out);
+                }
                 LegEnd::Lost | LegEnd::NotAcceptable => self.end_before_line(how, out),
             },
             // The end of the leg ends the recording, which is told in a moment.
@@ -196,6 +235,9 @@ impl Flow {
     pub(super) fn on_told_shutdown(&mut self, now: Instant, step: Step, out: &mut Vec<Command>) {
         self.reject_or_hang_up(out);
         match step {
+            Step::BeforeTone if self.has_left_line() => {
+                self.on_told_left(now, step, LegEnd::Local, out);
+            }
             Step::Hearing | Step::Choosing | Step::BeforeTone => {
                 out.push(Command::Publish(EventKind::Failed {
                     cause: "shutdown".to_owned(),
@@ -233,7 +275,21 @@ impl Flow {
             MessageKept::Empty => self.thank(now, InformedHow::KeyedIn, out),
             MessageKept::Failed if is_gone => self.leave_informed(InformedHow::HungUp, out),
             // Nobody is sent away with a message that is not kept.
-            MessageKept::Failed => self.stay(out),
+            MessageKept::Failed => self.stay_or_be_noted(now, out),
+        }
+    }
+
+    fn has_left_line(&self) -> bool {
+        let told = self.told.as_ref();
+        told.is_some_and(|told| told.told_at == Where::InLine)
+    }
+
+    /// Into the line; who has left it is noted all the same.
+    fn stay_or_be_noted(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if self.has_left_line() {
+            self.thank(now, InformedHow::KeyedIn, out);
+        } else {
+            self.stay(out);
         }
     }
 
@@ -286,8 +342,9 @@ impl Flow {
     fn record(&mut self, now: Instant, out: &mut Vec<Command>) {
         if let Some(told) = &self.told {
             let longest = told.notice.message_max + RECORDING_GRACE;
+            let incident = told.notice.incident.clone();
             self.stage = informing(Step::Speaking, now + longest);
-            out.push(Command::RecordMessage);
+            out.push(Command::RecordMessage { incident });
         }
     }
 
@@ -314,11 +371,107 @@ impl Flow {
         }
         self.close(ContactResult::Informed, out);
     }
+
+    // In the line.
+
+    /// An incident that holds for this call: before the line it is told in its turn.
+    pub(super) fn on_incident(&mut self, notice: IncidentNotice, out: &mut Vec<Command>) {
+        self.incident = Some(notice);
+        self.tell_in_line(out);
+    }
+
+    /// Tells who waits of an incident that they have not heard of, unless they are asked for something.
+    pub(super) fn tell_in_line(&mut self, out: &mut Vec<Command>) {
+        let waits = matches!(self.stage, Stage::Waiting { .. });
+        let is_free = matches!(self.hearing, Hearing::Nothing | Hearing::Heard);
+        if !waits || !is_free || matches!(self.choice, Choice::Numbering { .. }) {
+            return;
+        }
+        let Some(notice) = self.incident.take() else {
+            return;
+        };
+        out.push(Command::Publish(EventKind::IncidentTold {
+            incident: notice.incident.clone(),
+        }));
+        self.told = Some(Told::new(notice, None, Where::InLine));
+        self.hearing = Hearing::Message;
+        match self.caller {
+            CallerSide::Unanswered => {
+                self.caller = CallerSide::Opening;
+                let leg = self.caller_leg;
+                out.push(Command::Voice(CallCommand::OpenEarly { leg }));
+            }
+            CallerSide::Early | CallerSide::Answered => self.play_message(out),
+            // It begins when the leg is open.
+            CallerSide::Opening | CallerSide::Gone => {}
+        }
+    }
+
+    pub(super) fn on_heard_digit(&mut self, digit: char, out: &mut Vec<Command>) {
+        match digit {
+            '1' => {
+                self.told = None;
+                self.hearing = Hearing::Nothing;
+                self.play_music(out);
+            }
+            '2' => self.leave_line_for_incident(Wish::BeNoted, out),
+            '3' => self.leave_line_for_incident(Wish::Speak, out),
+            _ => {}
+        }
+    }
+
+    fn leave_line_for_incident(&mut self, wish: Wish, out: &mut Vec<Command>) {
+        self.hearing = Hearing::Leaving(wish);
+        self.flow_out(Refusing::Incident, out);
+    }
+
+    /// The desk has let the caller go.
+    pub(super) fn on_left_for_incident(&mut self, now: Instant, out: &mut Vec<Command>) {
+        self.changes_ticket = true;
+        self.change_ticket(out);
+        let wish = std::mem::take(&mut self.hearing);
+        if wish == Hearing::Leaving(Wish::Speak) && self.caller != CallerSide::Gone {
+            self.ask_for_message(now, out);
+        } else {
+            self.thank(now, InformedHow::KeyedIn, out);
+        }
+    }
+
+    /// Brings the contact from the ticket it has to that of the incident.
+    pub(super) fn change_ticket(&mut self, out: &mut Vec<Command>) {
+        if let (Some(told), TicketStage::Settled, true) =
+            (&self.told, self.ticket, self.changes_ticket)
+        {
+            self.changes_ticket = false;
+            self.ticket = TicketStage::Asked;
+            out.push(Command::AttachToIncident {
+                incident: told.notice.incident.clone(),
+            });
+        }
+    }
+
+    /// Something else is played, or they could not leave; the keys are the incident's still.
+    pub(super) fn cut_message_short(&mut self) {
+        if let Hearing::Message | Hearing::Leaving(_) = self.hearing {
+            self.hearing = Hearing::Heard;
+        }
+    }
+
+    /// They talk to somebody, who can tell them all.
+    pub(super) fn forget_incident(&mut self) {
+        self.incident = None;
+        self.told = None;
+        self.hearing = Hearing::Nothing;
+    }
 }
 
 impl Told {
-    pub(super) fn new(notice: IncidentNotice, keyed_in: Option<String>) -> Self {
-        Self { notice, keyed_in }
+    pub(super) fn new(notice: IncidentNotice, keyed_in: Option<String>, told_at: Where) -> Self {
+        Self {
+            notice,
+            keyed_in,
+            told_at,
+        }
     }
 }
 
@@ -327,7 +480,7 @@ fn informing(step: Step, until: Instant) -> Stage {
 }
 
 /// What the network of a caller is told who was not answered and leaves informed.
-const INFORMED: Reject = Reject {
+pub(super) const INFORMED: Reject = Reject {
     status: 480,
     reason: "Incident Known",
     retry_after_s: None,

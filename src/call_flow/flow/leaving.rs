@@ -1,5 +1,6 @@
 //! The ways a call leaves: out of a line that cannot serve it, by its caller's going, by a shutdown.
 
+use super::incident::INFORMED;
 use super::*;
 use crate::call_flow::words::{Then, WayOut};
 use ringdown_voice::call::Reject;
@@ -44,6 +45,7 @@ impl Flow {
             Some(Then::HangUp) | None => {
                 let to = match reason {
                     Refusing::CallBack => "call_back",
+                    Refusing::Incident => "incident",
                     Refusing::Closed
                     | Refusing::Emergency
                     | Refusing::Full
@@ -70,7 +72,7 @@ impl Flow {
             Refusing::Full => Some(&ways.full),
             Refusing::NoAgents => Some(&ways.no_agents),
             Refusing::Waited => Some(&ways.waited),
-            Refusing::Dropped | Refusing::CallBack | Refusing::Fault => None,
+            Refusing::Dropped | Refusing::CallBack | Refusing::Incident | Refusing::Fault => None,
         }
     }
 
@@ -279,6 +281,7 @@ fn reject_for(reason: Refusing) -> Reject {
             reason: "No Agents Logged In",
             retry_after_s: None,
         },
+        Refusing::Incident => INFORMED,
         Refusing::Waited | Refusing::Dropped | Refusing::CallBack => Reject {
             status: 480,
             reason: "Temporarily Unavailable",

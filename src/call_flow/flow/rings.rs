@@ -287,6 +287,7 @@ impl Flow {
         self.rings.picked_up.retain(|ring| ring.leg != leg);
         self.all_lost(|leg| CallCommand::StandDown { leg }, out);
         self.talk.start(now);
+        self.forget_incident();
         self.stage = Stage::Talking { leg };
         match self.caller_left {
             Some(how) => self.end_talk(now, ended_by_caller(how), out),

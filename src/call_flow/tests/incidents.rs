@@ -1,4 +1,4 @@
-//! Callers who hear of a major incident before the line.
+//! Callers who hear of a major incident before the line, or in it.
 
 use super::*;
 use ringdown_routing::event::InformedHow;
@@ -41,7 +41,10 @@ fn speaking() -> Script {
     let mut call = choosing();
     call.tell(Input::CallerDigit('3'));
     let said = call.tell(Input::PlayEnded(SPEAK));
-    assert!(matches!(said[..], [Command::RecordMessage]), "{said:?}");
+    assert!(
+        matches!(said[..], [Command::RecordMessage { .. }]),
+        "{said:?}"
+    );
     call
 }
 
@@ -243,4 +246,177 @@ fn a_shutdown_keeps_what_was_said() {
         2,
     ))));
     assert_eq!(closing(&said), Some(ContactResult::Informed));
+}
+
+/// A call whose caller waits when an incident is declared.
+fn told_in_line() -> Script {
+    let mut call = Script::waiting(AnswerMode::AtOnce);
+    let said = call.tell(Input::IncidentHolds(notice()));
+    assert!(plays(&said, Phrase::Incident(None)), "{said:?}");
+    assert!(!enters_line(&said) && verbs(&said).is_empty(), "{said:?}");
+    call
+}
+
+fn flows_out(said: &[Command]) -> bool {
+    verbs(said)
+        .iter()
+        .any(|verb| matches!(verb, Verb::FlowOut { to, .. } if to == "incident"))
+}
+
+#[test]
+fn who_waits_hears_it_once_in_their_place_and_silence_waits_on() {
+    let mut call = told_in_line();
+    // It is not talked over, and agents are sought meanwhile.
+    assert!(call.pass(Duration::from_secs(30)).is_empty());
+    let said = call.tell(Input::PlayEnded(MESSAGE));
+    assert!(plays(&said, Phrase::Music), "{said:?}");
+    let said = call.pass(Duration::from_secs(30));
+    assert!(plays(&said, Phrase::Position), "{said:?}");
+    let said = call.tell(offer(1));
+    assert!(matches!(said[..], [Command::RingAgent { .. }]), "{said:?}");
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    call.tell(Input::Verb(Answer::Done));
+    assert!(informed(&call.said).is_empty());
+    assert_eq!(count(&call.said, attaches), 0);
+}
+
+#[test]
+fn a_key_in_the_line_goes_on_waiting_at_once() {
+    let mut call = told_in_line();
+    let said = call.tell(Input::CallerDigit('1'));
+    assert!(plays(&said, Phrase::Music), "{said:?}");
+    for digit in ['2', '3'] {
+        assert!(call.tell(Input::CallerDigit(digit)).is_empty());
+    }
+}
+
+#[test]
+fn who_leaves_the_line_for_it_goes_to_its_ticket_once_the_desk_has_let_them_go() {
+    let mut call = told_in_line();
+    call.tell(Input::PlayEnded(MESSAGE));
+    let said = call.tell(Input::CallerDigit('2'));
+    assert!(flows_out(&said), "{said:?}");
+    assert_eq!(count(&said, attaches), 0);
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(plays(&said, Phrase::IncidentNoted), "{said:?}");
+    assert_eq!(count(&said, attaches), 1);
+    let said = call.tell(Input::PlayEnded(THANKS));
+    assert!(hangs_up(&said, CALLER), "{said:?}");
+    assert_eq!(informed(&said), [InformedHow::KeyedIn]);
+    assert_eq!(closing(&said), None, "it is on its way to the other ticket");
+    let said = call.tell(Input::TicketLinked(Some(ticket())));
+    assert_eq!(closing(&said), Some(ContactResult::Informed));
+}
+
+#[test]
+fn an_agent_who_is_found_as_the_caller_leaves_rings_and_the_keys_hold_afterwards() {
+    let mut call = told_in_line();
+    call.tell(Input::CallerDigit('2'));
+    call.tell(offer(1));
+    let said = call.tell(Input::Verb(Answer::Refused {
+        reason: Refusal::NotWaiting,
+    }));
+    assert!(matches!(said[..], [Command::RingAgent { .. }]), "{said:?}");
+    call.tell(Input::AgentRefused {
+        leg: LegId(101),
+        why: Refused::Busy,
+    });
+    call.tell(Input::Verb(Answer::Done));
+    let said = call.tell(Input::CallerDigit('2'));
+    assert!(flows_out(&said), "{said:?}");
+}
+
+#[test]
+fn who_leaves_the_line_to_speak_is_noted_even_when_nothing_is_kept() {
+    for kept in [
+        MessageKept::Whole(Duration::from_secs(1)),
+        MessageKept::Failed,
+    ] {
+        let mut call = told_in_line();
+        call.tell(Input::CallerDigit('3'));
+        let said = call.tell(Input::Verb(Answer::Done));
+        assert!(plays(&said, Phrase::LeaveMessage), "{said:?}");
+        let said = call.tell(Input::PlayEnded(SPEAK));
+        assert!(
+            matches!(said[..], [Command::RecordMessage { .. }]),
+            "{said:?}"
+        );
+        let said = call.tell(Input::MessageKept(kept));
+        assert!(plays(&said, Phrase::IncidentNoted), "{said:?}");
+        let entered = |command: &Command| matches!(command, Command::Enqueue { .. });
+        assert_eq!(count(&call.said, entered), 1, "{:?}", call.said);
+        call.tell(Input::TicketLinked(Some(ticket())));
+        let said = call.tell(Input::PlayEnded(THANKS));
+        assert_eq!(closing(&said), Some(ContactResult::Informed));
+    }
+}
+
+#[test]
+fn it_is_told_after_the_ring_that_came_to_nothing_and_not_after_a_talk() {
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    assert!(call.tell(Input::IncidentHolds(notice())).is_empty());
+    call.tell(Input::AgentRefused {
+        leg: LegId(101),
+        why: Refused::Busy,
+    });
+    let said = call.tell(Input::Verb(Answer::Done));
+    assert!(plays(&said, Phrase::Incident(None)), "{said:?}");
+
+    let mut call = Script::ringing(AnswerMode::AtOnce);
+    call.tell(Input::IncidentHolds(notice()));
+    call.tell(Input::AgentPickedUp { leg: LegId(101) });
+    call.tell(Input::Verb(Answer::Done));
+    call.tell(Input::TakenFromAgent);
+    assert!(
+        !plays(&call.said, Phrase::Incident(None)),
+        "{:?}",
+        call.said
+    );
+}
+
+#[test]
+fn the_keys_are_of_what_was_offered_last() {
+    let mut call = Script::offering_call_backs();
+    call.tell(Input::IncidentHolds(notice()));
+    assert!(
+        call.tell(Input::MayCallBack).is_empty(),
+        "it is not talked over"
+    );
+    call.tell(Input::PlayEnded(MESSAGE));
+    let said = call.tell(Input::MayCallBack);
+    assert!(plays(&said, Phrase::CallBackOffer), "{said:?}");
+    let said = call.tell(Input::CallerDigit('1'));
+    assert!(plays(&said, Phrase::CallBackNumber), "{said:?}");
+    // Who keys a number in hears of the next one afterwards.
+    let other = IncidentNotice {
+        incident: IncidentId::new("i2"),
+        ..notice()
+    };
+    assert!(call.tell(Input::IncidentHolds(other)).is_empty());
+    let said = call.tell(Input::CallerDigit('*'));
+    assert!(plays(&said, Phrase::Incident(None)), "{said:?}");
+}
+
+#[test]
+fn who_pays_nothing_for_waiting_hears_it_in_the_line_in_early_media() {
+    let mut call = Script::waiting(AnswerMode::AtAgent);
+    let said = call.tell(Input::IncidentHolds(notice()));
+    assert!(
+        said.iter().any(|command| matches!(
+            command,
+            Command::Voice(CallCommand::OpenEarly { leg: CALLER })
+        )),
+        "{said:?}"
+    );
+    assert!(plays(&call.tell(Input::EarlyOpen), Phrase::Incident(None)));
+    call.tell(Input::CallerDigit('2'));
+    call.tell(Input::Verb(Answer::Done));
+    let said = call.tell(Input::PlayEnded(THANKS));
+    assert!(
+        said.iter().any(|command| matches!(
+            command,
+            Command::Voice(CallCommand::Reject { reject, .. }) if reject.status == 480
+        )),
+        "{said:?}"
+    );
 }

@@ -48,12 +48,14 @@ impl Shard {
                 self.house
                     .link_ticket(&self.sender, contact, call, keyed_in);
             }
-            Command::AttachToIncident { .. } => {
-                self.house.attach_to_incident(&self.sender, contact, call);
+            Command::AttachToIncident { incident } => {
+                self.house
+                    .attach_to_incident(&self.sender, contact, call, &incident);
             }
-            Command::RecordMessage => {
+            Command::RecordMessage { incident } => {
                 let leg = call.caller_leg;
-                match self.house.record_message(&self.sender, contact, call) {
+                let house = &self.house;
+                match house.record_message(&self.sender, contact, call, &incident) {
                     Some(tap) => self.command(now, CallCommand::Tap { leg, tap }),
                     None => {
                         let failed = Input::MessageKept(MessageKept::Failed);
