@@ -7,6 +7,7 @@ use ringdown_harness::phone::{Call, Phone};
 use ringdown_harness::place::free_port;
 use ringdown_harness::sip;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::Path;
 
 const CALLER: Voice = Voice::Numbered(1);
@@ -432,4 +433,48 @@ fn a_call_to_a_closed_line_counts_as_blocked_with_its_line() {
     let mut call = caller.call("200");
     assert_eq!(caller.final_status(&mut call), 480);
     counts(&desk, "the blocked call", |total| total["blocked"] == 1);
+}
+
+/// Asks the gateway whether it lives, as proxies and scanners do.
+fn options(phone: &mut Phone, gateway: SocketAddr, name: &str, user_agent: &str) {
+    phone.send_raw(&format!(
+        "OPTIONS sip:{gateway} SIP/2.0\r\n{via}Max-Forwards: 70\r\nFrom: <sip:{name}@127.0.0.1>;tag=a\r\n\
+         To: <sip:{gateway}>\r\nCall-ID: {name}\r\nCSeq: 1 OPTIONS\r\nUser-Agent: {user_agent}\r\nContent-Length: 0\r\n\r\n",
+        via = phone.via(name),
+    ));
+}
+
+#[test]
+fn a_stranger_is_not_told_that_a_gateway_lives_here() {
+    let trunk = "[[trunk]]\nname = \"carrier\"\naddresses = [\"192.0.2.1/32\"]\n";
+    let desk = DeskPlan::new()
+        .trunks(trunk)
+        .sip_keys("phones = [\"192.0.2.0/24\"]\n")
+        .open(program());
+    let mut stranger = desk.caller("stranger");
+    options(&mut stranger, desk.sip, "ask", "a proxy");
+    stranger.must_receive("403", |got| got.status() == Some(403));
+    let known = DeskPlan::new().open(program());
+    let mut proxy = known.caller("proxy");
+    options(&mut proxy, known.sip, "ask", "a proxy");
+    proxy.must_receive("200", |got| got.status() == Some(200));
+}
+
+#[test]
+fn a_call_that_is_passed_on_has_one_hop_less() {
+    let (desk, mut anna) = desk_with_agent();
+    let mut caller = desk.caller("0912345678");
+    let offer = sip::g711_offer(4000);
+    caller.send_raw(&format!(
+        "INVITE sip:200@{gateway} SIP/2.0\r\n{via}Max-Forwards: 5\r\nFrom: <sip:0912345678@127.0.0.1>;tag=a\r\n\
+         To: <sip:200@{gateway}>\r\nCall-ID: far\r\nCSeq: 1 INVITE\r\nContact: <{contact}>\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{offer}",
+        gateway = desk.sip,
+        via = caller.via("far"),
+        contact = caller.contact(),
+        length = offer.len(),
+    ));
+    let offered = anna.must_ring();
+    assert_eq!(offered.invite.must("Max-Forwards"), "4");
+    anna.decline(&offered, 603, "Decline");
 }

@@ -28,10 +28,10 @@ pub(super) async fn change_agent(
 ) -> Result<Response, Problem> {
     let agent = AgentId::new(id);
     check(&state, &change)?;
-    let known = state.parts.acd.read(|view| view.agent(&agent).cloned());
-    let mut known = known.ok_or_else(|| unknown(&agent))?;
     // One change at a time, so that none is laid over what another has just replaced.
     let _turn = state.agents_turn.lock().await;
+    let known = state.parts.acd.read(|view| view.agent(&agent).cloned());
+    let mut known = known.ok_or_else(|| unknown(&agent))?;
     let database = &state.parts.database;
     let before = roster::changes(database)
         .await?

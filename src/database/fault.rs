@@ -39,6 +39,13 @@ pub enum DatabaseFault {
 }
 
 impl DatabaseFault {
+    /// It did not answer in time.
+    pub(super) fn no_answer(within: std::time::Duration) -> Self {
+        let sentence = format!("no answer within {} s", within.as_secs());
+        let silence = std::io::Error::new(std::io::ErrorKind::TimedOut, sentence);
+        Self::Unreachable(Arc::new(sqlx::Error::Io(silence)))
+    }
+
     /// Whether the same thing may work later.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -198,18 +198,45 @@ fn a_locked_or_read_only_database_is_told_and_tried_again() {
             sentence.starts_with("the database is locked by another process"),
             "{sentence}"
         );
+        // Whoever can come again is told so, and waits behind nobody.
+        let told = database.write(vec![bump("cms")]).await.unwrap_err();
+        assert!(matches!(told, DatabaseFault::Locked(_)), "{told}");
+        assert!(log.append(event(2, 0, contact(2), arrived("2"))));
         sqlx::raw_sql("ROLLBACK")
             .execute(&mut *other)
             .await
             .unwrap();
         log.flush().await.unwrap();
-        assert_eq!(stored(&log).await, [1]);
+        assert_eq!(stored(&log).await, [1, 2]);
         database
             .write(vec![pragma("PRAGMA query_only = ON")])
             .await
             .unwrap();
         let refused = database.write(vec![bump("cms")]).await.unwrap_err();
         assert!(matches!(refused, DatabaseFault::ReadOnly(_)), "{refused}");
+    });
+}
+
+#[test]
+fn a_gateway_that_stops_does_not_wait_for_a_locked_database() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let pragma = Statement::new("PRAGMA busy_timeout = 0", Vec::new());
+        database.write(vec![pragma]).await.unwrap();
+        let log = EventLog::new(database.clone());
+        // Not the pool's any more, which waits for its own when it closes.
+        let mut other = database.reads().acquire().await.unwrap().detach();
+        sqlx::raw_sql("BEGIN IMMEDIATE")
+            .execute(&mut other)
+            .await
+            .unwrap();
+        for number in 1..=2_000 {
+            log.append(event(number, 0, contact(1), arrived("1")));
+        }
+        trouble(&database).await;
+        drop(log);
+        database.close().await;
+        assert!(database.health().lost > 0);
     });
 }
 

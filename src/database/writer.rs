@@ -2,8 +2,9 @@
 //!
 //! Writers hand over and go on (events), or wait for their answer (tickets, admin statements). The
 //! task takes what is there, at most every [`BATCH_PAUSE`], writes it with a handful of statements
-//! and commits. When the database cannot be written, the batch is kept and tried again, ever more
-//! slowly; what comes meanwhile waits in a bounded channel, and beyond that is counted as lost.
+//! and commits. When the database cannot be written, or does not answer, the batch is kept and tried
+//! again, ever more slowly; events and tickets that come meanwhile wait in bounded memory, and beyond that
+//! are counted as lost. Whoever can be told to come again is told at once.
 //! A statement the database refuses outright is found by halving the batch, told, and dropped, so
 //! that one bad row never holds up the rest.
 
@@ -15,7 +16,7 @@ use ringdown_routing::event::Event;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -290,10 +291,11 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Item>) {
+    async fn run(mut self, items: mpsc::Receiver<Item>) {
+        let mut inbox = Inbox::new(items);
         let mut items = Vec::with_capacity(BATCH_MAX);
         loop {
-            if inbox.recv_many(&mut items, BATCH_MAX).await == 0 {
+            if inbox.take(&mut items).await == 0 {
                 return;
             }
             let started = Instant::now();
@@ -317,7 +319,7 @@ impl Task {
                 Some(_) => Patience::Once,
                 None => Patience::UntilDone,
             };
-            self.write(batch, patience).await;
+            self.write(batch, patience, &mut inbox).await;
             for flush in flushes
                 .into_iter()
                 .chain(closing.take_if(|_| inbox.is_empty()))
@@ -333,7 +335,7 @@ impl Task {
     }
 
     /// Writes the batch; returns when it is written or let go.
-    async fn write(&mut self, batch: Batch, patience: Patience) {
+    async fn write(&mut self, batch: Batch, patience: Patience, inbox: &mut Inbox) {
         let mut pending = vec![batch];
         let mut pause = RETRY_PAUSE_MIN;
         while let Some(mut batch) = pending.pop() {
@@ -355,37 +357,71 @@ impl Task {
                 Err(fault) => {
                     self.set_trouble(Some(&fault));
                     for (_, answer) in batch.statements.drain(..) {
-                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-                        // Whoever asked may have gone.
-                        let _ = answer.send(Err(fault.clone()));
+                        self.tell_off(answer, &fault);
                     }
                     for (_, answer) in batch.mails.drain(..) {
-                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-                        let _ = answer.send(Err(fault.clone()));
+                        self.tell_off(answer, &fault);
                     }
                     for (_, answer) in batch.deeds.drain(..) {
-                        self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-                        let _ = answer.send(Err(fault.clone()));
+                        self.tell_off(answer, &fault);
                     }
-                    match patience {
-                        Patience::Once => self.let_go(batch, &fault),
-                        Patience::UntilDone => {
-                            tokio::time::sleep(pause).await;
-                            pause = (pause * 2).min(RETRY_PAUSE_MAX);
-                            pending.push(batch);
-                        }
+                    if matches!(patience, Patience::Once) || inbox.is_closing() {
+                        self.let_go(batch, &fault);
+                    } else {
+                        self.hear(inbox, Instant::now() + pause, &fault).await;
+                        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                        pending.push(batch);
                     }
                 }
             }
         }
     }
 
+    /// Takes what comes until then: events and tickets wait, everybody else hears of the fault now.
+    async fn hear(&mut self, inbox: &mut Inbox, until: Instant, fault: &DatabaseFault) {
+        while let Ok(item) = tokio::time::timeout_at(until, inbox.items.recv()).await {
+            match item {
+                None => tokio::time::sleep_until(until).await,
+                Some(Item::Statements(_, answer)) => self.tell_off(answer, fault),
+                Some(Item::Mail(_, answer)) => self.tell_off(answer, fault),
+                Some(Item::Deed(_, answer)) => self.tell_off(answer, fault),
+                Some(item @ (Item::Event(_) | Item::Link(..))) if inbox.is_full() => {
+                    // A ticket's asker sees that the answer's sender is gone.
+                    drop(item);
+                    self.forget(1);
+                    self.counts.lost.fetch_add(1, Ordering::Relaxed);
+                }
+                Some(item @ (Item::Event(_) | Item::Link(..) | Item::Flush(_))) => {
+                    inbox.held.push_back(item);
+                }
+                Some(Item::Close(answer)) => {
+                    inbox.held.push_back(Item::Close(answer));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tell_off<T>(&self, answer: Answer<T>, fault: &DatabaseFault) {
+        self.forget(1);
+        // Whoever asked may have gone.
+        let _ = answer.send(Err(fault.clone()));
+    }
+
     async fn try_write(&mut self, batch: &Batch) -> Result<Written, DatabaseFault> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => open_connection(self.engine, &self.options).await?,
+        let kept = self.connection.take();
+        let (engine, options) = (self.engine, &self.options);
+        let written = async move {
+            let mut connection = match kept {
+                Some(connection) => connection,
+                None => open_connection(engine, options).await?,
+            };
+            let result = write_batch(engine, &mut connection, batch).await;
+            Ok((connection, result))
         };
-        let result = write_batch(self.engine, &mut connection, batch).await;
+        let (connection, result) = tokio::time::timeout(ANSWER_WAIT_MAX, written)
+            .await
+            .unwrap_or_else(|_| Err(DatabaseFault::no_answer(ANSWER_WAIT_MAX)))?;
         match &result {
             // A connection in an unknown state is given up; the file or server rolls back.
             Err(DatabaseFault::Unreachable(_)) => drop(connection),
@@ -453,6 +489,42 @@ impl Task {
             }
             *trouble = new;
         }
+    }
+}
+
+/// What comes to the task, and what waits with it while the database cannot be written.
+struct Inbox {
+    items: mpsc::Receiver<Item>,
+    held: VecDeque<Item>,
+}
+
+impl Inbox {
+    fn new(items: mpsc::Receiver<Item>) -> Self {
+        let held = VecDeque::new();
+        Self { items, held }
+    }
+
+    /// Takes what is there, at most a batch, and waits when there is nothing; 0 when nothing comes any more.
+    async fn take(&mut self, items: &mut Vec<Item>) -> usize {
+        if self.held.is_empty() {
+            return self.items.recv_many(items, BATCH_MAX).await;
+        }
+        items.extend(self.held.drain(..self.held.len().min(BATCH_MAX)));
+        items.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.items.is_empty()
+    }
+
+    /// As many wait here as in the channel, not more.
+    fn is_full(&self) -> bool {
+        self.held.len() >= self.items.max_capacity()
+    }
+
+    /// Whether the gateway stops; nothing is taken after that.
+    fn is_closing(&self) -> bool {
+        matches!(self.held.back(), Some(Item::Close(_)))
     }
 }
 
@@ -553,6 +625,9 @@ const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 
 /// Longest pause before a write is tried again.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Longest that the database may take for a batch; then it counts as out of reach.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// One line in the log for so many losses.
 const LOSSES_PER_LINE: u64 = 1_000;

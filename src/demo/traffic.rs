@@ -13,7 +13,7 @@ use ringdown_voice::sip::digest::Account;
 use ringdown_voice::sip::flow::{Flow, SocketId, Transmit, Transport};
 use ringdown_voice::sip::message::{Message, Method};
 use ringdown_voice::sip::shell::{Inbox, Shell, ShellEvent, ShellHandle, ShellSettings};
-use ringdown_voice::sip::user_agent::{OutsideRequest, Place, Settings, UserAgent};
+use ringdown_voice::sip::user_agent::{MAX_FORWARDS, OutsideRequest, Place, Settings, UserAgent};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -247,6 +247,7 @@ impl Traffic {
             from: format!("<sip:{}@{}>", caller.from, self.domain),
             to: format!("<sip:{}@{host}>", caller.to),
             headers: Vec::new(),
+            max_forwards: MAX_FORWARDS,
             account: None,
             deadline: now + RINGS_MAX,
             partner: None,

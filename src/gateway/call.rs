@@ -53,6 +53,8 @@ pub(super) struct Arrival {
     pub(super) via: Arc<str>,
     /// Who it says it is.
     pub(super) claim: Claim,
+    /// Hops it may still go, so that a call that comes back to us again and again ends.
+    pub(super) max_forwards: u8,
 }
 
 impl Arrival {

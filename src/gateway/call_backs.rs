@@ -15,6 +15,7 @@ use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Refusal, Verb};
+use ringdown_voice::sip::user_agent::MAX_FORWARDS;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,6 +254,7 @@ impl House {
             to: call_back.dialled.as_str().into(),
             via: "call_back".into(),
             claim: Claim::of_number(&call_back.number, &self.normaliser),
+            max_forwards: MAX_FORWARDS,
         }
     }
 

@@ -145,6 +145,7 @@ impl Parties {
             from: self.from(call),
             to,
             headers: call_headers(contact, call),
+            max_forwards: call.arrival.max_forwards.saturating_sub(1),
             account,
             deadline,
             partner: Some(call.caller_leg),

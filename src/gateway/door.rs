@@ -174,6 +174,11 @@ impl Door {
         }
     }
 
+    /// Judges by its source alone who asks for something that needs no proof.
+    pub(super) fn look_at(&self, now: Instant, flow: &Flow, request: &Message) -> Admission {
+        self.lock().filter.admit(now, flow.remote.ip(), request)
+    }
+
     /// Takes a REGISTER; `None` leaves it without an answer.
     pub(super) fn register(
         &self,

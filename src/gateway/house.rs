@@ -7,7 +7,9 @@ use super::inputs::{ShardInput, ShardSender};
 use super::phones::{Phones, Search};
 use super::rules::DialledNumber;
 use super::speech::Speech;
-use super::turned_away::{CallRate, Counted, ToldRate, TurnedAway, no_such_number, out_of_service};
+use super::turned_away::{
+    CallRate, Counted, ToldRate, TurnedAway, alive, forbidden, no_such_number, out_of_service,
+};
 use crate::acd::Acd;
 use crate::call_backs::CallBacks;
 use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
@@ -37,6 +39,8 @@ use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
 use ringdown_voice::sip::header::Header;
 use ringdown_voice::sip::message::Message;
 use ringdown_voice::sip::registrar::{Binding, RegistrarEvent, Reply};
+use ringdown_voice::sip::source_filter::Admission;
+use ringdown_voice::sip::user_agent::MAX_FORWARDS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -159,6 +163,7 @@ impl House {
             to: to.into(),
             via,
             claim: self.claim(invite, trust),
+            max_forwards: hops_of(invite),
         };
         if self.calls.load(Ordering::Relaxed) >= self.calls_max || !self.rate.admits(now) {
             return Err(TurnedAway::full(arrival));
@@ -202,6 +207,16 @@ impl House {
             privacy: privacy.as_deref(),
         };
         claim_of(&headers, trust, &self.normaliser)
+    }
+
+    /// Answers whether we live, to those who may call us; `None` leaves it unanswered.
+    pub(super) fn tell_alive(&self, now: Instant, flow: &Flow, request: &Message) -> Option<Reply> {
+        match self.door.look_at(now, flow, request) {
+            Admission::Silence(_) => None,
+            Admission::Refuse => Some(forbidden()),
+            Admission::Trunk(_) | Admission::Prove if self.drain.takes_calls() => Some(alive()),
+            Admission::Trunk(_) | Admission::Prove => Some(out_of_service()),
+        }
     }
 
     /// Takes a REGISTER; `None` leaves it unanswered.
@@ -613,6 +628,13 @@ impl House {
 pub(super) enum Reach {
     Within,
     Outside,
+}
+
+/// The hops that a call may still go.
+fn hops_of(invite: &Message) -> u8 {
+    let told = invite.header_text(Header::MaxForwards);
+    let hops = told.and_then(|text| text.trim().parse::<u8>().ok());
+    hops.map_or(MAX_FORWARDS, |hops| hops.min(MAX_FORWARDS))
 }
 
 /// The user part of the Request-URI, unescaped: what was dialled.

@@ -13,7 +13,7 @@ use super::dialling::Dialling;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use super::ladder::{note_received, note_sent};
-use super::turned_away::{TurnedAway, out_of_service};
+use super::turned_away::TurnedAway;
 use crate::call_backs::CallBack;
 use crate::call_flow::{
     self, CallBackFlow, CallBackPlan, Command, Course, FlowCaller, HeldBy, Input, LinkedTicket,
@@ -34,7 +34,6 @@ use ringdown_voice::call::{
 use ringdown_voice::media::{PlayId, Report};
 use ringdown_voice::sip::flow::{ConnectionId, Flow, Transmit};
 use ringdown_voice::sip::message::{Message, Method};
-use ringdown_voice::sip::registrar::Reply;
 use ringdown_voice::sip::user_agent::{self, TransportFailure};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -426,14 +425,8 @@ impl Shard {
         };
         let reply = if message.method() == Method::Register {
             self.house.register(now, flow, &message)
-        } else if !self.house.drain.takes_calls() {
-            Some(out_of_service())
         } else {
-            Some(Reply {
-                status: 200,
-                reason: "OK",
-                headers: Vec::new(),
-            })
+            self.house.tell_alive(now, &flow, &message)
         };
         match reply {
             Some(reply) => self.control.respond(now, request, &reply),

@@ -65,6 +65,24 @@ impl TurnedAway {
     }
 }
 
+/// What a gateway says that would take calls.
+pub(super) fn alive() -> Reply {
+    Reply {
+        status: 200,
+        reason: "OK",
+        headers: Vec::new(),
+    }
+}
+
+/// What a gateway says to strangers.
+pub(super) fn forbidden() -> Reply {
+    Reply {
+        status: 403,
+        reason: "Forbidden",
+        headers: Vec::new(),
+    }
+}
+
 /// What a gateway says of a number that it does not have.
 pub(super) fn no_such_number() -> Reply {
     Reply {

@@ -265,18 +265,28 @@ impl Openings {
         if after == before {
             return Ok(());
         }
+        let mut reached = before.clone();
         for queue in &self.config.queues {
-            let flow = after.get(&queue.id).map(Opening::flow);
-            if let Some(flow) = flow
-                && before.get(&queue.id).map(Opening::flow) != Some(flow)
-            {
-                let rules = flow.rules(queue);
-                self.acd.change(Verb::SetQueue { rules }).await?;
+            let Some(opening) = after.get(&queue.id) else {
+                continue;
+            };
+            if before.get(&queue.id).map(Opening::flow) != Some(opening.flow()) {
+                let rules = opening.flow().rules(queue);
+                if let Err(lost) = self.acd.change(Verb::SetQueue { rules }).await {
+                    // What the desk was told already is so, until the next look sets it right.
+                    self.take(reached);
+                    return Err(lost);
+                }
             }
+            reached.insert(queue.id.clone(), opening.clone());
         }
-        *self.lines.write().unwrap_or_else(PoisonError::into_inner) = after;
-        self.changes.send_modify(|count| *count += 1);
+        self.take(after);
         Ok(())
+    }
+
+    fn take(&self, lines: BTreeMap<QueueId, Opening>) {
+        *self.lines.write().unwrap_or_else(PoisonError::into_inner) = lines;
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Every line's opening; those of groups need the openings of the lines they lead to.

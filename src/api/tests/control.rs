@@ -87,3 +87,25 @@ fn a_wrap_up_is_ended_for_an_agent_who_is_there() {
         assert_eq!(desk.interventions().await, ["writer wrap_up_ended"]);
     });
 }
+
+#[test]
+fn two_changes_of_an_agent_at_once_are_both_kept() {
+    on_a_desk(async |desk| {
+        desk.staff().await;
+        let (skills, queues) = (
+            json!({"skills": {"net": 4}}),
+            json!({"queues": ["helpdesk", "network"]}),
+        );
+        let (first, second) = tokio::join!(
+            desk.patch("/agents/ming", &skills),
+            desk.patch("/agents/ming", &queues)
+        );
+        assert_eq!(first.status, StatusCode::OK, "{first:?}");
+        assert_eq!(second.status, StatusCode::OK, "{second:?}");
+        let agents = desk.get("/agents").await.body;
+        let ming = agents["items"].as_array().unwrap().iter();
+        let ming = ming.clone().find(|agent| agent["id"] == "ming").unwrap();
+        assert_eq!(ming["skills"], json!({"net": 4}), "{ming}");
+        assert_eq!(ming["queues"], json!(["helpdesk", "network"]), "{ming}");
+    });
+}

@@ -181,6 +181,7 @@ impl Line {
                 from: "\"Desk\" <sip:desk@192.0.2.1>".to_owned(),
                 to: "<sip:stranger@192.0.2.9>".to_owned(),
                 headers: Vec::new(),
+                max_forwards: 70,
                 sdp: (dice.below(3) > 0).then_some(sdp),
                 account: Some(Account::new("desk", "secret")),
                 call_id: None,

@@ -424,6 +424,7 @@ impl CallControl {
                 from: dial.from,
                 to: dial.to,
                 headers: dial.headers,
+                max_forwards: dial.max_forwards,
                 sdp: Some(offer),
                 account: dial.account,
                 call_id: None,

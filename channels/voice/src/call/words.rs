@@ -121,6 +121,8 @@ pub struct Dial {
     pub to: String,
     /// Further header lines, name and value.
     pub headers: Vec<(String, String)>,
+    /// Hops it may go (RFC 7332 §2).
+    pub max_forwards: u8,
     /// Digest credentials, when the far side may ask.
     pub account: Option<Account>,
     /// When ringing must have ended; the leg dies by itself then.

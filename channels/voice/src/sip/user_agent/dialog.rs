@@ -25,6 +25,8 @@ pub(super) struct Dialog {
     /// The 2xx that waits for its ACK; it is repeated whatever else goes on.
     pub(super) unacknowledged: Option<Box<Unacknowledged>>,
     pub(super) flow: Flow,
+    /// Hops that its requests may go.
+    pub(super) max_forwards: u8,
     pub(super) names: Names,
     pub(super) local_sequence: u32,
     pub(super) remote_sequence: Option<u32>,

@@ -378,7 +378,7 @@ impl UserAgent {
         if let Some(written) = self.written(flow) {
             builder.header_parts(Header::Via, &[written.via.as_bytes(), branch.as_bytes()]);
         }
-        builder.header(Header::MaxForwards, MAX_FORWARDS);
+        builder.header_number(Header::MaxForwards, dialog.max_forwards.into(), "");
         if let Some(route) = route {
             builder.header(Header::Route, route);
         }
@@ -451,8 +451,8 @@ impl UserAgent {
 
 /// Shortest time between two wakings of one dialog.
 const TICK: Duration = Duration::from_millis(1);
-/// RFC 3261 §8.1.1.6.
-const MAX_FORWARDS: &str = "70";
+/// Hops that a request of ours may go which passes nothing on (RFC 3261 §8.1.1.6).
+pub const MAX_FORWARDS: u8 = 70;
 
 fn method_suffix(method: Method) -> &'static str {
     match method {

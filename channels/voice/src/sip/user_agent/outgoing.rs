@@ -71,6 +71,7 @@ impl UserAgent {
             modification: Modification::Idle,
             unacknowledged: None,
             flow: invite.flow,
+            max_forwards: invite.max_forwards,
             names: Names {
                 call_id: call_id.into_bytes().into(),
                 local: format!("{};tag={}", invite.from, write_token(key.index, nonce))
@@ -613,7 +614,7 @@ impl UserAgent {
         if let Some(written) = self.written(flow) {
             builder.header_parts(Header::Via, &[written.via.as_bytes(), branch.as_bytes()]);
         }
-        builder.header(Header::MaxForwards, MAX_FORWARDS);
+        builder.header_number(Header::MaxForwards, MAX_FORWARDS.into(), "");
         if let Some(route) = route {
             builder.header(Header::Route, route);
         }

@@ -64,7 +64,7 @@ impl UserAgent {
         if let Some(written) = self.written(&request.flow) {
             builder.header_parts(Header::Via, &[written.via.as_bytes(), branch.as_bytes()]);
         }
-        builder.header(Header::MaxForwards, MAX_FORWARDS);
+        builder.header_number(Header::MaxForwards, MAX_FORWARDS.into(), "");
         builder.header_parts(
             Header::From,
             &[request.from.as_bytes(), b";tag=", tag.as_bytes()],

@@ -462,6 +462,7 @@ impl Dialog {
             modification: Modification::Idle,
             unacknowledged: None,
             flow,
+            max_forwards: super::MAX_FORWARDS,
             names: Names {
                 call_id: invite.call_id().into(),
                 local: [to.as_ref(), b";tag=", tag.as_bytes()].concat().into(),

@@ -127,6 +127,8 @@ pub struct Invite {
     pub to: String,
     /// More header fields, in order; Route among them for an outbound proxy.
     pub headers: Vec<(String, String)>,
+    /// Hops it may go: one less than the call had that is passed on (RFC 7332), else [`super::MAX_FORWARDS`].
+    pub max_forwards: u8,
     /// The offer; `None` asks the other side for one, which [`super::Event::Answered`] then brings.
     pub sdp: Option<Bytes>,
     /// Who we are when challenged.

@@ -3,6 +3,7 @@
 use crate::sip::flow::{ConnectionId, Flow, SocketId, Transport};
 use crate::sip::message::{Message, Method};
 use crate::sip::random::Random;
+use crate::sip::user_agent::MAX_FORWARDS;
 use crate::sip::user_agent::{DialogId, Event, Invite, Place, Settings, UserAgent};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -142,6 +143,7 @@ impl Pair {
             from: format!("\"Caller\" <sip:caller@{}>", caller.address()),
             to: format!("<sip:desk@{}>", caller.other().address()),
             headers: vec![("X-Test".to_owned(), "1".to_owned())],
+            max_forwards: MAX_FORWARDS,
             sdp: Some(Bytes::from_static(b"v=0 offer")),
             account: None,
             call_id: None,
