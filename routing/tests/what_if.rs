@@ -148,6 +148,46 @@ fn shifts_and_a_table_of_exact_arrivals_are_kept() {
     assert_eq!(of("R", "abandoned"), Some(0.0));
 }
 
+/// Two who are slow, one who is quick and one who lets it ring, and a call every three minutes.
+fn four_phones(strategy: &Value) -> Expected {
+    run(json!({
+        "queues": [{"id": "Q", "strategy": strategy, "ring_all_max": 4, "ring_timeout_s": 15}],
+        "agents": [
+            {"id": "A", "queues": ["Q"], "count": 2, "answer_after_s": 9, "idle_since_s": -10},
+            {"id": "B", "queues": ["Q"], "answer_after_s": 2},
+            {"id": "C", "queues": ["Q"], "answer_after_s": null, "ready_after_rona_s": 5},
+        ],
+        "demand": [{
+            "queue": "Q", "interval_s": 3_600, "arrivals": [20, 20], "timing": "exact",
+            "talk": {"constant": 30},
+        }],
+        "replications": 3,
+        "seed": 2,
+    }))
+}
+
+#[test]
+fn where_all_ring_the_quickest_who_is_free_decides_how_long_a_caller_waits() {
+    let mean = |expected: &Expected, measure: &str| {
+        let mean = estimate(expected, measure).mean;
+        mean.unwrap_or_else(|| panic!("nothing is known of {measure}"))
+    };
+    let (all, one) = (
+        four_phones(&json!("ring_all")),
+        four_phones(&json!("longest_idle")),
+    );
+    for expected in [&all, &one] {
+        assert_eq!(mean(expected, "offered"), 40.0);
+        assert_eq!(mean(expected, "answered"), 40.0);
+    }
+    // Nobody is answered sooner than the quickest answers, and the slow ones step in while that one talks.
+    assert!((2.0..4.0).contains(&mean(&all, "asa_s")), "{all:?}");
+    assert!(mean(&one, "asa_s") > 4.0, "{one:?}");
+    // A ring that somebody else answers is not held against whoever let it ring; as the longest idle of
+    // all they would be asked alone again and again.
+    assert!(mean(&all, "service_level.negative") >= mean(&one, "service_level.negative"));
+}
+
 #[test]
 fn everything_that_makes_no_sense_is_told_at_once() {
     let question: WhatIf = serde_json::from_value(json!({

@@ -2,7 +2,7 @@
 
 use crate::floor::{Floor, START, agent, rules};
 use ringdown_routing::agent::{Agent, AgentProfile, Precedence, State, Status};
-use ringdown_routing::contact::{Channel, Needs, Place, SkillStep};
+use ringdown_routing::contact::{Channel, Needs, Place, Reserved, SkillStep};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::{QueueRules, Strategy};
 use ringdown_routing::statistics::Scope;
@@ -165,6 +165,44 @@ fn a_caller_who_leaves_frees_all_with_their_idle_time_intact() {
     for token in offers.into_values() {
         floor.refused(Verb::Accept { token }, Refusal::StaleOffer);
     }
+}
+
+#[test]
+fn a_contact_that_several_ring_for_is_passed_on_and_all_are_free() {
+    let mut floor = open(desk_rules());
+    let idle = idle_since(&floor);
+    let contact = floor.enqueue("desk", 0);
+    let rung = floor.ring_all();
+    assert_eq!(rung.len(), 3);
+    let pass_on = |to: &str, reserved| Verb::HandOver {
+        contact,
+        to: QueueId::from(to),
+        reserved,
+    };
+    floor.done(pass_on("desk", None));
+    assert_eq!(
+        (states(&floor), idle_since(&floor)),
+        ([State::Idle; 3], idle)
+    );
+    for token in rung.into_values() {
+        floor.refused(Verb::Accept { token }, Refusal::StaleOffer);
+    }
+    // Whose phone rang for it is left alone with it for the back-off.
+    assert_eq!(floor.ring_next(), None);
+    floor.later(30);
+    assert_eq!(floor.ring_all().len(), 3);
+
+    let reserved = Reserved {
+        agent: AgentId::from("bob"),
+        until: None,
+    };
+    floor.done(pass_on("other", Some(reserved)));
+    assert_eq!(
+        (states(&floor), idle_since(&floor)),
+        ([State::Idle; 3], idle)
+    );
+    assert_eq!(place(&floor, contact), Place::Waiting);
+    assert_eq!(floor.ring_next(), Some((contact, names(&["bob"]))));
 }
 
 #[test]
