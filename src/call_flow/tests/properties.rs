@@ -107,7 +107,10 @@ proptest! {
         }
         // A recording ends with its leg.
         call.tell(Input::MessageKept(MessageKept::Empty));
-        call.tell(Input::TicketLinked(None));
+        // A call asks twice at most: for its own ticket, and to go from there to an incident's.
+        for _ in 0..2 {
+            call.tell(Input::TicketLinked(None));
+        }
         prop_assert!(call.flow.is_over(), "{:?}", call.flow);
         let closings = call.said.iter().filter(|c| matches!(c, Command::Close(_))).count();
         prop_assert_eq!(closings, 1);
