@@ -7,7 +7,7 @@
 use super::talk_clock::TalkClock;
 use super::words::{Command, FlowCaller, Input, LinkedTicket, Offer, Phrase};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
-use ringdown_routing::ids::{ContactId, QueueId};
+use ringdown_routing::ids::{ContactId, OfferToken, QueueId};
 use ringdown_routing::verb::{Answer, DeclineReason, RequeueReason, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
@@ -93,6 +93,11 @@ impl CallBackFlow {
         &self.plan.line
     }
 
+    /// The offer that it has the agent by.
+    pub fn token(&self) -> OfferToken {
+        self.plan.offer.token
+    }
+
     /// Whether nothing follows.
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
@@ -135,6 +140,7 @@ impl CallBackFlow {
                 out.push(Command::Publish(EventKind::Resumed));
             }
             Input::Moved(line) => self.on_moved(line, out),
+            Input::TakenFromAgent => self.on_taken_from_agent(out),
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
             Input::OfferLapsed { .. }
@@ -149,7 +155,6 @@ impl CallBackFlow {
             | Input::LineChosen(_)
             | Input::LineClosed(_)
             | Input::LineOpened
-            | Input::TakenFromAgent
             | Input::Dropped
             | Input::MayCallBack
             | Input::CallBackNoted
@@ -304,6 +309,28 @@ impl CallBackFlow {
             | Stage::RingingAgent
             | Stage::RingingCaller
             | Stage::Talking
+            | Stage::Over => {}
+        }
+    }
+
+    /// Somebody took it from the agent, or another gateway took it over because this one seemed dead: the caller
+    /// is called again by whoever has it next, so nobody goes on talking here.
+    fn on_taken_from_agent(&mut self, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::RingingCaller | Stage::Talking => {
+                hang_up(self.plan.offer.leg, out);
+                hang_up(self.plan.caller_leg, out);
+                self.stand_aside(out);
+            }
+            // An offer that is over is told apart, and a verb on its way finds it gone.
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::RingingAgent
+            | Stage::Accepting
+            | Stage::AcceptingLost
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
             | Stage::Over => {}
         }
     }

@@ -88,6 +88,9 @@ pub(super) async fn follow(house: Arc<House>, mut events: Subscription, shards: 
             Notice::Resync => {
                 tracing::warn!("events of the desk were missed");
                 house.tell_all_registrations();
+                for shard in &shards {
+                    shard.tell(ShardInput::EventsMissed).await;
+                }
             }
         }
     }
@@ -139,12 +142,23 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
     } else if let EventKind::Enqueued { node, .. } = &event.kind {
         *node == house.node || *node == crate::call_backs::node()
     } else if let EventKind::Requeued { reason, .. } = &event.kind {
-        *reason == RequeueReason::ByHand
+        *reason == RequeueReason::ByHand || is_of_a_call_back(event, house)
     } else if let EventKind::Overflowed { to, .. } = &event.kind {
         to == DROPPED
     } else {
         matches!(event.kind, EventKind::OfferExpired { .. })
     }
+}
+
+/// Whether an event is about a call-back: any gateway may have it, and another may take it from one that sleeps.
+fn is_of_a_call_back(event: &Event, house: &House) -> bool {
+    let contact = event.contact;
+    contact.is_some_and(|contact| {
+        house.acd.read(|view| {
+            let placed = view.contact(contact);
+            placed.is_some_and(|placed| placed.record.node == crate::call_backs::node())
+        })
+    })
 }
 
 /// The calls that ring at a phone which the event says is out of reach now, and whose phone it is.

@@ -65,6 +65,8 @@ pub(super) enum ShardInput {
     OpeningsChanged,
     /// A major incident came into force.
     IncidentsChanged,
+    /// Events of the desk were missed.
+    EventsMissed,
     /// A call-back that a caller asked for was noted in the database, or was not.
     CallBackTaken {
         /// The call.

@@ -209,6 +209,7 @@ impl Shard {
             ShardInput::Resolved { leg, dial } => self.on_resolved(now, leg, dial),
             ShardInput::OpeningsChanged => self.on_openings_changed(),
             ShardInput::IncidentsChanged => self.on_incidents_changed(),
+            ShardInput::EventsMissed => self.look_at_call_backs(),
             ShardInput::CallBackTaken { contact, is_noted } => {
                 let input = if is_noted {
                     Input::CallBackNoted
@@ -477,6 +478,22 @@ impl Shard {
                 None => Input::LineOpened,
             };
             self.inputs.push_back((*contact, input));
+        }
+    }
+
+    /// A call-back that another gateway took over meanwhile is not ours any more.
+    fn look_at_call_backs(&mut self) {
+        for (contact, call) in &self.calls {
+            let Course::CallBack(flow) = &call.flow else {
+                continue;
+            };
+            let is_ours = self.house.acd.read(|view| {
+                let placed = view.contact(*contact);
+                placed.is_some_and(|placed| placed.place.holder_by(flow.token()).is_some())
+            });
+            if !is_ours {
+                self.inputs.push_back((*contact, Input::TakenFromAgent));
+            }
         }
     }
 

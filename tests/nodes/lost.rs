@@ -279,3 +279,39 @@ fn a_call_back_is_tried_again_when_the_gateway_dies_that_placed_it() {
     placing.expect("one of them has").gateway.process.kill();
     is_called_back(&mut anna, &mut outside, &call_back, "912345671");
 }
+
+#[test]
+fn a_gateway_that_slept_through_a_call_back_lets_go_what_another_has_taken_over() {
+    let shared = Shared::start();
+    let keys = "callback_offer = { after_s = 0 }\ndecline_back_off_s = 1\n";
+    let (gateways, mut anna, mut outside) = shared.three_gateways(keys);
+    let (busy_at, desk) = (&gateways[0], &gateways[1]);
+    let (mut busy, mut busy_call) = line_up(busy_at, "0912345670");
+    let first_offered = answered_and_heard(&mut anna, &busy_call);
+    let call_back = asks_for_a_call_back(desk, busy_at, "0912345671");
+    busy.hang_up(&mut busy_call);
+    anna.must_be_hung_up(&first_offered);
+    let asleep = anna.must_ring();
+    anna.answer(&asleep);
+    let reached = outside.must_ring();
+    outside.answer(&reached);
+    reached.speak(CALLED_BACK);
+    asleep.audio.must_hear(CALLED_BACK, 10, PATIENCE);
+    let via = asleep.invite.must("Via").to_owned();
+    let placing = gateways
+        .iter()
+        .find(|desk| via.contains(&desk.sip.to_string()))
+        .expect("one of them has");
+    placing.gateway.process.signal("STOP");
+    // Another asks her again; who wakes up late ends what it still has, and only that.
+    let offered = anna.must_ring();
+    placing.gateway.process.signal("CONT");
+    anna.must_be_hung_up(&asleep);
+    outside.must_be_hung_up(&reached);
+    takes_call_back(&mut anna, offered, &mut outside, &call_back, "912345671");
+    let is_answered = |answer: Value| (answer["result"] == "answered").then_some(());
+    let path = format!("/api/v1/contacts/{call_back}");
+    look(busy_at, &path, "one end of it", is_answered);
+    let none = |answer: Value| answer["items"].as_array()?.is_empty().then_some(());
+    look(desk, "/api/v1/callbacks", "no call-back", none);
+}

@@ -169,3 +169,22 @@ fn a_call_that_is_dropped_or_taken_back_leaves_its_agent_at_once() {
     assert!(plays(&said, Phrase::AgentLost));
     assert!(verbs(&said).is_empty(), "the desk did it already");
 }
+
+#[test]
+fn a_call_back_that_is_taken_away_ends_on_both_sides_and_tells_the_desk_nothing() {
+    for talks in [false, true] {
+        let (mut flow, now) = calling_back(3);
+        if talks {
+            tell_call_back(&mut flow, now, Input::AgentPickedUp { leg: CALLER });
+        }
+        let said = tell_call_back(&mut flow, now, Input::TakenFromAgent);
+        assert!(
+            hangs_up(&said, AGENT) && hangs_up(&said, CALLER),
+            "{said:?}"
+        );
+        assert!(matches!(said.last(), Some(Command::StandAside)), "{said:?}");
+        assert!(verbs(&said).is_empty() && flow.is_over(), "{said:?}");
+        let said = tell_call_back(&mut flow, now, Input::CallerEnded(LegEnd::HungUp));
+        assert!(said.is_empty(), "{said:?}");
+    }
+}
