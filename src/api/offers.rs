@@ -168,8 +168,32 @@ pub(super) async fn decline(
         Answer::Reserved { .. } => return Err(Problem::Internal),
     }
     tell(&state, &caller, "offer_declined", contact, &agent);
-    let now = serde_json::json!({ "contact": contact, "agent": agent, "state": "waiting" });
+    let now = serde_json::json!({
+        "contact": contact,
+        "agent": agent,
+        "state": state_without(&state, contact, token.0),
+    });
     Ok(Json(now).into_response())
+}
+
+/// How a contact stands that one of those who were asked for it declined: others may ring still, or have
+/// it. A shared desk may not have told us of the decline yet.
+fn state_without(state: &ApiState, contact: ContactId, declined: OfferToken) -> &'static str {
+    state.parts.acd.read(|view| {
+        let placed = view.contact(contact);
+        match placed.map(|placed| &placed.place) {
+            Some(Place::Waiting) => "waiting",
+            Some(place @ Place::Offered { .. }) => {
+                if place.holders().any(|(_, token)| token != declined) {
+                    "offered"
+                } else {
+                    "waiting"
+                }
+            }
+            Some(Place::Active { .. }) => "active",
+            None => "ended",
+        }
+    })
 }
 
 /// The contact and the agent of an offer that stands or was accepted.
