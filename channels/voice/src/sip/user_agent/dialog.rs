@@ -132,10 +132,10 @@ pub(super) enum Cancel {
     NoSilent,
     /// Not wanted; a provisional response came.
     NoHeard,
-    /// Wanted; CANCEL waits for a provisional response.
+    /// Wanted, with what stands in the Reason; CANCEL waits for a provisional response.
     Wanted(Option<String>),
-    /// CANCEL is sent.
-    Sent,
+    /// CANCEL is sent, with that Reason.
+    Sent(Option<String>),
 }
 
 #[derive(Debug)]
@@ -324,7 +324,7 @@ impl Dialog {
             }
             Phase::Outgoing(outgoing) => match outgoing.cancel {
                 Cancel::NoSilent | Cancel::NoHeard => Some(outgoing.end),
-                Cancel::Wanted(_) | Cancel::Sent => None,
+                Cancel::Wanted(_) | Cancel::Sent(_) => None,
             },
             Phase::OwingAck(owing) => Some(owing.end),
             Phase::Confirmed => self.session.due(),

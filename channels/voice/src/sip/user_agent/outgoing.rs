@@ -153,12 +153,12 @@ impl UserAgent {
             // RFC 3261 §9.1: CANCEL waits for a provisional response, or it may overtake the INVITE.
             Cancel::NoSilent => outgoing.cancel = Cancel::Wanted(reason.map(str::to_owned)),
             Cancel::NoHeard => {
-                outgoing.cancel = Cancel::Sent;
+                outgoing.cancel = Cancel::Sent(reason.map(str::to_owned));
                 let client = outgoing.client;
                 self.transactions
                     .cancel(now, client, Owner::of(id.0, Purpose::Aside), reason);
             }
-            Cancel::Wanted(_) | Cancel::Sent => {}
+            Cancel::Wanted(_) | Cancel::Sent(_) => {}
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl UserAgent {
         match std::mem::replace(&mut outgoing.cancel, Cancel::NoHeard) {
             Cancel::NoSilent | Cancel::NoHeard => {}
             Cancel::Wanted(reason) => {
-                outgoing.cancel = Cancel::Sent;
+                outgoing.cancel = Cancel::Sent(reason.clone());
                 self.transactions.cancel(
                     now,
                     client,
@@ -183,7 +183,7 @@ impl UserAgent {
                     reason.as_deref(),
                 );
             }
-            Cancel::Sent => outgoing.cancel = Cancel::Sent,
+            sent @ Cancel::Sent(_) => outgoing.cancel = sent,
         }
         let status = response.status().unwrap_or(100);
         if status == 100 {
@@ -467,7 +467,10 @@ impl UserAgent {
         let Phase::Outgoing(outgoing) = &dialog.phase else {
             return;
         };
-        let is_cancelled = matches!(outgoing.cancel, Cancel::Wanted(_) | Cancel::Sent);
+        let cancelled = match &outgoing.cancel {
+            Cancel::Wanted(reason) | Cancel::Sent(reason) => Some(reason.clone()),
+            Cancel::NoSilent | Cancel::NoHeard => None,
+        };
         let (has_offer, is_settled) = (
             outgoing.has_offer,
             outgoing.negotiation == Negotiation::Done,
@@ -480,9 +483,12 @@ impl UserAgent {
         dialog.phase = Phase::Confirmed;
         let sdp = sdp_of(response);
         let id = DialogId(key);
-        if is_cancelled {
+        if let Some(reason) = cancelled {
             self.acknowledge(key, client, response, request, None);
-            return self.send_bye(now, key, Cause::Cancelled, &[]);
+            // Who answered too late hears why, as they would have by the CANCEL (RFC 3326).
+            let reason = reason.map(|reason| (Header::Reason.as_str().to_owned(), reason));
+            let headers: Vec<(String, String)> = reason.into_iter().collect();
+            return self.send_bye(now, key, Cause::Cancelled, &headers);
         }
         match (has_offer, &sdp) {
             (HasSdp::No, Some(_)) => {

@@ -7,6 +7,8 @@ use crate::sip::user_agent::{Cause, Event, Progress, Reliability};
 use bytes::Bytes;
 use std::time::Duration;
 
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
 #[test]
 fn a_cancelled_call_gets_487_on_both_sides() {
     for transport in [Transport::Udp, Transport::Tcp] {
@@ -62,8 +64,10 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     })
     .unwrap();
     pair.run_for(Duration::from_millis(50));
-    pair.tell(End::Alice, |agent, now| agent.cancel(now, alice, None))
-        .unwrap();
+    pair.tell(End::Alice, |agent, now| {
+        agent.cancel(now, alice, Some(ELSEWHERE))
+    })
+    .unwrap();
     pair.tell(End::Bob, |agent, now| agent.answer(now, bob, answer()))
         .unwrap();
     pair.expect_quiet();
@@ -82,6 +86,7 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
         event,
         Event::Ended {
             cause: Cause::ByeReceived,
+            status: 200,
             ..
         }
     )));
