@@ -1,5 +1,5 @@
-//! How soon an agent who hangs up has the next contact, in memory and through a real Redis, and how many
-//! verbs a second the store takes, and what a contact costs Redis: `cargo bench -p ringdown --bench acd`.
+//! How soon a contact that comes is offered to a free agent, and an agent who hangs up has the next, in memory
+//! and through a real Redis; how many verbs a second the store takes, and what a contact costs Redis: `cargo bench -p ringdown --bench acd`.
 
 #[path = "../acd/redis_server.rs"]
 #[expect(
@@ -87,13 +87,21 @@ async fn measure(store: &str, acd: Acd, waiting: u128, server: Option<&RedisServ
     let mut out = std::io::stdout().lock();
     let _ = writeln!(
         out,
-        "{store}, {} waiting, {AGENTS} agents: enqueue to offer {}; hang-up to next offer {}; \
-         {rate:.0} enqueues/s; Redis CPU {} us a contact",
+        "{store}, {} waiting, {AGENTS} agents:\n  \
+         enqueue to offer, an agent is free: {}\n  \
+         hang-up to the next offer: {}\n  \
+         {rate:.0} enqueues a second",
         counts.waiting,
         spread(first_offers),
         spread(hand_over),
-        per_contact.as_micros(),
     );
+    if server.is_some() {
+        let _ = writeln!(
+            out,
+            "  Redis CPU per contact (enqueue, offer, accept, complete): {} us",
+            per_contact.as_micros(),
+        );
+    }
 }
 
 /// What a server has spent so far; a contact of a cycle is enqueued, offered, accepted and completed.
