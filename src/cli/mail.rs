@@ -7,6 +7,7 @@ use super::Outcome;
 use crate::config::{Config, Mailbox};
 use crate::cti::Identifier;
 use crate::database::Database;
+use crate::incidents::Incidents;
 use crate::mail::{Intake, IntakeFault, MailArrival};
 use crate::tickets::Tickets;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Takes one mail from standard input.
 #[derive(Debug, clap::Args)]
@@ -107,6 +109,8 @@ async fn take(args: &Args) -> Result<String, Refusal> {
     let tickets = Tickets::new(database.clone(), &config);
     let opened = Intake::open(&database, tickets.clone(), identifier, &config, None, now()).await;
     let intake = opened.map_err(|fault| later(&fault))?;
+    let incidents = Incidents::start(Arc::new(config.clone()), database.clone()).await;
+    intake.watch(Arc::new(incidents.map_err(|fault| later(&fault))?));
     let arrival = MailArrival {
         mailbox: mailbox.key(),
         return_path: return_path(args),

@@ -324,6 +324,7 @@ async fn open_mail(
         now,
     )
     .await?;
+    intake.watch(Arc::clone(&house.incidents));
     let work = MailWork::new(
         intake.clone(),
         house.acd.clone(),

@@ -10,7 +10,7 @@ use super::outbox;
 use super::placing::{Place, is_report};
 use super::rows;
 use crate::database::{DatabaseFault, Engine};
-use crate::tickets::{self, OpenTicket};
+use crate::tickets::{self, OpenTicket, Rule};
 use bytes::Bytes;
 use ringdown_email::automatic::Origin;
 use ringdown_email::threading::{Clue, ReopenRule, Sender};
@@ -53,6 +53,8 @@ pub(crate) struct MailToFile {
     pub(super) acknowledgement: Option<Acknowledgement>,
     /// Who writes that.
     pub(super) letters: Arc<Letters>,
+    /// The ticket of the major incident that its own is attached to, if it needs one.
+    pub(super) incident: Option<TicketId>,
     /// When it is to be answered.
     pub(super) due: DuePlan,
     /// Addresses that it reports to be no good, with why.
@@ -341,6 +343,8 @@ async fn link_tickets(
             })?;
         if let Some((origin, why)) = decided.place.origin() {
             links.push(json!({ "ticket": ticket.0, "origin": origin, "why": why }));
+        } else if let Some(incident) = mail.incident.filter(|_| decided.place.ticket().is_none()) {
+            links.push(json!({ "ticket": ticket.0, "origin": incident, "why": Rule::Incident }));
         }
         told.push(ticket);
     }

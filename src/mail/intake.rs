@@ -11,6 +11,7 @@ use crate::cms::Caller;
 use crate::config::{self, Config};
 use crate::cti::{Claim, Identification, Identifier, mail_key};
 use crate::database::{Database, DatabaseFault, Statement};
+use crate::incidents::{Incident, Incidents};
 use crate::tickets::{Grade, Kind, OpenTicket, TicketWish, Tickets};
 use bytes::Bytes;
 use rand::Rng as _;
@@ -24,12 +25,12 @@ use ringdown_email::rules::{self, Explanation, Facts, Rule, Standing, Treatment}
 use ringdown_email::threading::{self, Clue, ReopenRule, ThreadingKey, TicketHook};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::{ContactId, QueueId, TicketId};
+use ringdown_routing::ids::{CiId, ContactId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// Takes mails in; clones share it.
@@ -64,6 +65,8 @@ struct Shared {
     room_bytes: u32,
     /// `None` where no desk runs, as in `ringdown mail`.
     usher: Option<Usher>,
+    /// The major incidents that senders are told of.
+    incidents: OnceLock<Arc<Incidents>>,
 }
 
 /// One delivery to one mailbox.
@@ -200,8 +203,36 @@ impl Intake {
                 room: Semaphore::new(usize::try_from(room_bytes).unwrap_or(usize::MAX)),
                 room_bytes,
                 usher,
+                incidents: OnceLock::new(),
             }),
         })
+    }
+
+    /// From now on mails that open a ticket are attached to the major incident that concerns them.
+    pub(crate) fn watch(&self, incidents: Arc<Incidents>) {
+        if self.shared.incidents.set(incidents).is_err() {
+            tracing::debug!("the mail intake knows the major incidents already");
+        }
+    }
+
+    /// The incident that a person's mail into a line may be about, as it is for callers; whether the sender has
+    /// a service counts only where nobody else can have written it.
+    fn incident_of(
+        &self,
+        arrived: &Arrival,
+        mailbox: &config::Mailbox,
+        origin: Origin,
+        known: Option<&Caller>,
+    ) -> Option<Arc<Incident>> {
+        if origin != Origin::Person || arrived.is_spam {
+            return None;
+        }
+        let known = known.filter(|_| arrived.outcome == IdentifiedAs::Known);
+        let cis = known.map_or(&[][..], |caller| &caller.cis);
+        let has = |service: &CiId| cis.iter().any(|ci| ci.id == *service);
+        let address = mailbox.address.to_string();
+        let incidents = self.shared.incidents.get()?;
+        incidents.concerning(&arrived.queue, &address, has, arrived.at)
     }
 
     /// Tells what would become of a mail, and changes nothing.
@@ -346,6 +377,7 @@ impl Intake {
             thread: Thread::answering(mail),
             contact: arrived.contact,
             at: arrived.at,
+            incident: None,
         })
     }
 
@@ -460,6 +492,21 @@ impl Intake {
             class,
             is_spam: treatment.spam.unwrap_or(sender.is_listed),
         };
+        let incident = self.incident_of(&arrived, mailbox, sender.origin, known.map(|it| &**it));
+        let mut acknowledgement = self.acknowledgement(
+            &arrived,
+            mailbox,
+            mail,
+            &treatment,
+            &arrival.return_path,
+            known.map(|it| &**it),
+        );
+        if let (Some(due), Some(incident)) = (&mut acknowledgement, &incident) {
+            due.incident = Some((
+                incident.service_name.clone(),
+                incident.ticket_number.clone(),
+            ));
+        }
         MailToFile {
             identity: MailIdentity {
                 mailbox: arrival.mailbox.clone(),
@@ -484,14 +531,8 @@ impl Intake {
             caller: known.map(|caller| caller.id.clone()),
             participants: participants(mail, &treatment),
             wish: self.wish(&arrived, mailbox, &read, &treatment, known.map(|it| &**it)),
-            acknowledgement: self.acknowledgement(
-                &arrived,
-                mailbox,
-                mail,
-                &treatment,
-                &arrival.return_path,
-                known.map(|it| &**it),
-            ),
+            acknowledgement,
+            incident: incident.map(|incident| incident.ticket),
             letters: Arc::clone(&shared.letters),
             due: DuePlan::of(&shared.config, &arrived.queue, arrived.at),
             bad_addresses: bad_addresses(mail.report.as_ref()),

@@ -51,6 +51,8 @@ pub(super) struct Acknowledgement {
     pub(super) contact: ContactId,
     /// When.
     pub(super) at: Timestamp,
+    /// The service of the major incident that the mail may be about, and the incident's number.
+    pub(super) incident: Option<(String, String)>,
 }
 
 /// A letter before it is written.
@@ -88,6 +90,8 @@ pub(super) struct Words {
     pub(super) agent: String,
     pub(super) quote: String,
     pub(super) link: String,
+    /// What is said before all else, whatever the template is; nothing when empty.
+    pub(super) notice: String,
 }
 
 /// A letter as it is stored and sent.
@@ -151,6 +155,9 @@ impl Letters {
         ticket: TicketId,
         number: &str,
     ) -> Result<Written, LetterFault> {
+        let language = self.language_of(due.language.as_deref());
+        let notice = due.incident.as_ref();
+        let notice = notice.map(|(service, number)| incident_notice(language, service, number));
         self.write(LetterPlan {
             occasion: Occasion::Acknowledgement,
             speaker: Speaker::AutoReplied,
@@ -165,7 +172,10 @@ impl Letters {
             thread: due.thread.clone(),
             id: format!("ack.{}", due.contact),
             at: due.at,
-            words: Words::default(),
+            words: Words {
+                notice: notice.unwrap_or_default(),
+                ..Words::default()
+            },
             files: Vec::new(),
         })
     }
@@ -184,6 +194,7 @@ impl Letters {
             Some(html) => template.fill_with_html(&fill, html),
             None => template.fill(&fill),
         };
+        let text = text.after_notice(&plan.words.notice);
         let id = format!("{}@{}", plan.id, self.host);
         let message_id = MessageId::parse(&id).ok_or(LetterFault::Unfit(id))?;
         let letter = Letter {
@@ -251,5 +262,18 @@ impl Letters {
             name: from.name.clone(),
             email,
         })
+    }
+}
+
+/// What senders read whose mail came while a service is down.
+fn incident_notice(language: &str, service: &str, number: &str) -> String {
+    if language.to_ascii_lowercase().starts_with("zh") {
+        format!(
+            "我們已知「{service}」目前發生問題，正在處理中（{number}）。若您的來信與此有關，您不需再做任何事；若無關，我們會照常回覆您。"
+        )
+    } else {
+        format!(
+            "We know of a problem with {service} and are working on it ({number}). If your mail is about it, you need do nothing more; if not, we will answer you as usual."
+        )
     }
 }

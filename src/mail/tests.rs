@@ -11,7 +11,7 @@ use crate::event_log::{ContactState, EventLog};
 use crate::tickets::{Ticket, TicketStatus, Tickets};
 use bytes::Bytes;
 use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::NodeId;
+use ringdown_routing::ids::{NodeId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
 use std::path::Path;
 use std::sync::Arc;
@@ -568,5 +568,60 @@ fn a_restart_brings_every_mail_back_to_its_place() {
         // Nothing more happens at the next look.
         again.usher.sweep().await.unwrap();
         assert_eq!(again.acd.position(filed[3].contact.unwrap()), Some(4));
+    });
+}
+
+/// A major incident of a service, with the ticket 900.
+async fn declare(database: &Database, queues: &str) {
+    let sql = "INSERT INTO incidents (id, service, service_name, ticket, ticket_number, queues, numbers, audience, \
+        reason, declared_by, declared_at, from_at) \
+        VALUES ('i1', 'srv-mail', 'Mail', 900, 'RD-900', $1, '[]', 'everybody', '', 'test', 0, 0)";
+    let declare = Statement::new(sql, vec![queues.into()]);
+    let statements = vec![declare, crate::database::bump("incidents")];
+    database.write(statements).await.unwrap();
+}
+
+#[test]
+fn a_new_mail_of_a_line_with_an_incident_is_attached_to_it_and_its_sender_told_once() {
+    on_both_engines(async |database| {
+        let config = CONFIG.replace("acknowledge = false\n", "");
+        let config = Arc::new(Config::parse(Path::new("x.toml"), &config, &[]).unwrap());
+        declare(&database, r#"["desk"]"#).await;
+        let desk = Desk::start(&database, Arc::clone(&config), "node-a").await;
+        let incidents = crate::incidents::Incidents::start(config, database.clone()).await;
+        desk.intake.watch(Arc::new(incidents.unwrap()));
+
+        for _ in 0..2 {
+            let filed = desk.take(10, HELP, &mail("1@a", ANNA, "")).await;
+            let ticket = desk.ticket(&filed).await;
+            assert_eq!(
+                (ticket.linked_to, ticket.linked_why.as_deref()),
+                (Some(TicketId::new(900)), Some("incident"))
+            );
+            let told: Vec<&str> = ticket
+                .articles
+                .iter()
+                .map(|article| article.text.as_str())
+                .filter(|text| text.contains("Mail") && text.contains("RD-900"))
+                .collect();
+            assert_eq!(told.len(), 1, "{:?}", ticket.articles);
+            assert!(filed.contact.is_some(), "it waits like any other");
+        }
+        // Their next one is attached as well, and they were told.
+        let again = desk.take(20, HELP, &mail("2@a", ANNA, "")).await;
+        let ticket = desk.ticket(&again).await;
+        assert_eq!(ticket.linked_why.as_deref(), Some("incident"));
+        assert_eq!(ticket.articles.len(), 1, "{:?}", ticket.articles);
+        // Other lines have nothing to do with it, nor have machines.
+        let other = mail("3@a", "Bert <bert@example.org>", "");
+        let other = desk.take(30, "net@desk.example", &other).await;
+        assert_eq!(desk.ticket(&other).await.linked_to, None);
+        let machine = mail(
+            "4@a",
+            "Watch <watch@example.org>",
+            "Auto-Submitted: auto-generated\n",
+        );
+        let machine = desk.take(40, HELP, &machine).await;
+        assert_eq!(desk.ticket(&machine).await.linked_to, None);
     });
 }

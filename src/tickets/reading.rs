@@ -31,6 +31,15 @@ pub struct Ticket {
     pub resolution: Option<String>,
     /// The ticket that has taken this one in.
     pub merged_into: Option<TicketId>,
+    /// The ticket that this one follows, was split from or names, or that of the major incident it may be about.
+    #[serde(default)]
+    pub linked_to: Option<TicketId>,
+    /// Which of these: `follow_up`, `split`, `linked` or `incident`.
+    #[serde(default)]
+    pub linked_why: Option<String>,
+    /// How many tickets are linked to this one.
+    #[serde(default)]
+    pub linked_from_total: u64,
     /// What it is about.
     pub subject: String,
     /// Whose it is.
@@ -130,6 +139,17 @@ impl Tickets {
             .bind(key)
             .fetch_one(reads)
             .await?;
+        let link: Option<(i64, String)> =
+            sqlx::query_as("SELECT origin, why FROM ticket_links WHERE ticket = $1")
+                .bind(key)
+                .fetch_optional(reads)
+                .await?;
+        let (linked_to, linked_why) = link.unzip();
+        let (linked_from,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM ticket_links WHERE origin = $1")
+                .bind(key)
+                .fetch_one(reads)
+                .await?;
         let texts = self.texts(id).await?;
         let answer_due = self.answer_due(id).await?;
         let mut changed_at: i64 = row.try_get("changed_at")?;
@@ -160,6 +180,11 @@ impl Tickets {
                 .try_get::<Option<i64>, _>("merged_into")?
                 .and_then(|id| u64::try_from(id).ok())
                 .map(TicketId::new),
+            linked_to: linked_to
+                .and_then(|id| u64::try_from(id).ok())
+                .map(TicketId::new),
+            linked_why,
+            linked_from_total: u64::try_from(linked_from).unwrap_or(0),
             subject: row.try_get("subject")?,
             caller: optional("caller")?.map(CallerId::new),
             organisation: optional("organisation")?.map(OrganisationId::new),

@@ -355,6 +355,7 @@ impl MailWork {
             agent: self.agent_name(held),
             quote: asked.map_or(String::new(), |asked| self.quote(asked, &spoken)),
             link: String::new(),
+            notice: String::new(),
         };
         let written = letters.write(LetterPlan {
             occasion: Occasion::Answer,

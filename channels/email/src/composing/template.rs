@@ -202,6 +202,20 @@ impl Template {
     }
 }
 
+impl LetterText {
+    /// The same letter with something said before all else; unchanged when that is empty.
+    pub fn after_notice(self, notice: &str) -> Self {
+        if notice.is_empty() {
+            return self;
+        }
+        Self {
+            plain: format!("{notice}\n\n{}", self.plain),
+            html: format!("{}{}", html_of(notice), self.html),
+            ..self
+        }
+    }
+}
+
 /// As editors of other systems leave it: a mark at the beginning, CR LF.
 fn unix_lines(text: &str) -> String {
     text.trim_start_matches('\u{feff}').replace("\r\n", "\n")
