@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod incidents;
 pub mod live_view;
 pub mod mail;
+pub mod mailed_reports;
 pub mod metrics;
 pub mod openings;
 pub mod report;

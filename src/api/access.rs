@@ -1,10 +1,10 @@
 //! Who may ask: bearer tokens (RFC 6750 section 2.1), and how often.
 //!
-//! A session cookie of the desktop will be a second way to a [`Caller`]; everything behind it stays.
+//! The cookie of the pages is a second way to a [`Caller`] (`pages::sign_in`): on the API it opens what only looks.
 
 use super::problem::Problem;
 use crate::config::{Rights, Token};
-use crate::roster::StoredToken;
+use crate::roster::{self, StoredToken};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use ringdown_routing::ids::AgentId;
@@ -31,6 +31,15 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Refuses who may not see what each queue and each agent did: only tokens with the right `read` or
+    /// `write` and the agents of `[web] managers` may.
+    pub fn must_see_reports(&self) -> Result<(), Problem> {
+        match self.rights {
+            Rights::Read | Rights::Write => Ok(()),
+            Rights::Agent => Err(Problem::Forbidden),
+        }
+    }
+
     /// Refuses an agent's token that looks into another's hands.
     pub fn may_look_at(&self, agent: &AgentId) -> Result<(), Problem> {
         match self.rights {
@@ -115,6 +124,11 @@ impl Tokens {
     /// Finds out who asks.
     pub fn identify(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let token = bearer(headers).ok_or(Problem::Unauthorized)?;
+        self.bearer_of(token).map(|(caller, _)| caller)
+    }
+
+    /// Whose a token is, and the digest it is known by.
+    pub(super) fn bearer_of(&self, token: &str) -> Result<(Caller, [u8; 32]), Problem> {
         let digest = digest(token);
         let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
         // All are compared, each whole, so that the time tells nothing.
@@ -124,7 +138,16 @@ impl Tokens {
                 found = Some(&token.caller);
             }
         }
-        found.cloned().ok_or(Problem::Unauthorized)
+        let caller = found.cloned().ok_or(Problem::Unauthorized)?;
+        Ok((caller, digest))
+    }
+
+    /// Whose the token is by which somebody signed in; `None` when it was taken away.
+    pub(super) fn signed_in(&self, proof: &str) -> Option<Caller> {
+        let stored = self.stored.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.configured.iter().chain(stored.iter());
+        all.find(|token| roster::proof_of(&token.digest) == proof)
+            .map(|token| token.caller.clone())
     }
 
     /// Counts a request against what its token may ask.

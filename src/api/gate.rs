@@ -3,6 +3,7 @@
 use super::ApiState;
 use super::extract::BODY_BYTES_MAX;
 use super::idempotency::{Answer, Fingerprint, RequestKey, Turn};
+use super::pages;
 use super::problem::Problem;
 use crate::config::Rights;
 use axum::body::{Body, to_bytes};
@@ -16,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 const ANSWER_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// Paths that answer a question too long for a URL: a `POST` there changes nothing.
-const QUESTIONS: [&str; 2] = ["/simulations", "/staffing"];
+const QUESTIONS: [&str; 3] = ["/simulations", "/staffing", "/forecasts"];
 
 /// Lets a request through, or answers it.
 pub(super) async fn gate(State(state): State<ApiState>, request: Request, next: Next) -> Response {
@@ -30,12 +31,19 @@ pub(super) async fn gate(State(state): State<ApiState>, request: Request, next: 
 }
 
 async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Response, Problem> {
-    let caller = state.parts.tokens.identify(request.headers())?;
-    state.parts.tokens.admit(&caller, state.now())?;
-    let changes = !matches!(
+    let looks = matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
-    ) && !QUESTIONS.contains(&request.uri().path());
+    );
+    let caller = match state.parts.tokens.identify(request.headers()) {
+        // A browser sends the cookie whoever made it ask, so that it never changes anything here.
+        Err(Problem::Unauthorized) if looks => pages::who_is_signed_in(state, request.headers())
+            .await?
+            .ok_or(Problem::Unauthorized)?,
+        identified => identified?,
+    };
+    state.parts.tokens.admit(&caller, state.now())?;
+    let changes = !looks && !QUESTIONS.contains(&request.uri().path());
     match (changes, caller.rights) {
         (false, Rights::Read | Rights::Agent | Rights::Write) | (true, Rights::Write) => {}
         (true, Rights::Agent) if is_an_agents_work(request.uri().path()) => {}

@@ -8,6 +8,8 @@
 //! | `callbacks` | callers who are called back |
 //! | `major_incidents` | what callers hear of before the line |
 //! | `offers`, `mails` | what is offered to an agent and in their hands, and what they do with mails |
+//! | `reports`, `forecasts` | the report of a period in every format, and arrivals to come with the staff they take |
+//! | `pages` | reports, staffing, forecasts and definitions for people, behind a sign-in |
 //! | `survey` | the page where people say how it went, by a signed link |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
@@ -26,6 +28,7 @@ mod control;
 mod events;
 mod extract;
 mod feed;
+mod forecasts;
 mod gate;
 mod idempotency;
 mod json;
@@ -36,8 +39,10 @@ mod observers;
 mod offers;
 mod openings;
 pub mod operations;
+mod pages;
 mod problem;
 mod queues;
+mod reports;
 pub mod serve;
 mod simulations;
 mod staffing;
@@ -74,7 +79,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 use idempotency::Answers;
-use ringdown_routing::ids::{NodeId, QueueId, SkillId};
+use ringdown_routing::ids::{AgentId, NodeId, QueueId, SkillId};
 use ringdown_routing::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -88,6 +93,9 @@ const LISTENERS_MAX: usize = 256;
 /// Most simulations at one time: they take a processor each.
 const SIMULATIONS_MAX: usize = 1;
 
+/// Most reports that are read from the log at one time; more wait for their turn.
+const REPORTS_MAX: usize = 2;
+
 /// How soon a token that was made or taken away counts.
 const TOKENS_LOOKED_AT_EVERY: Duration = Duration::from_secs(2);
 
@@ -98,6 +106,10 @@ pub struct ApiState {
     answers: Arc<Answers>,
     listeners: Arc<Semaphore>,
     simulating: Arc<Semaphore>,
+    /// Held while a report is read from the log.
+    reporting: Arc<Semaphore>,
+    /// Who tries to sign in on the pages.
+    tries: Arc<pages::Tries>,
     /// Held while an agent is changed.
     agents_turn: Arc<Mutex<()>>,
 }
@@ -147,6 +159,12 @@ pub struct ApiParts {
     pub language: Language,
     /// Where changes are written down.
     pub database: Database,
+    /// The desk's name, for people.
+    pub site_name: String,
+    /// Agents who see the reports.
+    pub managers: BTreeSet<AgentId>,
+    /// Whether people reach the pages over TLS alone.
+    pub is_reached_by_tls: bool,
     /// What agents do with mails; `None` where none are taken.
     pub(crate) mails: Option<MailWork>,
 }
@@ -159,6 +177,8 @@ impl ApiState {
             answers: Arc::default(),
             listeners: Arc::new(Semaphore::new(LISTENERS_MAX)),
             simulating: Arc::new(Semaphore::new(SIMULATIONS_MAX)),
+            reporting: Arc::new(Semaphore::new(REPORTS_MAX)),
+            tries: Arc::default(),
             agents_turn: Arc::default(),
         }
     }
@@ -248,6 +268,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/statistics/answers", get(statistics::answers)),
         ("/simulations", post(simulations::simulate)),
         ("/staffing", post(staffing::staff)),
+        ("/reports", get(reports::report)),
+        ("/forecasts", post(forecasts::forecast)),
         ("/events", get(events::listen)),
     ]
 }
@@ -267,9 +289,11 @@ pub fn router(state: ApiState) -> Router {
     let survey = Router::new()
         .route("/survey/{token}", get(survey::show).post(survey::answer))
         .layer(DefaultBodyLimit::max(survey::BODY_BYTES_MAX))
-        .with_state(state);
+        .with_state(state.clone());
+    let pages = pages::router(state);
     Router::new()
         .merge(survey)
+        .merge(pages)
         .route("/api/v1/openapi.json", get(openapi))
         .nest("/api/v1", behind_the_gate)
         .fallback(|| async { Problem::NotFound("no such path".to_owned()) })

@@ -1,14 +1,15 @@
 //! The sockets of the API: bounded in number and in patience, and ending gracefully.
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::map_request;
+use axum::{Extension, Router};
 use futures_util::{StreamExt, stream};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection for want of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The other end of a connection; behind a proxy it is the proxy's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// Serves until `stop` comes true (or its sender is gone), then lets what is under way end.
 pub async fn serve(
     listener: TcpListener,
@@ -56,8 +61,9 @@ pub async fn serve(
             () = is_stopped(&mut stop) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let (router, ended) = (router.clone(), ending.subscribe());
+            Ok((stream, peer)) => {
+                let router = router.clone().layer(Extension(Peer(peer.ip())));
+                let ended = ending.subscribe();
                 tokio::spawn(async move {
                     connection(stream, router, ended).await;
                     drop(place);

@@ -42,10 +42,7 @@ pub(super) async fn statistics(
         queue: params.queue.map(QueueId::new),
         channel: params.channel,
     };
-    let report = match state.parts.observers.running.report(&period, &scope, now) {
-        Some(report) => report,
-        None => read(&state, period, scope).await?,
-    };
+    let report = read(&state, period, scope).await?;
     let report = report.with_reasons(&state.parts.not_ready_reasons);
     Ok(Json(JsonReport::of(&report)).into_response())
 }
@@ -77,7 +74,16 @@ pub(super) async fn answers(
 }
 
 /// Periods that are not at hand are read from the log, which takes as long as they are.
-async fn read(state: &ApiState, period: Period, scope: Scope) -> Result<Report, Problem> {
+pub(super) async fn read(
+    state: &ApiState,
+    period: Period,
+    scope: Scope,
+) -> Result<Report, Problem> {
+    let running = &state.parts.observers.running;
+    if let Some(report) = running.report(&period, &scope, state.now()) {
+        return Ok(report);
+    }
+    let _turn = state.reporting.acquire().await;
     tracing::debug!(
         kept_s = KEPT_FOR.as_secs(),
         "api: statistics are read from the log"

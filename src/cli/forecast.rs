@@ -150,7 +150,7 @@ impl Args {
             let log = replay::read(path, self.interval)?;
             let period = Period::new(log.first, log.last, self.interval, zone)?;
             let report = Report::of(&log.fold, period, self.scope(), log.last);
-            return Ok(Some(offered(&report)));
+            return Ok(Some(Arrivals::offered(&report)));
         }
         match read_arrivals(&text(path)?, &zone, self.interval) {
             Ok(arrivals) => Ok(Some(arrivals)),
@@ -174,7 +174,7 @@ impl Args {
             database.close().await;
             Ok(report?)
         })?;
-        Ok(offered(&report))
+        Ok(Arrivals::offered(&report))
     }
 
     fn scope(&self) -> Scope {
@@ -195,18 +195,6 @@ impl Args {
             ..Question::new(0.0, interval_s, aht.get(), self.target)
         })
     }
-}
-
-/// What was offered in each interval of a report. Before the first and after the last contact nothing is
-/// known: perhaps the desk was not there yet.
-fn offered(report: &Report) -> Arrivals {
-    let mut arrivals = Arrivals::of_events(report.period.zone.clone(), report.period.interval);
-    for row in &report.rows {
-        if row.tally.counts.offered > 0 {
-            arrivals.add_at(row.span.from, row.tally.counts.offered as f64);
-        }
-    }
-    arrivals
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {

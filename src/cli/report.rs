@@ -1,16 +1,18 @@
 //! `ringdown report`: the statistics of a period, from the event log.
 
 use super::{Outcome, block_on};
+use crate::acd::Clock;
 use crate::config::{Config, Language};
-use crate::database::{Database, DatabaseFault};
+use crate::database::Database;
 use crate::event_log::EventLog;
+use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
-use crate::report::{Format, Interval, Period, Words, from_log, period};
+use crate::report::{Format, Interval, Wish, Words};
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::Scope;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,9 @@ pub struct Args {
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
+    /// Mail the latest of this [[report]] once more, now, through the running gateway.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["compare", "queue", "format"])]
+    mail: Option<String>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -50,6 +55,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             return Ok(Outcome::No);
         }
     };
+    if let Some(id) = &args.mail {
+        return mail(config, id);
+    }
     let queue = args.queue.as_deref().map(QueueId::from);
     if let Some(queue) = &queue
         && config.queue(queue).is_none()
@@ -63,40 +71,20 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let zone = config.site.time_zone.time_zone().clone();
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-    let from = period::instant(&args.from, now, &zone)?;
-    let to = period::instant(&args.to, now, &zone)?;
-    let other = match &args.compare {
-        None => None,
-        Some(text) => {
-            let other_from = period::instant(text, now, &zone)?;
-            let other_to = other_from + to.since(from);
-            Some(Period::new(
-                other_from,
-                other_to,
-                args.interval,
-                zone.clone(),
-            )?)
-        }
-    };
-    let period = Period::new(from, to, args.interval, zone)?;
-    let scope = Scope {
+    let wish = Wish {
+        from: Some(args.from.clone()),
+        to: Some(args.to.clone()),
+        interval: Some(args.interval.to_string()),
+        compare: args.compare.clone(),
         queue,
         channel: None,
     };
+    let asked = wish.read(now, &zone)?;
     let report = block_on(async {
         let database = Database::open(&config).await?;
         let log = EventLog::new(database.clone());
         let mut progress = Progress::begin("events");
-        let report = async {
-            let step = || progress.step();
-            let report = from_log::report(&log, period, scope.clone(), now, step).await?;
-            let Some(other) = other else {
-                return Ok(report);
-            };
-            let other = from_log::report(&log, other, scope, now, || ()).await?;
-            Ok::<_, DatabaseFault>(report.compared_with(other))
-        }
-        .await;
+        let report = asked.report(&log, now, || progress.step()).await;
         progress.end();
         database.close().await;
         Ok(report?)
@@ -109,4 +97,30 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let report = report.with_reasons(&config.not_ready_reasons);
     report.print(args.format, Words::of(language), &mut stdout)?;
     Ok(Outcome::Good)
+}
+
+/// Puts a report into the outbox; the gateway that runs, or the next one, sends it.
+fn mail(config: Config, id: &str) -> anyhow::Result<Outcome> {
+    let to = block_on(async {
+        let database = Database::open(&config).await?;
+        let (log, clock) = (EventLog::new(database.clone()), Clock::of_the_machine());
+        let reports = MailedReports::new(Arc::new(config), database.clone(), log, clock);
+        let mailed = reports.mail_now(id).await;
+        database.close().await;
+        Ok(mailed)
+    })?;
+    match to {
+        Ok(to) => {
+            writeln!(
+                std::io::stderr(),
+                "`{id}` is in the outbox for {}",
+                to.join(", ")
+            )?;
+            Ok(Outcome::Good)
+        }
+        Err(fault) => {
+            writeln!(std::io::stderr(), "ringdown: {fault}")?;
+            Ok(Outcome::No)
+        }
+    }
 }

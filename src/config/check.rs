@@ -1,5 +1,6 @@
 //! What a configuration must be beyond the shape of its values.
 
+use super::check_reports::check_reports;
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
 use super::{Config, Mailbox, NoAgents, Queue, QueueHours, Rights, SkillStep, Then, WayOut};
@@ -58,6 +59,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
     check_not_ready_reasons(config, source);
     check_calendars(config, source);
     check_mail(config, source, &queues);
+    check_reports(config, source, &queues);
     check_tickets(config, source);
     check_services(config, source);
 }
@@ -481,7 +483,7 @@ fn check_way_out(
     }
 }
 
-fn check_known(
+pub(super) fn check_known(
     source: &mut Source<'_>,
     path: &[Step<'_>],
     what: &str,
@@ -692,6 +694,19 @@ fn check_services(config: &Config, source: &mut Source<'_>) {
                     "the token of `{}` is shorter than {TOKEN_LETTERS_MIN} letters",
                     token.name
                 ),
+            );
+        }
+    }
+    if let Some(url) = &config.web.public_url {
+        let host = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"));
+        if host.is_none_or(|host| {
+            host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)
+        }) {
+            source.note_at(
+                &[Key("web"), Key("public_url")],
+                "must be an address such as `https://desk.example`",
             );
         }
     }

@@ -5,12 +5,14 @@
 //! passwords, tokens and addresses with passwords may be `{ file = "path" }`.
 
 mod check;
+mod check_reports;
 mod desk;
 mod fault;
 mod hours;
 mod imap;
 mod letters;
 mod mail;
+mod mailed_report;
 mod queue_mail;
 mod redis;
 mod services;
@@ -28,6 +30,7 @@ pub use hours::{Group, Holidays, Hours, QueueHours};
 pub use imap::ImapFolder;
 pub use letters::LetterTemplates;
 pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
+pub use mailed_report::{Every, MailedReport, Slot};
 pub use queue_mail::{Escalation, QueueMail};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
@@ -82,6 +85,9 @@ pub struct Config {
     /// Addresses people write to.
     #[serde(default, rename = "mailbox")]
     pub mailboxes: Vec<Mailbox>,
+    /// Reports that are mailed by themselves.
+    #[serde(default, rename = "report")]
+    pub reports: Vec<MailedReport>,
     /// Opening hours by name.
     #[serde(default)]
     pub hours: BTreeMap<String, Hours>,

@@ -103,6 +103,10 @@ pub struct Web {
     pub operations_listen: SocketAddr,
     /// Bearer tokens that the API takes.
     pub tokens: Vec<Token>,
+    /// Agents who see the reports: what each queue and each agent did.
+    pub managers: Vec<AgentId>,
+    /// Where people reach the pages, such as `https://desk.example`; with `https` the cookie is sent over TLS alone.
+    pub public_url: Option<String>,
 }
 
 impl Default for Web {
@@ -111,7 +115,17 @@ impl Default for Web {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             operations_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             tokens: Vec::new(),
+            managers: Vec::new(),
+            public_url: None,
         }
+    }
+}
+
+impl Web {
+    /// Whether people reach the pages over TLS, as far as the configuration says.
+    pub fn is_reached_by_tls(&self) -> bool {
+        let url = self.public_url.as_deref();
+        url.is_some_and(|url| url.starts_with("https://"))
     }
 }
 

@@ -246,7 +246,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 15] = [
+const MIGRATIONS: [(&str, &str); 17] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -279,6 +279,11 @@ const MIGRATIONS: [(&str, &str); 15] = [
     (
         "mail commands",
         include_str!("migrations/0015_mail_commands.sql"),
+    ),
+    ("sign-ins", include_str!("migrations/0016_sign_ins.sql")),
+    (
+        "report slots",
+        include_str!("migrations/0017_report_slots.sql"),
     ),
 ];
 

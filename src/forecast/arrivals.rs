@@ -1,6 +1,6 @@
 //! Past arrivals on the desk's wall clock.
 
-use crate::report::{Interval, Period};
+use crate::report::{Interval, Period, Report};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use ringdown_routing::forecast::{Day, History};
@@ -43,6 +43,18 @@ impl Arrivals {
         Self::new(zone, interval, Silence::Unknown)
     }
 
+    /// What was offered in each interval of a report. Before the first and after the last contact nothing
+    /// is known: perhaps the desk was not there yet.
+    pub fn offered(report: &Report) -> Self {
+        let mut arrivals = Self::of_events(report.period.zone.clone(), report.period.interval);
+        for row in &report.rows {
+            if row.tally.counts.offered > 0 {
+                arrivals.add_at(row.span.from, row.tally.counts.offered as f64);
+            }
+        }
+        arrivals
+    }
+
     fn new(zone: TimeZone, interval: Interval, silence: Silence) -> Self {
         Self {
             zone,
@@ -65,6 +77,17 @@ impl Arrivals {
         let second = i64::from(at.hour()) * 3_600 + i64::from(at.minute()) * 60;
         let slot = usize::try_from(second / self.interval.as_seconds()).unwrap_or(0);
         *self.counts.entry((at.date(), slot)).or_insert(0.0) += count;
+    }
+
+    /// Days from the first to the last of which something is told.
+    pub fn days(&self) -> i32 {
+        let first = self.counts.first_key_value();
+        let last = self.counts.last_key_value();
+        let days = first.zip(last).map(|((first, _), (last, _))| {
+            let span = last.0.duration_since(first.0);
+            i32::try_from(span.as_hours() / 24).unwrap_or(i32::MAX)
+        });
+        days.unwrap_or(0)
     }
 
     /// The zone of the wall clock.

@@ -4,6 +4,7 @@
 //! | module | what lives here |
 //! |---|---|
 //! | `arrivals` | past arrivals on the desk's wall clock, days of changed clocks made even |
+//! | `asked` | a forecast as it is asked for over HTTP |
 //! | `reading` | past arrivals and special days from CSV, every fault as line:column |
 //! | `staff` | the agents each interval takes |
 //! | `told` | one forecast as a document; `table` and `csv` print it |
@@ -12,6 +13,7 @@
 //! method is told with every forecast.
 
 mod arrivals;
+mod asked;
 mod csv;
 mod reading;
 mod staff;
@@ -19,6 +21,8 @@ mod table;
 mod told;
 
 pub use arrivals::{Arrivals, day};
-pub use reading::{Fault, read_arrivals, read_special_days};
+pub use asked::{Asked, AskedFault, PAST_DAYS_MAX};
+pub use reading::{Fault, Wrong, read_arrivals, read_special_days};
 pub use staff::Staffed;
+pub(crate) use told::DEFINITIONS;
 pub use told::{Format, Told};

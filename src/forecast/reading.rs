@@ -31,8 +31,63 @@ pub struct Fault {
     pub line: usize,
     /// In letters, from 1.
     pub column: usize,
-    /// In words.
-    pub what: String,
+    /// What.
+    pub what: Wrong,
+}
+
+/// What is wrong with a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The file says nothing.
+    NoLines,
+    /// Not a date.
+    NoDate(String),
+    /// Not a share of an ordinary day.
+    NoShare(String),
+    /// Not a time.
+    NoTime(String),
+    /// Not a count.
+    NoCount(String),
+    /// A time without a count.
+    CountMissing,
+    /// Lines so many seconds apart, and intervals of so many.
+    LinesApart(i64, i64),
+    /// Columns so many seconds apart, and intervals of so many.
+    ColumnsApart(i64, i64),
+    /// Times of a heading in the wrong order.
+    Unordered,
+    /// A cell under no time.
+    HeadingMissing,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLines => f.write_str("there are no lines"),
+            Self::NoDate(text) => write!(f, "`{text}` is not a date such as 2026-11-23"),
+            Self::NoShare(text) => {
+                write!(f, "`{text}` is not a share of an ordinary day, such as 0.4")
+            }
+            Self::NoTime(text) => {
+                write!(
+                    f,
+                    "`{text}` is not a time: give RFC 3339 or 2026-11-23 09:00"
+                )
+            }
+            Self::NoCount(text) => write!(f, "`{text}` is not a count of 0 or more"),
+            Self::CountMissing => f.write_str("there is no count behind the time"),
+            Self::LinesApart(apart_s, interval_s) => write!(
+                f,
+                "the lines are {apart_s} s apart, and the intervals only {interval_s} s: ask for wider ones"
+            ),
+            Self::ColumnsApart(apart_s, interval_s) => write!(
+                f,
+                "the columns are {apart_s} s apart, and the intervals only {interval_s} s: ask for wider ones"
+            ),
+            Self::Unordered => f.write_str("the times of the heading must rise"),
+            Self::HeadingMissing => f.write_str("there is no time in the heading above this"),
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -52,7 +107,7 @@ pub fn read_arrivals(
         return Err(vec![Fault {
             line: 1,
             column: 1,
-            what: "there are no lines".to_owned(),
+            what: Wrong::NoLines,
         }]);
     };
     let is_heading = first
@@ -83,11 +138,7 @@ pub fn read_special_days(text: &str) -> Result<Vec<(Date, Special)>, Vec<Fault>>
         };
         let Ok(date) = first.text.parse::<Date>() else {
             if place > 0 || first.text.starts_with(|c: char| c.is_ascii_digit()) {
-                faults.add(
-                    line,
-                    first,
-                    format!("`{}` is not a date such as 2026-12-25", first.text),
-                );
+                faults.add(line, first, Wrong::NoDate(first.text.clone()));
             }
             continue;
         };
@@ -97,14 +148,7 @@ pub fn read_special_days(text: &str) -> Result<Vec<(Date, Special)>, Vec<Fault>>
             Some(cell) => match cell.text.parse::<f64>() {
                 Ok(factor) if (0.0..=100.0).contains(&factor) => Some(factor),
                 Ok(_) | Err(_) => {
-                    faults.add(
-                        line,
-                        cell,
-                        format!(
-                            "`{}` is not a share of an ordinary day, such as 0.4",
-                            cell.text
-                        ),
-                    );
+                    faults.add(line, cell, Wrong::NoShare(cell.text.clone()));
                     continue;
                 }
             },
@@ -161,26 +205,19 @@ fn read_list(rows: &[Line], zone: &TimeZone, interval: Interval) -> Result<Arriv
             continue;
         };
         let Some(at) = moment(&first.text) else {
-            faults.add(
-                line,
-                first,
-                format!(
-                    "`{}` is not a time: give RFC 3339 or 2026-11-23 09:00",
-                    first.text
-                ),
-            );
+            faults.add(line, first, Wrong::NoTime(first.text.clone()));
             continue;
         };
         let count = match line.cells.get(1) {
             None if is_log => 1.0,
             None => {
-                faults.add(line, first, "there is no count behind the time".to_owned());
+                faults.add(line, first, Wrong::CountMissing);
                 continue;
             }
             Some(cell) => match count(&cell.text) {
                 Some(count) => count,
                 None => {
-                    faults.add(line, cell, not_a_count(&cell.text));
+                    faults.add(line, cell, Wrong::NoCount(cell.text.clone()));
                     continue;
                 }
             },
@@ -198,10 +235,7 @@ fn read_list(rows: &[Line], zone: &TimeZone, interval: Interval) -> Result<Arriv
         faults.add(
             line,
             first,
-            format!(
-                "the lines are {apart_s} s apart, and the intervals only {} s: ask for wider ones",
-                interval.as_seconds()
-            ),
+            Wrong::LinesApart(apart_s, interval.as_seconds()),
         );
     }
     faults.or(arrivals)
@@ -227,13 +261,13 @@ fn read_table(
     {
         let apart_s = after.duration_since(*before).as_secs();
         if apart_s <= 0 {
+            faults.add(heading, cell, Wrong::Unordered);
+        } else if apart_s > interval.as_seconds() {
             faults.add(
                 heading,
                 cell,
-                "the times of the heading must rise".to_owned(),
+                Wrong::ColumnsApart(apart_s, interval.as_seconds()),
             );
-        } else if apart_s > interval.as_seconds() {
-            faults.add(heading, cell, format!("the columns are {apart_s} s apart, and the intervals only {} s: ask for wider ones", interval.as_seconds()));
             break;
         }
     }
@@ -243,19 +277,11 @@ fn read_table(
             continue;
         };
         let Ok(date) = first.text.parse::<Date>() else {
-            faults.add(
-                line,
-                first,
-                format!("`{}` is not a date such as 2026-11-23", first.text),
-            );
+            faults.add(line, first, Wrong::NoDate(first.text.clone()));
             continue;
         };
         if let Some(cell) = line.cells.get(times.len() + 1) {
-            faults.add(
-                line,
-                cell,
-                "there is no time in the heading above this".to_owned(),
-            );
+            faults.add(line, cell, Wrong::HeadingMissing);
         }
         for (time, cell) in times.iter().zip(line.cells.iter().skip(1)) {
             if cell.text.is_empty() {
@@ -263,7 +289,7 @@ fn read_table(
             }
             match count(&cell.text) {
                 Some(count) => arrivals.add(date.to_datetime(*time), count),
-                None => faults.add(line, cell, not_a_count(&cell.text)),
+                None => faults.add(line, cell, Wrong::NoCount(cell.text.clone())),
             }
         }
     }
@@ -274,10 +300,6 @@ fn count(text: &str) -> Option<f64> {
     text.parse::<f64>()
         .ok()
         .filter(|count| count.is_finite() && *count >= 0.0)
-}
-
-fn not_a_count(text: &str) -> String {
-    format!("`{text}` is not a count of 0 or more")
 }
 
 /// How near two lines that follow each other are.
@@ -310,7 +332,7 @@ impl Spacing {
 struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn add(&mut self, line: &Line, cell: &Cell, what: String) {
+    fn add(&mut self, line: &Line, cell: &Cell, what: Wrong) {
         if self.0.len() < FAULTS_MAX {
             self.0.push(Fault {
                 line: line.number,
@@ -492,7 +514,7 @@ mod tests {
         );
         assert_eq!(
             faults[1].to_string(),
-            "2:1: `2026-12-45` is not a date such as 2026-12-25"
+            "2:1: `2026-12-45` is not a date such as 2026-11-23"
         );
     }
 }

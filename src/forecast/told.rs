@@ -130,7 +130,8 @@ impl Told {
         warnings
     }
 
-    fn to_json<'a>(&'a self, staffed: Option<&'a Staffed>) -> JsonForecast<'a> {
+    /// The shape of `forecast --format json` and of `POST /api/v1/forecasts`.
+    pub fn to_json<'a>(&'a self, staffed: Option<&'a Staffed>) -> JsonForecast<'a> {
         let back_test = &self.forecast.back_test;
         let instant = |at| period::local(at, &self.zone);
         JsonForecast {
@@ -199,6 +200,7 @@ impl Told {
                 "expected": day.total(),
                 "special": day.special.as_ref().map(|special| &special.name),
                 "factor": day.factor,
+                "is_factor_known": day.is_factor_known,
             })
         })
         .collect()
@@ -206,7 +208,7 @@ impl Told {
 }
 
 /// What the figures are, printed beside them.
-pub(super) const DEFINITIONS: [(&str, &str); 5] = [
+pub(crate) const DEFINITIONS: [(&str, &str); 5] = [
     (
         "expected",
         "arrivals in the interval, by the method; on special days times their factor",
@@ -229,8 +231,9 @@ pub(super) const DEFINITIONS: [(&str, &str); 5] = [
     ),
 ];
 
-#[derive(Serialize)]
-struct JsonForecast<'a> {
+/// A forecast as one document.
+#[derive(Debug, Serialize)]
+pub struct JsonForecast<'a> {
     from: Option<String>,
     to: Option<String>,
     interval_s: i64,
@@ -247,7 +250,7 @@ struct JsonForecast<'a> {
     definitions: BTreeMap<&'static str, &'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct JsonRow<'a> {
     start: String,
     end: String,

@@ -24,6 +24,7 @@ use crate::mail::postman::Postman;
 use crate::mail::usher::Usher;
 use crate::mail::work::attend;
 use crate::mail::{Intake, MailWork};
+use crate::mailed_reports::MailedReports;
 use crate::openings::Openings;
 use crate::roster::{self, Roster};
 use crate::site_prompts::SitePrompts;
@@ -102,7 +103,7 @@ impl Gateway {
 
         let (mail, collector, mails) = open_mail(&config, &house, &stores, &mut tasks).await?;
         let clock = Clock::of_the_machine();
-        let postman = Postman::start(&config, &stores.database, house.node.clone(), clock)?;
+        let postman = Postman::start(&config, &stores.database, house.node.clone(), clock.clone())?;
         let places = Places {
             sip: shell.handle().local_addresses().collect(),
             mail: mail.as_ref().map_or(Vec::new(), |door| door.places.clone()),
@@ -111,6 +112,9 @@ impl Gateway {
         };
 
         let (stop, stopped) = watch::channel(false);
+        let (database, log) = (stores.database.clone(), stores.log.clone());
+        let reports = MailedReports::new(Arc::clone(&config), database, log, clock.clone());
+        tasks.spawn(reports.keep(stopped.clone()));
         let state = open_api(&config, &house, &stores, &observers, mails).await?;
         tasks.spawn(state.follow_tokens(stores.database.clone()));
         let readiness = gauges::readiness(&house, &stores.database);
@@ -392,6 +396,9 @@ async fn open_api(
         calls_out: config.trunks.iter().any(|trunk| trunk.outbound.is_some()),
         language: config.site.language.clone(),
         database: stores.database.clone(),
+        site_name: config.site.name.clone(),
+        managers: config.web.managers.iter().cloned().collect(),
+        is_reached_by_tls: config.web.is_reached_by_tls(),
         node: house.node.clone(),
         drain: house.drain.clone(),
         mails,

@@ -192,7 +192,7 @@ fn rules(config: &Config, protocol: Protocol, has_identity: bool) -> Rules {
 }
 
 /// The name we give ourselves.
-pub(super) fn host(config: &Config) -> String {
+pub(crate) fn host(config: &Config) -> String {
     let first = config.mailboxes.first();
     let of_mailbox = || first.map_or("localhost", |mailbox| mailbox.address.0.domain());
     let host = &config.email.host;

@@ -43,6 +43,7 @@ mod tests;
 pub(crate) mod usher;
 pub(crate) mod work;
 
+pub(crate) use door::host;
 pub use filing::Filed;
 pub(crate) use filing::{MailToFile, file, sha256_of};
 pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation};

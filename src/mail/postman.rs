@@ -3,7 +3,7 @@
 //! A letter is claimed by a commit before it is sent, and its outcome is committed after: `waiting`,
 //! `sending`, then `sent`, `failed`, or `waiting` again with a growing pause. A gateway that crashes in between leaves it
 //! `sending`; whether the smarthost has it is then not to be known (RFC 1047: SMTP cannot tell). What a machine
-//! says is rather not said than said twice: it becomes `unsure`, and is told on the ticket. What an agent wrote
+//! says is rather not said than said twice: it becomes `unsure`, and is told on the ticket. What an agent wrote, and a report,
 //! is rather said twice than never: it is sent again, the same octets with the same Message-ID, by which most
 //! mail programs show it once.
 
@@ -168,7 +168,7 @@ impl Round {
             "INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, at) \
              SELECT ticket, NULL, 'internal', '', '', '', \
              'Whether the mail to ' || recipient || ' was sent is not known: the gateway stopped meanwhile.', $1 \
-             FROM outbox WHERE state = 'sending' AND kind <> 'answer' AND node <> $2 AND next_at <= $3",
+             FROM outbox WHERE state = 'sending' AND kind NOT IN ('answer', 'report') AND node <> $2 AND next_at <= $3",
             vec![
                 self.clock.now().as_millis().into(),
                 self.node.as_str().into(),
@@ -177,12 +177,12 @@ impl Round {
         );
         let given_up = Statement::new(
             "UPDATE outbox SET state = 'unsure' \
-             WHERE state = 'sending' AND kind <> 'answer' AND node <> $1 AND next_at <= $2",
+             WHERE state = 'sending' AND kind NOT IN ('answer', 'report') AND node <> $1 AND next_at <= $2",
             vec![self.node.as_str().into(), before.as_millis().into()],
         );
         let again = Statement::new(
             "UPDATE outbox SET state = 'waiting' \
-             WHERE state = 'sending' AND kind = 'answer' AND node <> $1 AND next_at <= $2",
+             WHERE state = 'sending' AND kind IN ('answer', 'report') AND node <> $1 AND next_at <= $2",
             vec![self.node.as_str().into(), before.as_millis().into()],
         );
         self.database.write(vec![told, given_up, again]).await
@@ -267,11 +267,15 @@ impl Round {
             }
             Outcome::Refused(why) => {
                 tracing::warn!(outbox = letter.id, why, "a mail cannot be sent");
-                vec![
+                let mut statements = vec![
                     set("failed", why, now.as_millis()),
-                    undelivered(letter, why, now.as_millis()),
                     bad_address(letter, why, now.as_millis()),
-                ]
+                ];
+                // A report is on no ticket.
+                if letter.ticket != 0 {
+                    statements.push(undelivered(letter, why, now.as_millis()));
+                }
+                statements
             }
         };
         self.database.write(statements).await

@@ -8,7 +8,7 @@ use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS, Tally};
 use std::io::{self, Write};
 
 /// How it looks; on paper tables go on with their heading and plots are never cut.
-const STYLE: &str = "\
+pub(super) const STYLE: &str = "\
 body{font:14px/1.45 system-ui,'Noto Sans TC','PingFang TC',sans-serif;color:#222;max-width:1200px;margin:2em auto;padding:0 1em}\
 h1{font-size:1.4em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}.when{color:#555;margin:.2em 0 1em}\
 table{margin:1.6em 0;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
@@ -42,6 +42,12 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
         title = escaped(words.title),
         when = escaped(&when),
     )?;
+    print_body(report, words, out)?;
+    writeln!(out, "</body></html>")
+}
+
+/// Prints what stands below the heading.
+pub(super) fn print_body(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
     print_soundness(report, words, out)?;
     print_plots(report, words, out)?;
     write_table(&contact_lines(report, words), 2, out)?;
@@ -65,7 +71,7 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
     }
     writeln!(
         out,
-        "</dl><p class=\"key\">{}</p></body></html>",
+        "</dl><p class=\"key\">{}</p>",
         escaped(words.attribution)
     )
 }

@@ -3,6 +3,7 @@
 //! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
 //! printed beside the figures, always.
 
+mod asked;
 pub(crate) mod columns;
 mod csv;
 pub mod from_log;
@@ -16,8 +17,10 @@ mod table;
 pub mod words;
 mod xlsx;
 
+pub use asked::{Asked, Part, Wish, WishFault};
 pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
+pub(crate) use plot::escaped;
 pub use words::Words;
 
 use crate::config::NotReadyReason;
@@ -230,11 +233,19 @@ impl Report {
         }
     }
 
+    /// Prints what stands below the heading of the page, to stand within another page beside [`PAGE_STYLE`].
+    pub fn print_body(&self, words: &Words, out: &mut impl Write) -> io::Result<()> {
+        html::print_body(self, words, out)
+    }
+
     fn print_json(&self, out: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, &JsonReport::of(self))?;
         writeln!(out)
     }
 }
+
+/// How the page of a report looks.
+pub const PAGE_STYLE: &str = html::STYLE;
 
 #[cfg(test)]
 mod tests;

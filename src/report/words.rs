@@ -85,11 +85,16 @@ impl Words {
         self.tag.parse().expect("a constant tag is a language")
     }
 
+    /// What a report is called.
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
     pub(super) fn column(&self, column: Column) -> &'static str {
         (self.columns)(column)
     }
 
-    pub(super) fn formula(&self, definition: &Definition) -> &'static str {
+    pub(crate) fn formula(&self, definition: &Definition) -> &'static str {
         (self.formulas)(definition.field).unwrap_or(definition.formula)
     }
 }

@@ -6,10 +6,15 @@
 
 mod change;
 mod password;
+mod sign_ins;
 mod tokens;
 
 pub use change::{AgentChange, Queues, changes, put_change};
 pub use password::{PasswordFault, WebPassword, generate};
+pub use sign_ins::{
+    SIGNED_IN_FOR, SignedInBy, proof_of, sign_in_by_password, sign_in_by_token, sign_out,
+    signed_in, web_password,
+};
 pub use tokens::{StoredToken, add_token, remove_token, tokens};
 
 use crate::config::{Agent, Config, LogIn};

@@ -4,8 +4,10 @@
 //! where the callers' patience is known, and the formulas are printed beside the figures.
 
 mod table;
+mod waits;
 mod words;
 
+pub use waits::waits;
 pub use words::{Seconds, Share};
 
 use ringdown_routing::staffing::{Answer, DEFINITIONS, Patience, Question};

@@ -12,6 +12,7 @@ mod major_incidents;
 mod node;
 mod openings;
 mod operations;
+mod pages;
 mod simulations;
 mod staffing;
 mod tickets;
@@ -246,6 +247,9 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         calls_out: true,
         language: config.site.language.clone(),
         database: database.clone(),
+        site_name: config.site.name.clone(),
+        managers: config.web.managers.iter().cloned().collect(),
+        is_reached_by_tls: config.web.is_reached_by_tls(),
         node: NodeId::from("node-a"),
         drain: Drain::new(Arc::default()),
         mails: None,

@@ -8,6 +8,7 @@
 
 pub mod audio;
 pub mod baresip;
+pub mod chromium;
 pub mod desk;
 pub mod digest;
 pub mod dovecot;

@@ -1,0 +1,160 @@
+//! What somebody asks a report about: as they wrote it, and as it is read.
+
+use super::{Interval, Period, PeriodFault, Report, from_log, period};
+use crate::database::DatabaseFault;
+use crate::event_log::EventLog;
+use jiff::tz::TimeZone;
+use ringdown_routing::contact::Channel;
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::Scope;
+use ringdown_routing::time::Timestamp;
+
+/// A report as it was asked for; what is not said is today so far, by half-hours, of everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// First instant, as [`period::instant`] reads it.
+    pub from: Option<String>,
+    /// First instant after the period.
+    pub to: Option<String>,
+    /// Width of the rows.
+    pub interval: Option<String>,
+    /// First instant of a period of the same length that stands beside it.
+    pub compare: Option<String>,
+    /// Only of this queue.
+    pub queue: Option<QueueId>,
+    /// Only of this channel.
+    pub channel: Option<Channel>,
+}
+
+/// A part of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// First instant.
+    From,
+    /// First instant after the period.
+    To,
+    /// Width of the rows.
+    Interval,
+    /// The other period.
+    Compare,
+}
+
+/// What is wrong with a wish.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct WishFault {
+    /// Where.
+    pub part: Part,
+    /// What.
+    pub fault: PeriodFault,
+}
+
+/// A wish that makes sense.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The period and its intervals.
+    pub period: Period,
+    /// What part of the desk.
+    pub scope: Scope,
+    /// The period it is compared with.
+    pub other: Option<Period>,
+}
+
+impl Wish {
+    /// Reads it at an instant, by a wall clock.
+    pub fn read(&self, now: Timestamp, zone: &TimeZone) -> Result<Asked, WishFault> {
+        let at = |part| move |fault| WishFault { part, fault };
+        let from = self.from.as_deref().unwrap_or("today");
+        let from = period::instant(from, now, zone).map_err(at(Part::From))?;
+        let to = self.to.as_deref().unwrap_or("now");
+        let to = period::instant(to, now, zone).map_err(at(Part::To))?;
+        let interval = match &self.interval {
+            None => Interval::HALF_HOUR,
+            Some(text) => text.parse().map_err(at(Part::Interval))?,
+        };
+        let period = Period::new(from, to, interval, zone.clone()).map_err(at(Part::To))?;
+        let other = match &self.compare {
+            None => None,
+            Some(text) => {
+                let other = period::instant(text, now, zone).map_err(at(Part::Compare))?;
+                let other = Period::new(other, other + to.since(from), interval, zone.clone());
+                Some(other.map_err(at(Part::Compare))?)
+            }
+        };
+        Ok(Asked {
+            period,
+            scope: Scope {
+                queue: self.queue.clone(),
+                channel: self.channel,
+            },
+            other,
+        })
+    }
+}
+
+impl Asked {
+    /// Reads the report from the log; `step` is told of every event.
+    pub async fn report(
+        self,
+        log: &EventLog,
+        now: Timestamp,
+        step: impl FnMut(),
+    ) -> Result<Report, DatabaseFault> {
+        let report = from_log::report(log, self.period, self.scope.clone(), now, step).await?;
+        let Some(other) = self.other else {
+            return Ok(report);
+        };
+        let other = from_log::report(log, other, self.scope, now, || ()).await?;
+        Ok(report.compared_with(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_of_nothing_is_today_so_far() {
+        let now = Timestamp::from_seconds(1_795_000_000);
+        let asked = Wish::default().read(now, &TimeZone::UTC).unwrap();
+        let whole = asked.period.whole();
+        assert!(whole.from <= now && whole.to >= now);
+        assert!(asked.other.is_none() && asked.scope == Scope::default());
+    }
+
+    #[test]
+    fn each_fault_says_where_it_is() {
+        let now = Timestamp::from_seconds(1_795_000_000);
+        let part = |wish: Wish| wish.read(now, &TimeZone::UTC).unwrap_err().part;
+        let text = |text: &str| Some(text.to_owned());
+        let wish = Wish::default;
+        assert_eq!(
+            part(Wish {
+                from: text("soon"),
+                ..wish()
+            }),
+            Part::From
+        );
+        assert_eq!(
+            part(Wish {
+                to: text("2001-01-01"),
+                ..wish()
+            }),
+            Part::To
+        );
+        assert_eq!(
+            part(Wish {
+                interval: text("7m"),
+                ..wish()
+            }),
+            Part::Interval
+        );
+        assert_eq!(
+            part(Wish {
+                compare: text("?"),
+                ..wish()
+            }),
+            Part::Compare
+        );
+    }
+}
