@@ -107,7 +107,7 @@ async fn take(args: &Args) -> Result<String, Refusal> {
         .map_err(|fault| later(&fault))?;
     let (identifier, _) = Identifier::start(&database, &config);
     let tickets = Tickets::new(database.clone(), &config);
-    let opened = Intake::open(&database, tickets.clone(), identifier, &config, None, now()).await;
+    let opened = Intake::without_desk(&database, tickets.clone(), identifier, &config, now()).await;
     let intake = opened.map_err(|fault| later(&fault))?;
     let incidents = Incidents::start(Arc::new(config.clone()), database.clone()).await;
     intake.watch(Arc::new(incidents.map_err(|fault| later(&fault))?));

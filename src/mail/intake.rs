@@ -235,6 +235,17 @@ impl Intake {
         incidents.concerning(&arrived.queue, &address, has, arrived.at)
     }
 
+    /// An intake beside no desk, as in `ringdown mail`: a gateway that runs brings the contacts into their lines.
+    pub async fn without_desk(
+        database: &Database,
+        tickets: Tickets,
+        identifier: Identifier,
+        config: &Config,
+        now: Timestamp,
+    ) -> Result<Self, DatabaseFault> {
+        Self::open(database, tickets, identifier, config, None, now).await
+    }
+
     /// Tells what would become of a mail, and changes nothing.
     pub async fn explain(
         &self,
