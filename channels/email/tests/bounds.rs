@@ -3,6 +3,9 @@
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, dead_code, reason = "shared with the fuzz targets")]
 mod inputs;
+#[path = "../fuzz/src/session.rs"]
+#[expect(unreachable_pub, dead_code, reason = "shared with the fuzz targets")]
+mod session;
 
 use bytes::Bytes;
 use inputs::{Door, danger_in, feed};

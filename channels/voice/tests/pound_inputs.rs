@@ -3,15 +3,18 @@
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod inputs;
-#[path = "../fuzz/src/mutation.rs"]
+#[path = "../../../tests/pounding/mutation.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod mutation;
+#[path = "../fuzz/src/seeds.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod seeds;
 #[path = "../fuzz/src/stranger.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod stranger;
 
 use inputs::{DOORS, House};
-use mutation::{Dice, Seeds};
+use mutation::Dice;
 use std::path::Path;
 
 const INPUTS: usize = 20_000;
@@ -20,7 +23,7 @@ const SEED: u64 = 0x5eed;
 #[test]
 fn no_input_from_the_network_panics_or_hangs() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
-    let seeds = Seeds::read(&fixtures).expect("the fixtures can be read");
+    let seeds = seeds::seeds(&fixtures).expect("the fixtures can be read");
     let mut dice = Dice::new(SEED);
     let mut house = House::default();
     for number in 0..INPUTS {

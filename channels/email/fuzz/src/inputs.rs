@@ -1,27 +1,39 @@
 //! The doors through which strangers' bytes come in, and what must hold behind each, whatever comes.
 
+use super::session;
 use bytes::Bytes;
-use ringdown_email::automatic::{OwnAddresses, ReturnPath, classify, may_answer};
+use ringdown_email::automatic::{Origin, OwnAddresses, ReturnPath, classify, may_answer};
 use ringdown_email::composing::{Letter, LetterText, Speaker, Thread, quote};
 use ringdown_email::reading::language::Language;
 use ringdown_email::rules::{Facts, Standing, explain};
 use ringdown_email::threading::{
-    Authentication, Placement, ReopenRule, Sender, ThreadingKey, TicketHook, clues, place_in_thread,
+    Answered, Authentication, KnownTicket, Placement, ReopenRule, ReplyToken, Sender, ThreadingKey,
+    TicketHook, TicketState, clues, place_in_thread,
 };
 use ringdown_email::{EmailAddress, Limits, Mail, Mailbox, MessageId, read};
+use ringdown_routing::ids::TicketId;
 use ringdown_routing::time::Timestamp;
 
-/// Where an input comes in: as a whole mail, or as a part of one in this type.
+/// Where an input comes in: as a whole mail, as a part of one in this type, as the fields by which a mail is
+/// placed, or as what a client of the SMTP server says.
 #[derive(Debug, Clone, Copy)]
 pub enum Door {
     /// The input is a mail.
     Mail,
     /// The input is the body of a part.
     Part(&'static str),
+    /// The input is header fields.
+    Fields,
+    /// The input is a session, behind two octets that say of what kind.
+    Session,
 }
 
-/// All of them; whole mails are half.
-pub const DOORS: [Door; 12] = [
+/// All of them; whole mails are many.
+pub const DOORS: [Door; 16] = [
+    Door::Session,
+    Door::Fields,
+    Door::Session,
+    Door::Fields,
     Door::Mail,
     Door::Part("text/html; charset=utf-8"),
     Door::Mail,
@@ -39,6 +51,12 @@ pub const DOORS: [Door; 12] = [
 /// Feeds an input and checks what must hold.
 pub fn feed(door: Door, input: &[u8]) {
     let raw = match door {
+        Door::Session => return session::feed(input),
+        Door::Fields => {
+            let body = format!("\r\n\r\n{}\r\n", marker());
+            let mail = [b"From: a@example.org\r\n", input, body.as_bytes()].concat();
+            return no_stranger_gets_in(&read(&Bytes::from(mail), &Limits::default()));
+        }
         Door::Mail => Bytes::copy_from_slice(input),
         Door::Part(kind) => {
             let head = format!("From: a@example.org\r\nContent-Type: {kind}\r\n\r\n");
@@ -52,6 +70,7 @@ pub fn feed(door: Door, input: &[u8]) {
         no_script_survives(&mail);
         attachments_are_safe_to_keep(&mail);
         mail_can_be_answered(&mail);
+        no_stranger_gets_in(&mail);
     }
 }
 
@@ -230,7 +249,7 @@ fn mail_can_be_answered(mail: &Mail) {
         &[],
         &own,
         &TicketHook::default(),
-        &ThreadingKey::new("key"),
+        &ThreadingKey::new(KEY),
     );
     let sender = Sender {
         address: mail.from.as_ref().map(|from| from.email.clone()),
@@ -261,6 +280,68 @@ fn mail_can_be_answered(mail: &Mail) {
         letter_goes_to_one_and_says_who_wrote(mail, to, desk);
     }
 }
+
+/// Whatever a mail says of where it belongs: who has no part in a ticket does not get into it, and who has
+/// gets into the ticket of the first clue.
+fn no_stranger_gets_in(mail: &Mail) {
+    let own = OwnAddresses {
+        mailboxes: EmailAddress::parse("desk@example.com")
+            .into_iter()
+            .collect(),
+        separator: Some('+'),
+    };
+    let found = clues(
+        mail,
+        &[],
+        &own,
+        &TicketHook::default(),
+        &ThreadingKey::new(KEY),
+    );
+    let owner = EmailAddress::parse("owner@example.org").expect("an address");
+    let known: Vec<KnownTicket> = (1..)
+        .zip(&found)
+        .map(|(number, clue)| KnownTicket {
+            clue: clue.clone(),
+            ticket: TicketId::new(number),
+            state: TicketState::Open,
+            people: [owner.clone()].into(),
+            organisation: None,
+            answered: Answered::Ours,
+        })
+        .collect();
+    let place = |address: Option<&EmailAddress>| {
+        let sender = Sender {
+            address: address.cloned(),
+            organisation: None,
+            authentication: Authentication::Unknown,
+            origin: Origin::Person,
+        };
+        let now = Timestamp::from_seconds(0);
+        place_in_thread(&found, &known, &sender, ReopenRule::default(), now)
+    };
+    let stranger = mail.from.as_ref().map(|from| &from.email);
+    let linked = |placed: &Placement| matches!(placed, Placement::Linked(ticket, _) if *ticket == TicketId::new(1));
+    let placed = place(stranger.filter(|address| **address != owner));
+    assert!(
+        if found.is_empty() {
+            placed == Placement::New
+        } else {
+            linked(&placed)
+        },
+        "{placed:?}"
+    );
+    if let Some(first) = found.first() {
+        let wanted = Placement::Append(TicketId::new(1), first.clone());
+        assert_eq!(place(Some(&owner)), wanted);
+    }
+}
+
+/// A marker of a ticket that nobody else can write.
+fn marker() -> String {
+    ReplyToken::sign(TicketId::new(17), &ThreadingKey::new(KEY)).marker()
+}
+
+const KEY: &str = "key";
 
 fn letter_goes_to_one_and_says_who_wrote(mail: &Mail, to: &Mailbox, desk: EmailAddress) {
     let quoted = quote(mail, Language::English, "2025-01-06 09:12");

@@ -204,6 +204,9 @@ impl Connection {
 
     /// TLS has begun: what was said before does not count (RFC 3207 §4.2).
     pub fn handle_encrypted(&mut self, now: Instant) {
+        let Phase::Encrypting = self.phase else {
+            return;
+        };
         self.idle_until = now + self.rules.idle_max;
         self.is_encrypted = true;
         self.client = None;
@@ -295,6 +298,7 @@ impl Connection {
                 Phase::Encrypting if !rest.is_empty() => {
                     // Commands sent before the handshake would be taken as if they came through it.
                     self.say(&Reply::new(554, "5.7.0", "Nothing may follow STARTTLS"));
+                    self.events.retain(|it| *it != ConnectionEvent::BeginTls);
                     self.close();
                     0
                 }
