@@ -16,6 +16,7 @@ pub mod event_log;
 pub mod forecast;
 pub mod gateway;
 pub mod incidents;
+pub(crate) mod kept_answers;
 pub mod live_view;
 pub mod mail;
 pub mod mailed_reports;

@@ -279,6 +279,7 @@ impl Floor {
             by: EndedBy::Caller,
             talk: Duration::from_secs(60),
             hold: Duration::ZERO,
+            token: None,
         });
     }
 }

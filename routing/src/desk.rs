@@ -109,14 +109,16 @@ impl Desk {
                 contact,
                 to,
                 reserved,
-            } => self.hand_over(at, contact, to, reserved),
+                token,
+            } => self.hand_over(at, contact, to, reserved, token),
             Verb::Reprioritise { contact, priority } => self.reprioritise(at, contact, priority),
             Verb::Complete {
                 contact,
                 by,
                 talk,
                 hold,
-            } => self.complete(at, contact, by, talk, hold),
+                token,
+            } => self.complete(at, contact, token, by, talk, hold),
             Verb::EndWrapUp { agent, contact } => self.end_wrap_up(at, agent, contact),
             Verb::ExtendWrapUp { agent, contact, by } => {
                 self.extend_wrap_up(at, agent, contact, by)

@@ -137,6 +137,10 @@ pub enum Verb {
         /// For whom it is kept there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reserved: Option<Reserved>,
+        /// By which offer who passes it on rings for it or has it; refused `StaleOffer` when that is not so any
+        /// more. `None` is whoever has it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<OfferToken>,
     },
     /// The contact gets another priority, and with it another place.
     Reprioritise {
@@ -156,6 +160,10 @@ pub enum Verb {
         talk: Duration,
         /// Time on hold.
         hold: Duration,
+        /// By which offer it was answered; refused `StaleOffer` when another one has been answered since. `None`
+        /// is whichever.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<OfferToken>,
     },
     /// The agent ends the wrap-up of a contact before its time, or all they have; `Done` when there is
     /// none.

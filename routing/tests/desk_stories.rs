@@ -134,6 +134,7 @@ fn complete(contact: ContactId) -> Verb {
         by: EndedBy::Caller,
         talk: Duration::from_secs(60),
         hold: Duration::ZERO,
+        token: None,
     }
 }
 
@@ -168,6 +169,38 @@ fn a_caller_who_leaves_as_the_agent_answers_ends_as_answered() {
     shift.done(complete(caller));
     let contact = contact(1, shift.now);
     shift.refused(Verb::Enqueue { contact }, Refusal::AlreadyEnded);
+}
+
+#[test]
+fn a_command_by_an_offer_that_is_over_changes_nothing() {
+    let mut shift = Shift::begin();
+    let caller = shift.enqueue(1);
+    let first = shift.offer(caller, ANNA);
+    let pass_on = |token| Verb::HandOver {
+        contact: caller,
+        to: queue(),
+        reserved: None,
+        token: Some(token),
+    };
+    let finish = |token| Verb::Complete {
+        contact: caller,
+        by: EndedBy::Agent,
+        talk: Duration::from_secs(60),
+        hold: Duration::ZERO,
+        token: Some(token),
+    };
+    shift.refused(finish(first), Refusal::NotActive);
+    shift.done(Verb::Accept { token: first });
+    shift.done(pass_on(first));
+    shift.later(3_600);
+    let second = shift.offer(caller, ANNA);
+    shift.done(Verb::Accept { token: second });
+    let before = shift.place(caller);
+    shift.refused(pass_on(first), Refusal::StaleOffer);
+    shift.refused(finish(first), Refusal::StaleOffer);
+    assert_eq!(shift.place(caller), before);
+    shift.done(finish(second));
+    assert_eq!(shift.place(caller), None);
 }
 
 #[test]

@@ -275,10 +275,12 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
             contact,
             to,
             reserved,
+            token,
         } => cmd
             .arg(contact.to_string())
             .arg(to.as_str())
-            .arg(reserved.as_ref().map(to_json).unwrap_or_default()),
+            .arg(reserved.as_ref().map(to_json).unwrap_or_default())
+            .arg(token.map(|token| token.to_string()).unwrap_or_default()),
         Verb::Reprioritise { contact, priority } => cmd.arg(contact.to_string()).arg(priority.0),
         Verb::FlowOut { contact, to } => cmd.arg(contact.to_string()).arg(to),
         Verb::Complete {
@@ -286,11 +288,13 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
             by,
             talk,
             hold,
+            token,
         } => cmd
             .arg(contact.to_string())
             .arg(word(by))
             .arg(millis(*talk))
-            .arg(millis(*hold)),
+            .arg(millis(*hold))
+            .arg(token.map(|token| token.to_string()).unwrap_or_default()),
         Verb::NodeAlive { node, lease } => cmd.arg(node.as_str()).arg(millis(*lease)),
         Verb::Restore { contact, place } => cmd
             .arg(contact.id.to_string())

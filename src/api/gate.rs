@@ -6,10 +6,11 @@ use super::idempotency::{Answer, Fingerprint, RequestKey, Turn};
 use super::pages;
 use super::problem::Problem;
 use crate::config::Rights;
+use crate::kept_answers::{self, KeptAnswer};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderValue, Method};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -91,6 +92,24 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
         key: Some(key),
     };
     parts.extensions.insert(key);
+    let mark = key.mark(fingerprint);
+    match kept_answers::find(&state.parts.database, &mark, state.now()).await {
+        Ok(Some(kept)) if kept.fingerprint != mark.fingerprint => {
+            let sentence = "this Idempotency-Key was used for another request";
+            return Err(Problem::Unprocessable(sentence.to_owned()));
+        }
+        Ok(Some(kept)) if kept.body.is_empty() => {
+            parts.extensions.insert(DoneBefore);
+        }
+        Ok(Some(kept)) => {
+            let answer = told_again(kept);
+            claim.keep(answer.clone());
+            return Ok(repeated(answer));
+        }
+        Ok(None) => {}
+        Err(fault) => tracing::debug!(%fault, "api: kept answers cannot be read now"),
+    }
+    parts.extensions.insert(mark.clone());
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     if !response.status().is_success() {
         return Ok(response);
@@ -105,6 +124,13 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
         body: body.clone(),
     };
     claim.keep(answer);
+    if let Ok(text) = String::from_utf8(body.to_vec()) {
+        let status = parts.status.as_u16();
+        let kept = kept_answers::keep(&state.parts.database, &mark, (status, text), state.now());
+        if let Err(fault) = kept.await {
+            tracing::debug!(%fault, "api: an answer is kept in memory only");
+        }
+    }
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
@@ -150,6 +176,19 @@ impl Drop for Claim<'_> {
         if let Some(key) = self.key.take() {
             self.state.answers.release(key);
         }
+    }
+}
+
+/// Marks a request that was done, and whose answer is to be made anew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DoneBefore;
+
+fn told_again(kept: KeptAnswer) -> Answer {
+    let json = HeaderValue::from_static("application/json");
+    Answer {
+        status: StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
+        body: kept.body.into(),
     }
 }
 

@@ -1,26 +1,25 @@
 //! A mutation that is sent again with the same `Idempotency-Key` is not done again.
 //!
 //! The answer of a change that was made is kept and given again; the same key with another request is
-//! refused. What was refused is not kept, because it changed nothing.
+//! refused. What was refused is not kept, because it changed nothing. The newest are in memory, and what was
+//! done is in the database as well ([`crate::kept_answers`]).
 
 use super::access::Caller;
 use super::problem::Problem;
+use crate::kept_answers::{KEPT_FOR, RequestMark};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use bytes::Bytes;
 use ringdown_routing::time::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 /// The header that carries the key.
 pub(super) const HEADER: &str = "idempotency-key";
 
 /// Most letters of a key.
 const KEY_BYTES_MAX: usize = 255;
-
-/// How long an answer is kept.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 
 /// Most answers kept; the oldest go first.
 const ANSWERS_MAX: usize = 10_000;
@@ -48,11 +47,27 @@ impl RequestKey {
         Ok(Some(Self(digest.finalize().into())))
     }
 
+    /// The key with what is asked for, as the database knows it.
+    pub(super) fn mark(self, fingerprint: Fingerprint) -> RequestMark {
+        RequestMark {
+            key: hexadecimal(&self.0),
+            fingerprint: hexadecimal(&fingerprint.0),
+        }
+    }
+
     /// A number made of the key: the same for a request that is sent again, here or to another node.
     pub(super) fn as_u128(self) -> u128 {
         let [a @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
         u128::from_be_bytes(a)
     }
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 /// What a request asks for, to tell another one under the same key.

@@ -3,10 +3,12 @@
 
 use super::access::Caller;
 use super::extract::{Body, Key, checked_line};
+use super::gate::DoneBefore;
 use super::idempotency::RequestKey;
 use super::problem::Problem;
 use super::tickets::{TicketKey, checked_subject};
 use super::{ApiState, json};
+use crate::kept_answers::RequestMark;
 use crate::mail::MailWork;
 use crate::mail::work::{AnswerWish, Ending, HandOver, Held, WorkFault};
 use axum::extract::State;
@@ -135,12 +137,13 @@ pub(super) struct Closing {
 pub(super) async fn close(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    mark: Mark,
     Key(contact): Key<ContactId>,
     Body(wish): Body<Closing>,
 ) -> Result<Response, Problem> {
     let work = state.mails()?;
     let result = checked_line("result", &wish.result, RESULT_LETTERS_MAX)?;
-    let held = held(work, &caller, contact).await?;
+    let held = held(work, &caller, contact).await?.marked(marked(mark));
     let now = work
         .close(&held, wish.status, &result, wish.text.trim())
         .await?;
@@ -165,11 +168,12 @@ pub(super) struct Goal {
 pub(super) async fn hand_over(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    mark: Mark,
     Key(contact): Key<ContactId>,
     Body(goal): Body<Goal>,
 ) -> Result<Response, Problem> {
     let work = state.mails()?;
-    let held = held(work, &caller, contact).await?;
+    let held = held(work, &caller, contact).await?.marked(marked(mark));
     if goal.queue.is_none() && goal.agent.is_none() {
         let sentence = "give `queue`, `agent` or both";
         return Err(Problem::Unprocessable(sentence.to_owned()));
@@ -201,11 +205,12 @@ pub(super) struct Nothing {}
 pub(super) async fn mark_spam(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    mark: Mark,
     Key(contact): Key<ContactId>,
     Body(Nothing {}): Body<Nothing>,
 ) -> Result<Response, Problem> {
     let work = state.mails()?;
-    let held = held(work, &caller, contact).await?;
+    let held = held(work, &caller, contact).await?.marked(marked(mark));
     let now = work.mark_spam(&held, &caller.name).await?;
     state.tell_of_mail(&caller, "mail_marked_spam", &held, &[]);
     Ok(told(&held, &serde_json::json!({ "state": now })))
@@ -222,13 +227,19 @@ pub(super) struct MergeGoal {
 pub(super) async fn merge(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    mark: Mark,
+    done: Option<Extension<DoneBefore>>,
     Key(TicketKey(from)): Key<TicketKey>,
     Body(goal): Body<MergeGoal>,
 ) -> Result<Response, Problem> {
-    state.mails()?.merge(from, goal.into, &caller.name).await?;
-    let details = [("from", from.to_string()), ("into", goal.into.to_string())];
-    let details = details.map(|(name, value)| (name.to_owned(), value));
-    state.tell_intervention(&caller, "ticket_merged", BTreeMap::from(details), |it| it);
+    if done.is_none() {
+        let mark = marked(mark);
+        let by = (&*caller.name, mark.as_ref());
+        state.mails()?.merge(from, goal.into, by).await?;
+        let details = [("from", from.to_string()), ("into", goal.into.to_string())];
+        let details = details.map(|(name, value)| (name.to_owned(), value));
+        state.tell_intervention(&caller, "ticket_merged", BTreeMap::from(details), |it| it);
+    }
     let ticket = state.parts.tickets.ticket(goal.into).await?;
     Ok(Json(json::record(&ticket.ok_or(Problem::Internal)?)?).into_response())
 }
@@ -247,6 +258,7 @@ pub(super) struct SplitWish {
 pub(super) async fn split(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
+    mark: Mark,
     Key(TicketKey(from)): Key<TicketKey>,
     Body(wish): Body<SplitWish>,
 ) -> Result<Response, Problem> {
@@ -254,7 +266,9 @@ pub(super) async fn split(
     let article: i64 = wish.article.parse().map_err(|_| unknown())?;
     let subject = wish.subject.as_deref().map(checked_subject).transpose()?;
     let work = state.mails()?;
-    let split = work.split(from, article, subject, &caller.name).await?;
+    let mark = marked(mark);
+    let by = (&*caller.name, mark.as_ref());
+    let split = work.split(from, article, subject, by).await?;
     let details = [
         ("from", from.to_string()),
         ("ticket", split.ticket.to_string()),
@@ -267,6 +281,13 @@ pub(super) async fn split(
         }
     });
     Ok((StatusCode::CREATED, Json(json::record(&split)?)).into_response())
+}
+
+/// What a request with an `Idempotency-Key` is known by.
+type Mark = Option<Extension<RequestMark>>;
+
+fn marked(mark: Mark) -> Option<RequestMark> {
+    mark.map(|Extension(mark)| mark)
 }
 
 pub(super) async fn held(

@@ -520,6 +520,7 @@ impl CallBackFlow {
             by,
             talk: self.talk.talk,
             hold: self.talk.hold,
+            token: None,
         }));
     }
 

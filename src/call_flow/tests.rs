@@ -274,6 +274,7 @@ fn a_call_goes_from_greeting_to_agent_to_end() {
             by: EndedBy::Agent,
             talk: Duration::from_secs(65),
             hold: Duration::from_secs(10),
+            token: None,
         }]
     );
     let said = call.tell(Input::Verb(Answer::Done));

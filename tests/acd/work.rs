@@ -105,6 +105,7 @@ impl Gateway {
             by: EndedBy::Caller,
             talk: Duration::from_secs(3),
             hold: Duration::ZERO,
+            token: None,
         })
         .await
     }
@@ -238,6 +239,7 @@ async fn an_agent_who_hangs_up_has_the_next_contact_before_the_call_returns() {
         by: EndedBy::Agent,
         talk: Duration::from_secs(1),
         hold: Duration::ZERO,
+        token: None,
     };
     assert_eq!(gateway.acd.try_change_now(verb), Some(DONE));
     let mut heard = Vec::new();

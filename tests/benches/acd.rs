@@ -180,6 +180,7 @@ fn complete(contact: ContactId) -> Verb {
         by: EndedBy::Caller,
         talk: Duration::from_secs(60),
         hold: Duration::ZERO,
+        token: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Agents answer mails over HTTP: offered, taken, answered, and the reply comes back to the same ticket.
 
+mod again;
 mod files;
+mod nodes;
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};

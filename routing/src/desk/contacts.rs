@@ -3,7 +3,7 @@
 use super::{Decided, Desk, Rest, about, about_pair, millis};
 use crate::contact::{Place, PlacedContact, Priority, QueuedContact, Reserved};
 use crate::event::{EndedBy, EventDraft, EventKind};
-use crate::ids::{ContactId, QueueId};
+use crate::ids::{ContactId, OfferToken, QueueId};
 use crate::time::Timestamp;
 use crate::verb::{Answer, End, Refusal, RequeueReason};
 use std::time::Duration;
@@ -169,10 +169,14 @@ impl Desk {
         contact: ContactId,
         to: QueueId,
         reserved: Option<Reserved>,
+        token: Option<OfferToken>,
     ) -> Decided {
         let placed = self.find(contact, Refusal::NotActive)?;
         if placed.place == Place::Waiting {
             return Err(Refusal::NotActive);
+        }
+        if token.is_some_and(|token| placed.place.holder_by(token).is_none()) {
+            return Err(Refusal::StaleOffer);
         }
         let is_elsewhere = placed.record.queue != to;
         if is_elsewhere {
@@ -219,12 +223,21 @@ impl Desk {
         &mut self,
         at: Timestamp,
         contact: ContactId,
+        token: Option<OfferToken>,
         by: EndedBy,
         talk: Duration,
         hold: Duration,
     ) -> Decided {
         if self.ended.how(contact) == Some(End::Completed) {
             return Ok(Answer::Done);
+        }
+        let placed = self.view.contact(contact);
+        if let Some(Place::Active {
+            token: answered, ..
+        }) = placed.map(|placed| &placed.place)
+            && token.is_some_and(|token| token != *answered)
+        {
+            return Err(Refusal::StaleOffer);
         }
         self.complete_as(at, contact, End::Completed, by, talk, hold)
     }

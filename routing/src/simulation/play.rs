@@ -211,6 +211,7 @@ impl<'c, C: Iterator<Item = Caller>, T: FnMut(&Event, &View) -> ControlFlow<()>>
                     by: EndedBy::Caller,
                     talk: talk.unwrap_or_default(),
                     hold: Duration::ZERO,
+                    token: None,
                 });
             }
             Act::Freed(agent, contact, Freed::WrappedUp) => {

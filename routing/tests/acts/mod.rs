@@ -153,6 +153,7 @@ impl Players {
                 by: EndedBy::Caller,
                 talk: Duration::from_millis(u64::from(act.how) * 1_001),
                 hold: Duration::from_millis(u64::from(act.with)),
+                token: (!act.how.is_multiple_of(3)).then(|| self.token(act.who)),
             },
             24 => Verb::AgentStatus {
                 agent,
@@ -181,6 +182,7 @@ impl Players {
                     agent,
                     until: (act.how.is_multiple_of(2)).then(|| self.now + Duration::from_secs(2)),
                 }),
+                token: (act.with % 4 == 1).then(|| self.token(act.who)),
             },
             35 => Verb::Reprioritise {
                 contact,

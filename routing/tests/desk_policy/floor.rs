@@ -169,6 +169,7 @@ impl Floor {
             by: EndedBy::Caller,
             talk: Duration::ZERO,
             hold: Duration::ZERO,
+            token: None,
         });
     }
 }

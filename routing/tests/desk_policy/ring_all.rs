@@ -178,6 +178,7 @@ fn a_contact_that_several_ring_for_is_passed_on_and_all_are_free() {
         contact,
         to: QueueId::from(to),
         reserved,
+        token: None,
     };
     floor.done(pass_on("desk", None));
     assert_eq!(

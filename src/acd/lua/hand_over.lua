@@ -1,7 +1,8 @@
 -- An agent passes a contact on in one step, to this line or another one, kept for somebody or for anybody.
 -- KEYS: of the shard (desk.lua); changes contacts and what holds them, avoid, states, meta.
--- ARGV: at, contact, queue, JSON of whom it is kept for (empty for nobody).
--- Answer: done, or refused unknown_contact, not_active (it waits or has ended), unknown_queue, queue_closed,
+-- ARGV: at, contact, queue, JSON of whom it is kept for (empty for nobody), the token by which it
+--   is rung for or was answered (empty for whichever).
+-- Answer: done, or refused unknown_contact, not_active (it waits or has ended), stale_offer (nobody has it by that token), unknown_queue, queue_closed,
 --   queue_full.
 -- Events: left_offer (of each who rang beside another), requeued, overflowed and enqueued (unless it stays as it is in its line), agent_status (if one was
 --   chosen), ready.
@@ -14,6 +15,9 @@ end
 local place = contact.place
 if not place.agent then
   return refuse('not_active')
+end
+if ARGV[5] ~= '' and not holder_by(place, tonumber(ARGV[5])) then
+  return refuse('stale_offer')
 end
 local is_elsewhere = contact.queue ~= to
 local reason = is_elsewhere and may_not_enter(to)

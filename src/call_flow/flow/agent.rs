@@ -75,6 +75,7 @@ impl Flow {
             by,
             talk: self.talk.talk,
             hold: self.talk.hold,
+            token: None,
         }));
     }
 

@@ -7,6 +7,7 @@ use super::orders::{self, Order};
 use super::survey::{self, Judgement};
 use super::uploads;
 use crate::database::{DatabaseFault, Engine};
+use crate::kept_answers::{self, RequestMark};
 use crate::mail::due::{self, WaitingEnd};
 use crate::mail::filing::Blob;
 use crate::mail::letters::Written;
@@ -33,6 +34,33 @@ pub(crate) enum Deed {
     Judge(Box<Judgement>),
     /// An answer is due soon.
     Escalate(Box<Escalate>),
+    /// What a request with a key asks for.
+    Marked(Box<Marked>),
+}
+
+/// A deed, and the request that it is noted for as done.
+#[derive(Clone, Debug)]
+pub(crate) struct Marked {
+    deed: Deed,
+    mark: RequestMark,
+    /// What it is answered when the gateway ends before it can answer.
+    answer: Value,
+    at: Timestamp,
+}
+
+impl Deed {
+    /// The deed as one that is asked for by a request with a key, if it is.
+    pub(super) fn marked(self, mark: Option<&RequestMark>, answer: Value, at: Timestamp) -> Self {
+        match mark {
+            Some(mark) => Self::Marked(Box::new(Marked {
+                deed: self,
+                mark: mark.clone(),
+                answer,
+                at,
+            })),
+            None => self,
+        }
+    }
 }
 
 impl From<Command> for Deed {
@@ -196,6 +224,18 @@ pub(crate) async fn perform(
         Deed::Split(split) => joining::split(engine, connection, split).await,
         Deed::Judge(judgement) => survey::judge(engine, connection, judgement).await,
         Deed::Escalate(escalate) => escalation::escalate(engine, connection, escalate).await,
+        Deed::Marked(marked) => {
+            let done = Box::pin(perform(engine, connection, &marked.deed)).await?;
+            let answer = match &done {
+                Done::Written { .. } => (200, marked.answer.to_string()),
+                Done::Split(split) => (201, json!(split).to_string()),
+                // The ticket as it is then.
+                Done::Merged { .. } => (200, String::new()),
+                Done::Repeated | Done::Refused(_) => return Ok(done),
+            };
+            kept_answers::note(engine, connection, &marked.mark, answer, marked.at).await?;
+            Ok(done)
+        }
     }
 }
 

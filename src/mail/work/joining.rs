@@ -9,6 +9,7 @@ use super::orders::{self, Act, Order};
 use super::{MailWork, WorkFault};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log::ContactState;
+use crate::kept_answers::RequestMark;
 use crate::mail::due::{self, DuePlan, Waits};
 use crate::tickets::{self, OpenTicket, TicketWish};
 use ringdown_routing::contact::Channel;
@@ -56,7 +57,7 @@ impl MailWork {
         &self,
         from: TicketId,
         into: TicketId,
-        by: &str,
+        (by, mark): (&str, Option<&RequestMark>),
     ) -> Result<(), WorkFault> {
         if from == into {
             return Err(WorkFault::Unfit(
@@ -69,7 +70,8 @@ impl MailWork {
             by: by.to_owned(),
             at: self.now(),
         };
-        match self.shared.database.do_deed(Deed::Merge(merge)).await? {
+        let deed = Deed::Merge(merge).marked(mark, Value::Null, self.now());
+        match self.shared.database.do_deed(deed).await? {
             Done::Merged { left_over } => {
                 for contact in left_over {
                     let act = Act::Leave;
@@ -88,7 +90,7 @@ impl MailWork {
         from: TicketId,
         article: i64,
         subject: Option<String>,
-        by: &str,
+        (by, mark): (&str, Option<&RequestMark>),
     ) -> Result<SplitOff, WorkFault> {
         let unknown = || WorkFault::Unknown(format!("no ticket {from}"));
         let ticket = self.shared.tickets.ticket(from).await?;
@@ -132,12 +134,8 @@ impl MailWork {
             by: by.to_owned(),
             at,
         };
-        match self
-            .shared
-            .database
-            .do_deed(Deed::Split(Box::new(split)))
-            .await?
-        {
+        let deed = Deed::Split(Box::new(split)).marked(mark, Value::Null, at);
+        match self.shared.database.do_deed(deed).await? {
             Done::Split(split) => Ok(split),
             Done::Refused(refused) => Err(refused.into()),
             Done::Written { .. } | Done::Repeated | Done::Merged { .. } => Err(unknown()),

@@ -42,8 +42,9 @@ use crate::cms::Cms;
 use crate::config::Config;
 use crate::database::{Database, DatabaseFault};
 use crate::event_log::{ContactRecord, EventLog};
+use crate::kept_answers::{self, RequestMark};
 use crate::tickets::{TicketStatus, Tickets};
-use deed::{Command, Done, LetterToSend, Note};
+use deed::{Command, Deed, Done, LetterToSend, Note};
 use notes::Told;
 use orders::{Act, Carried, Order};
 use ringdown_routing::contact::{Channel, Place};
@@ -51,6 +52,7 @@ use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::Refusal;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 
 /// The commands on mails; clones share it.
@@ -102,11 +104,18 @@ pub(crate) struct Held {
     pub(crate) agent: AgentId,
     /// Its ticket.
     pub(crate) ticket: TicketId,
+    /// The request that is about it, if it has a key.
+    mark: Option<RequestMark>,
     token: OfferToken,
     record: ContactRecord,
 }
 
 impl Held {
+    /// The request with this mark is about it.
+    pub(crate) fn marked(self, mark: Option<RequestMark>) -> Self {
+        Self { mark, ..self }
+    }
+
     /// The line it came by.
     pub(crate) fn queue(&self) -> Option<&QueueId> {
         self.record.queue.as_ref()
@@ -198,9 +207,21 @@ impl MailWork {
             contact,
             agent,
             ticket,
+            mark: None,
             token,
             record,
         })
+    }
+
+    /// Writes what a command does to a mail, and that its request was done.
+    async fn write(&self, held: &Held, command: Command) -> Result<Done, DatabaseFault> {
+        let answer = json!({
+            "contact": held.contact,
+            "ticket": held.ticket,
+            "state": Afterwards::Ordered,
+        });
+        let deed = Deed::from(command).marked(held.mark.as_ref(), answer, self.now());
+        self.shared.database.do_deed(deed).await
     }
 
     async fn record(&self, contact: ContactId) -> Result<ContactRecord, WorkFault> {
@@ -237,7 +258,7 @@ impl MailWork {
             waiting: Some(WaitingEnd::Dropped),
             ..Command::on(held.ticket, self.now())
         };
-        self.shared.database.do_deed(command.into()).await?;
+        self.write(held, command).await?;
         Ok(self.carry_out(&order).await)
     }
 
@@ -260,7 +281,7 @@ impl MailWork {
             waiting: Some(WaitingEnd::Dropped),
             ..Command::on(held.ticket, self.now())
         };
-        self.shared.database.do_deed(command.into()).await?;
+        self.write(held, command).await?;
         Ok(self.carry_out(&order).await)
     }
 
@@ -294,7 +315,7 @@ impl MailWork {
             order: Some(order.clone()),
             ..Command::on(held.ticket, self.now())
         };
-        let done = self.shared.database.do_deed(command.into()).await?;
+        let done = self.write(held, command).await?;
         match orders::carry_out(self, &order).await {
             Ok(Carried::Out) => {
                 // Said only once it is so; what a machine says is rather not said than wrong.
@@ -302,8 +323,13 @@ impl MailWork {
                 Ok(Afterwards::Waiting)
             }
             Ok(Carried::Refused(reason)) => {
-                self.take_back(&order, done).await?;
+                self.take_back(held, &order, done).await?;
                 Err(WorkFault::NotNow(refusal(reason).to_owned()))
+            }
+            Ok(Carried::Overtaken) => {
+                self.take_back(held, &order, done).await?;
+                let sentence = "the agent has the contact no more";
+                Err(WorkFault::NotNow(sentence.to_owned()))
             }
             Err(_) => Ok(Afterwards::Ordered),
         }
@@ -346,7 +372,7 @@ impl MailWork {
     }
 
     /// The line refused what was written down already.
-    async fn take_back(&self, order: &Order, done: Done) -> Result<(), WorkFault> {
+    async fn take_back(&self, held: &Held, order: &Order, done: Done) -> Result<(), WorkFault> {
         let note = match done {
             Done::Written { note } => note,
             Done::Repeated | Done::Merged { .. } | Done::Split(_) | Done::Refused(_) => None,
@@ -354,19 +380,24 @@ impl MailWork {
         let note = note.map(|id| {
             crate::database::Statement::new("DELETE FROM articles WHERE id = $1", vec![id.into()])
         });
-        let statements = [orders::removal(order)].into_iter().chain(note).collect();
+        let statements = [orders::removal(order)].into_iter().chain(note);
+        let kept = held.mark.as_ref().map(kept_answers::removal);
+        let statements = statements.chain(kept).collect();
         Ok(self.shared.database.write(statements).await?)
     }
 
     /// Carries a committed order out; what cannot be now is done at the next look.
     async fn carry_out(&self, order: &Order) -> Afterwards {
         match orders::carry_out(self, order).await {
-            Ok(Carried::Out) => {
+            Ok(Carried::Out | Carried::Overtaken) => {
                 // Told is told: the end is in the database before anybody hears of it.
                 if let Err(fault) = self.shared.log.flush().await {
                     tracing::debug!(%fault, "a mail's end is not stored yet");
                 }
-                Afterwards::Ended
+                match orders::find(self, order.contact) {
+                    Some(placed) if order.is_overtaken_by(&placed) => Afterwards::Active,
+                    Some(_) | None => Afterwards::Ended,
+                }
             }
             Ok(Carried::Refused(_)) | Err(_) => Afterwards::Ordered,
         }

@@ -52,6 +52,8 @@ pub(super) enum Carried {
     Out,
     /// The line refuses; it may take it later.
     Refused(Refusal),
+    /// Somebody else moved the contact before: it stays where that brought it.
+    Overtaken,
 }
 
 /// Writes an order in the place of an older one of the same contact.
@@ -107,6 +109,18 @@ pub(super) fn removal(order: &Order) -> Statement {
     )
 }
 
+impl Order {
+    /// Whether somebody else has the contact that was to end.
+    pub(super) fn is_overtaken_by(&self, placed: &PlacedContact) -> bool {
+        match (&self.act, &placed.place) {
+            (Act::Complete(token), Place::Active { token: other, .. }) => token != other,
+            (Act::Complete(_) | Act::HandOver { .. } | Act::Leave | Act::Escalate { .. }, _) => {
+                false
+            }
+        }
+    }
+}
+
 impl Act {
     fn word(&self) -> &'static str {
         match self {
@@ -155,12 +169,14 @@ fn read(row: Row) -> Result<Order, DatabaseFault> {
     })
 }
 
-/// The orders that nobody has carried out yet, oldest first.
+/// The orders that nobody has carried out yet, oldest first. Whether a hand-over was carried out or overtaken is
+/// known to none but who does it, so a new one is left to the gateway that took it.
 pub(super) async fn left(work: &MailWork) -> Result<Vec<Order>, DatabaseFault> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT contact, act, token, queue, keep_for, priority, due_at, at FROM contact_orders \
-         ORDER BY at, contact LIMIT 100",
+         WHERE act <> 'hand_over' OR at <= $1 ORDER BY at, contact LIMIT 100",
     )
+    .bind((work.now() - HAND_OVER_TIME_MAX).as_millis())
     .fetch_all(work.shared.database.reads())
     .await?;
     rows.into_iter().map(read).collect()
@@ -171,8 +187,9 @@ pub(super) async fn carry_out(work: &MailWork, order: &Order) -> Result<Carried,
     let placed = find(work, order.contact);
     let carried = match (&order.act, placed) {
         (Act::Complete(token), Some(placed)) => match answered_by(&placed, *token) {
-            Some(at) => complete(work, &placed, at).await?,
-            None => Carried::Out,
+            Some(at) => complete(work, &placed, *token, at).await?,
+            // Its ticket is done with, so it waits for nothing any more.
+            None => leave_unless_active(work, &placed).await?,
         },
         (
             Act::HandOver {
@@ -189,10 +206,11 @@ pub(super) async fn carry_out(work: &MailWork, order: &Order) -> Result<Carried,
                 contact: order.contact,
                 to: to.clone(),
                 reserved,
+                token: Some(*token),
             };
             of(work.shared.acd.change(verb).await?)
         }
-        (Act::Leave, Some(placed)) => leave(work, &placed).await?,
+        (Act::Leave, Some(placed)) => leave_line(work, &placed, MERGED).await?,
         (
             Act::Escalate {
                 due_at,
@@ -215,9 +233,9 @@ pub(super) async fn carry_out(work: &MailWork, order: &Order) -> Result<Carried,
             tell_closed_if_untold(work, order.contact, ContactResult::FlowedOut).await;
             Carried::Out
         }
-        (Act::HandOver { .. }, Some(_) | None) => Carried::Out,
+        (Act::HandOver { .. }, Some(_) | None) => Carried::Overtaken,
     };
-    if carried == Carried::Out
+    if matches!(carried, Carried::Out | Carried::Overtaken)
         && let Err(fault) = work.shared.database.write(vec![removal(order)]).await
     {
         tracing::debug!(contact = %order.contact, %fault, "an order that was carried out stays for now");
@@ -228,6 +246,7 @@ pub(super) async fn carry_out(work: &MailWork, order: &Order) -> Result<Carried,
 async fn complete(
     work: &MailWork,
     placed: &PlacedContact,
+    token: OfferToken,
     answered_at: Timestamp,
 ) -> Result<Carried, StoreLost> {
     let (contact, now) = (placed.record.id, work.now());
@@ -236,21 +255,41 @@ async fn complete(
         by: EndedBy::Agent,
         talk: now.since(answered_at),
         hold: Duration::ZERO,
+        token: Some(token),
     };
     match work.shared.acd.change(verb).await? {
         Answer::Done => {
             let queue = placed.record.queue.clone();
             tell_closed(work, contact, queue, ContactResult::Answered);
         }
-        // Somebody was faster.
-        Answer::Refused { .. } | Answer::Reserved { .. } => {}
+        Answer::Refused { .. } | Answer::Reserved { .. } => {
+            // Somebody was faster.
+            if let Some(now) = find(work, contact) {
+                return leave_unless_active(work, &now).await;
+            }
+        }
     }
     Ok(Carried::Out)
 }
 
-async fn leave(work: &MailWork, placed: &PlacedContact) -> Result<Carried, StoreLost> {
+/// Whoever has it by now sees on its ticket what became of it.
+async fn leave_unless_active(
+    work: &MailWork,
+    placed: &PlacedContact,
+) -> Result<Carried, StoreLost> {
+    match placed.place {
+        Place::Waiting | Place::Offered { .. } => leave_line(work, placed, DONE_ALREADY).await,
+        Place::Active { .. } => Ok(Carried::Out),
+    }
+}
+
+async fn leave_line(
+    work: &MailWork,
+    placed: &PlacedContact,
+    to: &str,
+) -> Result<Carried, StoreLost> {
     let contact = placed.record.id;
-    let to = MERGED.to_owned();
+    let to = to.to_owned();
     match work
         .shared
         .acd
@@ -364,7 +403,7 @@ fn of(answer: Answer) -> Carried {
             reason: reason @ (Refusal::QueueClosed | Refusal::QueueFull),
         } => Carried::Refused(reason),
         // Whatever it was to change is not there any more.
-        Answer::Refused { .. } => Carried::Out,
+        Answer::Refused { .. } => Carried::Overtaken,
     }
 }
 
@@ -382,10 +421,16 @@ fn answered_by(placed: &PlacedContact, wanted: OfferToken) -> Option<Timestamp> 
     }
 }
 
+/// How long a hand-over may take that a gateway carries out.
+const HAND_OVER_TIME_MAX: Duration = Duration::from_secs(10);
+
 const COMPLETE: &str = "complete";
 const HAND_OVER: &str = "hand_over";
 const LEAVE: &str = "leave";
 const ESCALATE: &str = "escalate";
+
+/// Where a contact goes whose ticket was done with while somebody put it back into a line.
+const DONE_ALREADY: &str = "done";
 
 /// Where a contact goes whose ticket has another one.
 const MERGED: &str = "merged";

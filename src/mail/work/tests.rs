@@ -321,3 +321,84 @@ fn a_file_goes_with_one_answer_is_stored_once_and_goes_when_nobody_sends_it() {
         assert_eq!(left.0, 0);
     });
 }
+
+fn mark(key: &str) -> RequestMark {
+    RequestMark {
+        key: key.to_owned(),
+        fingerprint: "f".to_owned(),
+    }
+}
+
+async fn kept(desk: &Desk, key: &str) -> Option<String> {
+    let found = kept_answers::find(&desk.database, &mark(key), at(600)).await;
+    found.unwrap().map(|kept| kept.body)
+}
+
+#[test]
+fn a_command_and_that_its_request_was_done_are_written_together() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let work = work(&desk);
+        let contact = taken(&desk, "1@a").await;
+        let held = work.held(contact).await.unwrap().marked(Some(mark("k")));
+        let rules = ringdown_routing::queue::QueueRules {
+            is_open: false,
+            ..desk
+                .config
+                .queue(&QueueId::from("net"))
+                .unwrap()
+                .rules(true)
+        };
+        change(&desk, Verb::SetQueue { rules }).await;
+        let goal = |queue: &str| HandOver {
+            to: QueueId::from(queue),
+            keep_for: None,
+            note: "for you".to_owned(),
+        };
+        // Closed after it was looked at: it is refused in the line, and nothing of it stays.
+        assert!(work.hand_over(&held, goal("net"), "ming").await.is_err());
+        assert_eq!(kept(&desk, "k").await, None);
+        let ended = work.close(&held, Ending::Solved, "done", "").await.unwrap();
+        assert_eq!(ended, Afterwards::Ended);
+        let answer = kept(&desk, "k").await.unwrap();
+        assert!(answer.contains("ordered"), "{answer}");
+        let late = at(600 + 2 * 86_400);
+        let found = kept_answers::find(&database, &mark("k"), late).await;
+        assert_eq!(found.unwrap(), None, "for a day");
+        let other = (200, "{}".to_owned());
+        kept_answers::keep(&database, &mark("l"), other, late)
+            .await
+            .unwrap();
+        assert_eq!(kept(&desk, "k").await, None, "and then it is gone");
+    });
+}
+
+#[test]
+fn a_command_that_a_supervisor_was_faster_than_changes_no_line() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let work = work(&desk);
+        let contact = taken(&desk, "1@a").await;
+        let held = work.held(contact).await.unwrap();
+        let (agent, status) = (ming(), Status::LoggedOff);
+        change(&desk, Verb::AgentStatus { agent, status }).await;
+        let reason = ringdown_routing::verb::RequeueReason::ByHand;
+        change(&desk, Verb::Requeue { contact, reason }).await;
+        let goal = HandOver {
+            to: held.queue().cloned().unwrap(),
+            keep_for: None,
+            note: "for you".to_owned(),
+        };
+        let refused = work.hand_over(&held, goal, "ming").await;
+        assert!(matches!(refused, Err(WorkFault::NotNow(_))), "{refused:?}");
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        let notes = ticket.articles.iter().filter(|it| it.text == "for you");
+        assert_eq!(notes.count(), 0);
+        assert_eq!(orders::left(&work).await.unwrap(), []);
+        assert_eq!(desk.acd.position(contact), Some(1));
+        // Its ticket is done with: nobody else is to be troubled with it.
+        let ended = work.close(&held, Ending::Solved, "done", "").await.unwrap();
+        assert_eq!(ended, Afterwards::Ended);
+        assert_eq!(desk.acd.position(contact), None);
+    });
+}
