@@ -103,7 +103,18 @@ impl Gateway {
 
         let (mail, collector, mails) = open_mail(&config, &house, &stores, &mut tasks).await?;
         let clock = Clock::of_the_machine();
-        let postman = Postman::start(&config, &stores.database, house.node.clone(), clock.clone())?;
+        let tally = mails.as_ref().map(|work| work.tally().clone());
+        let tally = tally.unwrap_or_default();
+        if mails.is_some() {
+            tally.show_in(&observers.metrics);
+            tasks.spawn(
+                tally
+                    .clone()
+                    .keep(stores.database.clone(), house.acd.clone()),
+            );
+        }
+        let node = house.node.clone();
+        let postman = Postman::start(&config, &stores.database, node, clock.clone(), tally)?;
         let places = Places {
             sip: shell.handle().local_addresses().collect(),
             mail: mail.as_ref().map_or(Vec::new(), |door| door.places.clone()),

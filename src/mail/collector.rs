@@ -102,6 +102,7 @@ async fn keep(round: Round, mut stopped: watch::Receiver<bool>) {
         loop {
             let began = tokio::time::Instant::now();
             let Err(fault) = round.visit().await;
+            round.intake.tally().note_folder(&round.name(), false);
             // The folder was well meanwhile: the next fault is news, even if it is the same one.
             if began.elapsed() > PAUSE_MAX {
                 pause = PAUSE_MIN;
@@ -128,6 +129,7 @@ impl Round {
     async fn visit(&self) -> Result<std::convert::Infallible, CollectFault> {
         let mut folder = Folder::open(&account(&self.settings, self.mail_bytes_max)?).await?;
         tracing::info!(folder = %self.name(), "mail is fetched from this folder");
+        self.intake.tally().note_folder(&self.name(), true);
         let mut known = self.position().await?;
         loop {
             let look = folder.decide(known, self.settings.existing);

@@ -6,6 +6,7 @@ use super::identity::SenderCheck;
 use super::letters::{Acknowledgement, Letters};
 use super::outbox::bad_addresses;
 use super::reader::{self, ReadMail};
+use super::tally::{MailTally, Taken};
 use super::usher::{MailContact, Usher};
 use crate::cms::Caller;
 use crate::config::{self, Config};
@@ -55,6 +56,7 @@ struct Shared {
     reopen: ReopenRule,
     authserv_id: Option<String>,
     letters: Arc<Letters>,
+    tally: MailTally,
     /// Whether there is a smarthost to send by.
     sends: bool,
     puts_spam_aside: bool,
@@ -191,6 +193,7 @@ impl Intake {
                     after: String::new(),
                 },
                 letters: Arc::new(Letters::new(config, key.clone())),
+                tally: MailTally::default(),
                 sends: email.smarthost.is_some(),
                 puts_spam_aside: email.spam_senders_aside,
                 guard: Mutex::new(remember(database, bounds, now).await?),
@@ -319,6 +322,23 @@ impl Intake {
 
     /// Takes a mail in; when this returns well, it is committed.
     pub async fn take(&self, arrival: MailArrival, raw: Bytes) -> Result<Filed, IntakeFault> {
+        let filed = self.file(arrival, raw).await;
+        self.shared.tally.count_taken(match &filed {
+            Ok(filed) if filed.is_repeat => Taken::Repeated,
+            Ok(filed) if filed.is_new_ticket => Taken::Opened,
+            Ok(_) => Taken::Joined,
+            Err(IntakeFault::UnknownMailbox(_)) => Taken::Unknown,
+            Err(IntakeFault::Unstored(_)) => Taken::Unstored,
+        });
+        filed
+    }
+
+    /// What this and the other parts of mail have done.
+    pub(crate) fn tally(&self) -> &MailTally {
+        &self.shared.tally
+    }
+
+    async fn file(&self, arrival: MailArrival, raw: Bytes) -> Result<Filed, IntakeFault> {
         let shared = &self.shared;
         let mailbox = self.mailbox(&arrival)?;
         let read = self.read(raw).await;

@@ -18,6 +18,7 @@
 //! | `due` | when answers are due, and when they came |
 //! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
 //! | `postman` | sending it through the smarthost |
+//! | `tally` | what of all that is counted for the operations pages |
 //! | `work` | what agents do with mails: answer, close, pass on, put aside |
 //!
 //! The invariants: a mail is answered 250 only after the commit; the same mail (mailbox, Message-ID, body) is
@@ -38,6 +39,7 @@ mod placing;
 pub(crate) mod postman;
 mod reader;
 mod rows;
+pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
 pub(crate) mod usher;

@@ -7,6 +7,7 @@
 //! is rather said twice than never: it is sent again, the same octets with the same Message-ID, by which most
 //! mail programs show it once.
 
+use super::tally::{MailTally, Sending};
 use crate::acd::Clock;
 use crate::config::{Config, Smarthost, SmarthostTls};
 use crate::database::{Database, DatabaseFault, Statement};
@@ -37,6 +38,7 @@ struct Round {
     node: NodeId,
     clock: Clock,
     age_max: Duration,
+    tally: MailTally,
 }
 
 /// A letter that this node has claimed.
@@ -87,6 +89,7 @@ impl Postman {
         database: &Database,
         node: NodeId,
         clock: Clock,
+        tally: MailTally,
     ) -> anyhow::Result<Option<Self>> {
         let Some(smarthost) = &config.email.smarthost else {
             return Ok(None);
@@ -97,6 +100,7 @@ impl Postman {
             node,
             clock,
             age_max: config.email.outbox_age_max,
+            tally,
         };
         let (stop, stopped) = watch::channel(false);
         let mut task = JoinSet::new();
@@ -258,6 +262,11 @@ impl Round {
                 vec![state.into(), reply.into(), next_at.into(), letter.id.into()],
             )
         };
+        self.tally.count_sending(match &outcome {
+            Outcome::Sent(_) => Sending::Sent,
+            Outcome::Later(_) => Sending::Delayed,
+            Outcome::Refused(_) => Sending::Failed,
+        });
         let statements = match &outcome {
             Outcome::Sent(reply) => vec![set("sent", reply, now.as_millis())],
             Outcome::Later(why) => {

@@ -88,6 +88,13 @@ fn what_was_done_before_the_gateway_was_killed_is_answered_again_and_not_done_ag
         list["items"].as_array().map_or(0, Vec::len)
     };
     let before = tickets(&desk);
+    let metrics = desk.desk.operations.get("/metrics").body;
+    for told in [
+        "ringdown_mails_taken_total{outcome=\"opened\"} 4",
+        "ringdown_outbox_letters{state=\"waiting\"} 0",
+    ] {
+        assert!(metrics.contains(told), "{told}: {metrics}");
+    }
     desk.restart();
     for (path, key, body, first) in &sent {
         let again = desk.keyed(path, key, body);

@@ -37,6 +37,7 @@ pub(crate) use survey::Survey;
 
 use super::Intake;
 use super::due::WaitingEnd;
+use super::tally::MailTally;
 use crate::acd::{Acd, StoreLost};
 use crate::cms::Cms;
 use crate::config::Config;
@@ -183,6 +184,11 @@ impl MailWork {
                 tickets,
             }),
         }
+    }
+
+    /// What mail has done so far.
+    pub(crate) fn tally(&self) -> &MailTally {
+        self.shared.intake.tally()
     }
 
     fn now(&self) -> Timestamp {

@@ -1,0 +1,206 @@
+//! What mail did and what stands, counted for the operations pages.
+//!
+//! What is done is counted where it is done; what stands (the outbox, answers that are due) is looked at every
+//! [`LOOK_EVERY`], because an answer to `/metrics` must not wait for the database.
+
+use crate::acd::Acd;
+use crate::database::{Database, DatabaseFault};
+use crate::metrics::{Exposition, Metrics};
+use ringdown_routing::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The counters of mail; clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MailTally {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: BTreeMap<&'static str, u64>,
+    sendings: BTreeMap<&'static str, u64>,
+    /// Folders of other servers, and whether they can be looked at.
+    folders: BTreeMap<String, bool>,
+    standing: Standing,
+}
+
+/// What stands, and at which instant.
+#[derive(Debug, Default)]
+struct Standing {
+    at: Option<Timestamp>,
+    /// Letters by their state, each with the oldest one's instant.
+    outbox: Vec<(String, i64, i64)>,
+    /// Lines with the answers that are due there, and how many of them are late.
+    due: Vec<(String, i64, i64)>,
+}
+
+/// What became of a mail that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It opened a ticket.
+    Opened,
+    /// It went to a ticket that was there.
+    Joined,
+    /// It had been filed before.
+    Repeated,
+    /// There is no such mailbox.
+    Unknown,
+    /// It could not be stored.
+    Unstored,
+}
+
+/// What became of a letter that was to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// The smarthost has it.
+    Sent,
+    /// It is tried again later.
+    Delayed,
+    /// It is of no use to try again.
+    Failed,
+}
+
+impl MailTally {
+    pub(super) fn count_taken(&self, taken: Taken) {
+        let word = match taken {
+            Taken::Opened => "opened",
+            Taken::Joined => "joined",
+            Taken::Repeated => "duplicate",
+            Taken::Unknown => "no_mailbox",
+            Taken::Unstored => "not_stored",
+        };
+        *self.lock().taken.entry(word).or_default() += 1;
+    }
+
+    pub(super) fn count_sending(&self, sending: Sending) {
+        let word = match sending {
+            Sending::Sent => "sent",
+            Sending::Delayed => "delayed",
+            Sending::Failed => "failed",
+        };
+        *self.lock().sendings.entry(word).or_default() += 1;
+    }
+
+    pub(super) fn note_folder(&self, name: &str, is_well: bool) {
+        self.lock().folders.insert(name.to_owned(), is_well);
+    }
+
+    /// Has `/metrics` tell it.
+    pub(crate) fn show_in(&self, metrics: &Metrics) {
+        let tally = self.clone();
+        metrics.add(move |out| tally.lock().tell(out));
+    }
+
+    /// Looks at what stands until the gateway stops.
+    pub(crate) async fn keep(self, database: Database, acd: Acd) {
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            match look(&database, acd.now()).await {
+                Ok(standing) => self.lock().standing = standing,
+                Err(fault) => tracing::debug!(%fault, "mail: what stands cannot be counted now"),
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn tell(&self, out: &mut Exposition) {
+        for (word, count) in &self.taken {
+            out.counter(
+                "ringdown_mails_taken_total",
+                "Mails that came in, by what became of them.",
+                &[("outcome", word)],
+                *count,
+            );
+        }
+        for (word, count) in &self.sendings {
+            out.counter(
+                "ringdown_letters_sendings_total",
+                "Tries to hand a letter to the smarthost, by their outcome.",
+                &[("outcome", word)],
+                *count,
+            );
+        }
+        for (name, is_well) in &self.folders {
+            out.gauge(
+                "ringdown_mail_folder_up",
+                "Whether a folder that mail is fetched from can be looked at.",
+                &[("folder", name.as_str())],
+                f64::from(u8::from(*is_well)),
+            );
+        }
+        let Some(at) = self.standing.at else {
+            return;
+        };
+        for (state, count, oldest) in &self.standing.outbox {
+            let labels = [("state", state.as_str())];
+            out.gauge(
+                "ringdown_outbox_letters",
+                "Letters in the outbox that are not settled, by recipient.",
+                &labels,
+                whole(*count),
+            );
+            let age = at.since(Timestamp::from_millis(*oldest));
+            let age = if *count > 0 { age } else { Duration::ZERO };
+            out.gauge(
+                "ringdown_outbox_oldest_age_seconds",
+                "Age of the oldest of them; 0 when there is none.",
+                &labels,
+                age.as_secs_f64(),
+            );
+        }
+        for (queue, due, late) in &self.standing.due {
+            let labels = [("queue", queue.as_str())];
+            out.gauge(
+                "ringdown_answers_due",
+                "Tickets that wait for an answer by mail.",
+                &labels,
+                whole(*due),
+            );
+            out.gauge(
+                "ringdown_answers_late",
+                "Those of them whose due time has passed.",
+                &labels,
+                whole(*late),
+            );
+        }
+    }
+}
+
+async fn look(database: &Database, now: Timestamp) -> Result<Standing, DatabaseFault> {
+    let outbox = sqlx::query_as(OUTBOX).fetch_all(database.reads()).await?;
+    let due = sqlx::query_as(DUE)
+        .bind(now.as_millis())
+        .fetch_all(database.reads())
+        .await?;
+    Ok(Standing {
+        at: Some(now),
+        outbox,
+        due,
+    })
+}
+
+fn whole(count: i64) -> f64 {
+    f64::from(i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+/// How often what stands is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Each state is told also when nothing is in it, so that an alarm sees it go back to 0.
+const OUTBOX: &str = "\
+SELECT 'waiting', COUNT(*), COALESCE(MIN(at), 0) FROM outbox WHERE state = 'waiting'
+UNION ALL SELECT 'sending', COUNT(*), COALESCE(MIN(at), 0) FROM outbox WHERE state = 'sending'";
+
+const DUE: &str = "\
+SELECT c.queue, COUNT(*), CAST(SUM(CASE WHEN d.due_at < $1 THEN 1 ELSE 0 END) AS BIGINT)
+FROM answers_due d JOIN contacts c ON c.id = d.contact
+WHERE d.state = 'due' AND c.queue IS NOT NULL GROUP BY c.queue ORDER BY c.queue";
