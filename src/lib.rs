@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod openings;
 pub mod report;
 pub mod roster;
+mod satisfaction;
 pub mod simulation;
 pub mod site_prompts;
 pub mod staffing;

@@ -6,6 +6,7 @@ mod choice;
 mod incident;
 mod leaving;
 mod rings;
+mod survey;
 
 use super::talk_clock::TalkClock;
 use super::words::{
@@ -24,6 +25,7 @@ use ringdown_voice::media::PlayId;
 use rings::Rings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use survey::Judging;
 
 /// Longest ticket number that is taken from a caller's keys.
 const KEYED_DIGITS_MAX: usize = 20;
@@ -87,6 +89,8 @@ pub struct Flow {
     hearing: Hearing,
     /// The contact goes from its own ticket to that of the incident, once it has its own.
     changes_ticket: bool,
+    /// The agent has hung up, and the caller who stayed is to be asked how it went.
+    asks_now: bool,
 }
 
 /// What the caller's leg is like.
@@ -170,6 +174,11 @@ enum Stage {
     Leaving {
         result: ContactResult,
     },
+    /// The agent is free already; the caller is asked how it went.
+    Judging {
+        step: Judging,
+        until: Instant,
+    },
     /// All is over but the word on the ticket.
     Settling {
         result: ContactResult,
@@ -235,6 +244,7 @@ impl Flow {
             told: None,
             hearing: Hearing::default(),
             changes_ticket: false,
+            asks_now: false,
         }
     }
 
@@ -281,7 +291,8 @@ impl Flow {
                 .min()
         } else if let Stage::Asking { until, .. }
         | Stage::Informing { until, .. }
-        | Stage::Refusing { until, .. } = self.stage
+        | Stage::Refusing { until, .. }
+        | Stage::Judging { until, .. } = self.stage
         {
             Some(until)
         } else {
@@ -319,6 +330,8 @@ impl Flow {
             self.on_told_timeout(now, step, out);
         } else if let Stage::Refusing { reason, .. } = self.stage {
             self.take_way_out(now, reason, out);
+        } else if matches!(self.stage, Stage::Judging { .. }) {
+            self.end_judging(out);
         }
     }
 
@@ -494,6 +507,7 @@ impl Flow {
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }
@@ -549,7 +563,11 @@ impl Flow {
             Stage::TakingBack => self.wait_again(now, out),
             Stage::Leaving { result } => {
                 let result = *result;
-                self.close(result, out);
+                if self.asks_now {
+                    self.ask_how_it_went(now, out);
+                } else {
+                    self.close(result, out);
+                }
             }
             Stage::Identifying
             | Stage::Asking { .. }
@@ -560,6 +578,7 @@ impl Flow {
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }
@@ -641,6 +660,10 @@ impl Flow {
             self.tell_in_line(out);
             return;
         }
+        if let Stage::Judging { step, .. } = self.stage {
+            self.on_judging_digit(now, step, digit, out);
+            return;
+        }
         let Stage::Asking { digits, .. } = &mut self.stage else {
             return;
         };
@@ -665,6 +688,8 @@ impl Flow {
         } else if self.stage.is_listening() && play == MESSAGE {
             self.cut_message_short();
             self.play_music(out);
+        } else if let Stage::Judging { step, .. } = self.stage {
+            self.on_judging_played(now, step, play, out);
         } else if self.stage.is_listening() && (play == GREETING || play == ANNOUNCEMENT) {
             self.play_music(out);
         }

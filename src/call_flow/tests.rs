@@ -4,6 +4,7 @@ mod call_backs;
 mod incidents;
 mod properties;
 mod ring_all;
+mod survey;
 
 use super::*;
 use ringdown_routing::contact::{Needs, Priority};
@@ -54,6 +55,7 @@ fn line_rules() -> LineRules {
         needs_agents: false,
         at_closing: AtClosing::Stay,
         offers_call_back: false,
+        asks_how_it_went: false,
         ways_out: WaysOut::default(),
     }
 }

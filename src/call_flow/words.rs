@@ -73,6 +73,8 @@ pub struct LineRules {
     pub at_closing: AtClosing,
     /// Whether callers who wait long may keep their place and be called back.
     pub offers_call_back: bool,
+    /// Whether callers are asked how it went when the agent has hung up.
+    pub asks_how_it_went: bool,
     /// What happens to a call that the line does not take, or not any longer.
     pub ways_out: WaysOut,
 }
@@ -160,6 +162,10 @@ pub enum Phrase {
     LeaveMessage,
     /// The caller is noted for the incident.
     IncidentNoted,
+    /// Asks how it went, for a key from 1 to 5.
+    HowItWent,
+    /// Thanks for that.
+    ThankYou,
     /// Why the line does not take the call.
     Reason(Refusing),
 }
@@ -468,6 +474,11 @@ pub enum Command {
     CallBackMissed,
     /// Forget the call; its contact waits in the line for the next agent.
     StandAside,
+    /// Keep what the caller says of how it went, 1 (badly) to 5.
+    KeepScore {
+        /// The key.
+        score: u8,
+    },
     /// Do something with a leg.
     Voice(CallCommand),
     /// The call is over, and how: nothing follows.

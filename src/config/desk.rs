@@ -137,6 +137,9 @@ pub struct Queue {
     /// How callers are called back.
     #[serde(default)]
     pub callback: CallBackRules,
+    /// Whether callers are asked how it went.
+    #[serde(default)]
+    pub survey: Survey,
     /// Priority by the caller's class.
     #[serde(default)]
     pub priority: PriorityByClass,
@@ -541,4 +544,15 @@ fn one_hour() -> Duration {
 
 fn hundred() -> u32 {
     100
+}
+
+/// Whether callers of a line are asked how it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Survey {
+    /// Never.
+    #[default]
+    Never,
+    /// Who stays on the line when the agent has hung up keys in a number from 1 to 5.
+    AfterCall,
 }

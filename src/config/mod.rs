@@ -23,7 +23,7 @@ mod working_time;
 
 pub use desk::{
     Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, NotReadyReason,
-    PriorityByClass, Queue, Skill, SkillStep, Then, WayOut, needs,
+    PriorityByClass, Queue, Skill, SkillStep, Survey, Then, WayOut, needs,
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};

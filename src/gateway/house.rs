@@ -15,7 +15,7 @@ use crate::call_backs::CallBacks;
 use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
 use crate::config::{CallBackOffer, CallBackRules, Language, LogIn};
 use crate::cti::{CallerHeaders, Claim, Identification, Identifier, Normaliser, Trust, claim_of};
-use crate::database::DatabaseFault;
+use crate::database::{Database, DatabaseFault};
 use crate::drain::Drain;
 use crate::event_log::EventLog;
 use crate::incidents::Incidents;
@@ -66,6 +66,7 @@ pub(super) struct House {
     pub(super) normaliser: Normaliser,
     pub(super) tickets: Tickets,
     pub(super) log: EventLog,
+    pub(super) database: Database,
     pub(super) traces: TraceSender,
     pub(super) speech: Speech,
     pub(super) parties: Parties,

@@ -14,6 +14,7 @@
 //! | `rules`, `dialling`, `speech` | what the configuration means for calls |
 //! | `incidents` | callers who hear of a major incident, and their messages |
 //! | `call_backs`, `cut_off` | callers who are called back, also those whose gateway died |
+//! | `survey` | callers who say how it went |
 //! | `desk`, `staff` | queues and hours, and agents, brought to the desk |
 //! | `gauges` | what the operations pages ask |
 
@@ -35,6 +36,7 @@ mod shards;
 mod speech;
 mod staff;
 mod start;
+mod survey;
 mod task;
 mod turned_away;
 

@@ -96,6 +96,7 @@ fn line_rules(queue: &config::Queue) -> LineRules {
             config::AtClosing::Leave => AtClosing::Leave,
         },
         offers_call_back: queue.callback_offer.is_some(),
+        asks_how_it_went: queue.survey == config::Survey::AfterCall,
         ways_out: WaysOut {
             closed: way_out(&queue.when_closed),
             emergency: way_out(&queue.when_emergency),

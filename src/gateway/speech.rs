@@ -81,6 +81,8 @@ impl Speech {
             Phrase::IncidentNoted => {
                 self.say(language, &[Prompt::IncidentNoted, Prompt::ThankYouGoodbye])
             }
+            Phrase::HowItWent => self.say(language, &[Prompt::HowItWent]),
+            Phrase::ThankYou => self.say(language, &[Prompt::ThankYouGoodbye]),
             Phrase::Reason(reason) => self.say(language, reason_prompts(*reason)),
         }
     }

@@ -269,6 +269,7 @@ async fn furnish(
         normaliser: Normaliser::new(config.site.region),
         tickets: stores.tickets.clone(),
         log: stores.log.clone(),
+        database: stores.database.clone(),
         traces: TraceSender::start(stores.database.clone()),
         speech: Speech::load(config, Arc::clone(&stores.prompts)),
         parties: Parties {

@@ -607,10 +607,10 @@ fn rehearsal(tongue: Tongue, document: &Value) -> String {
     ]);
     let _ = write!(
         html,
-        "<tr><td>{}</td><td>{} – {}</td><td>{}</td><td>{}</td><td>{}</td></tr></tbody></table></div>",
+        "<tr><td>{}</td><td>{} ± {}</td><td>{}</td><td>{}</td><td>{}</td></tr></tbody></table></div>",
         percent(&total["service_level"]["negative"]),
-        percent(&level["low"]),
-        percent(&level["high"]),
+        percent(&level["mean"]),
+        percent(&level["within"]),
         percent(&total["abandon_rate"]),
         number(&total["asa_s"]),
         percent(&total["occupancy"]),

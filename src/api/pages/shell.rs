@@ -25,14 +25,14 @@ pub(super) struct Page<'a> {
 /// How the forms and the frame look, beside the style of reports; none of it is on paper.
 const STYLE: &str = "\
 header{display:flex;flex-wrap:wrap;gap:.3em 1.2em;align-items:baseline;border-bottom:2px solid #222;padding-bottom:.5em;margin-bottom:1em}\
-header strong{margin-right:auto}header form{display:inline}header a[aria-current]{font-weight:600;color:#222;text-decoration:none}\
+header strong{margin-right:auto}header nav{display:flex;flex-wrap:wrap;gap:.2em .7em}header form{display:inline}header a[aria-current]{font-weight:600;color:#222;text-decoration:none}\
 a{color:#1f5c99}button{font:inherit;padding:.35em .9em}\
 form.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(15em,1fr));gap:.7em 1.2em;align-items:start;background:#f6f7f9;padding:1em;margin:1em 0}\
 form.fields>p,form.fields>h2{grid-column:1/-1;margin:0}.narrow{max-width:24em}.field{display:flex;flex-direction:column;margin:.3em 0}\
 .field label{font-weight:600}.field input,.field select,.field textarea{font:inherit;padding:.3em;border:1px solid #888;width:100%;box-sizing:border-box}\
 .field small{color:#555;display:block}.fault{color:#a4262c;display:block}[aria-invalid]{border-color:#a4262c!important;border-width:2px!important}\
 .said{border-left:4px solid #e8a33d;padding:.4em .8em;background:#fdf6e9}.plot svg{max-height:26em}.plot text{font-size:11px;fill:#444}\
-@media (max-width:40em){body{margin:1em auto;padding:0 .6em}}\
+@media (max-width:40em){body{margin:1em auto;padding:0 .6em}dl{display:block}dd{margin:0 0 .5em 1em}}\
 @media print{header nav,header form,header a,form.fields,.screen{display:none}header{border:0;margin:0}.said{background:none}}";
 
 /// Nothing is fetched, run, or shown in a frame.

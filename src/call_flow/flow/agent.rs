@@ -13,7 +13,10 @@ impl Flow {
         match &self.stage {
             Stage::Talking { leg, .. } if *leg == ended => match how {
                 LegEnd::HungUp | LegEnd::Local | LegEnd::Cancelled => {
-                    self.hang_up_caller(out);
+                    self.asks_now = how == LegEnd::HungUp && self.may_be_asked();
+                    if !self.asks_now {
+                        self.hang_up_caller(out);
+                    }
                     self.end_talk(now, EndedBy::Agent, out);
                 }
                 LegEnd::Lost | LegEnd::NotAcceptable => self.take_back(now, out),
@@ -44,6 +47,7 @@ impl Flow {
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }

@@ -34,6 +34,7 @@ impl Flow {
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }
@@ -75,6 +76,7 @@ impl Flow {
             | Stage::Elsewhere { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }

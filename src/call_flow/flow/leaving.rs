@@ -141,6 +141,7 @@ impl Flow {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.end_refused(reason, out);
             }
+            Stage::Judging { .. } => self.close(ContactResult::Answered, out),
             Stage::Leaving { .. } | Stage::Settling { .. } | Stage::Over => {}
         }
     }
@@ -243,6 +244,7 @@ impl Flow {
                 out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
                 self.end_refused(reason, out);
             }
+            Stage::Judging { .. } => self.end_judging(out),
             Stage::Leaving { .. } | Stage::Settling { .. } | Stage::Over => {}
         }
     }

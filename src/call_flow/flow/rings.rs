@@ -120,6 +120,7 @@ impl Flow {
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => {}
         }
@@ -230,6 +231,7 @@ impl Flow {
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => false,
         }
@@ -344,6 +346,7 @@ impl Flow {
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
             | Stage::Leaving { .. }
+            | Stage::Judging { .. }
             | Stage::Settling { .. }
             | Stage::Over => None,
         };

@@ -154,6 +154,10 @@ impl Shard {
                 dialling.join(agent_leg);
                 self.dial(now, contact, leg, dialling);
             }
+            Command::KeepScore { score } => {
+                let line = call.flow.line().clone();
+                self.house.keep_score(contact, line, score);
+            }
             Command::StandAside => self.stand_aside(contact),
             Command::Voice(CallCommand::HangUp { leg } | CallCommand::StandDown { leg })
                 if self.looked_up.remove(&leg) =>

@@ -74,6 +74,7 @@ embedded! {
     "incident_stay"
     "leave_message"
     "incident_noted"
+    "how_it_went"
 }
 
 /// The music on hold.

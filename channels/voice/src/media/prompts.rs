@@ -72,6 +72,8 @@ pub enum Prompt {
     LeaveMessage,
     /// The caller is noted for the incident.
     IncidentNoted,
+    /// Asks for a key from 1 to 5: how well it went.
+    HowItWent,
 }
 
 impl Prompt {
@@ -105,6 +107,7 @@ impl Prompt {
                 Self::IncidentStay,
                 Self::LeaveMessage,
                 Self::IncidentNoted,
+                Self::HowItWent,
             ])
     }
 
@@ -140,6 +143,7 @@ impl Prompt {
             Self::IncidentStay => "incident_stay",
             Self::LeaveMessage => "leave_message",
             Self::IncidentNoted => "incident_noted",
+            Self::HowItWent => "how_it_went",
         })
     }
 
@@ -195,7 +199,8 @@ impl Prompt {
             | Self::IncidentLeave
             | Self::IncidentStay
             | Self::LeaveMessage
-            | Self::IncidentNoted => self,
+            | Self::IncidentNoted
+            | Self::HowItWent => self,
         }
     }
 }
