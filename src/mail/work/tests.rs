@@ -402,3 +402,74 @@ fn a_command_that_a_supervisor_was_faster_than_changes_no_line() {
         assert_eq!(desk.acd.position(contact), None);
     });
 }
+
+/// Its answer was to be put forward two hundred seconds ago.
+async fn make_late(desk: &Desk) {
+    sqlx::query("UPDATE answers_due SET due_at = $1, escalate_at = $2 WHERE state = 'due'")
+        .bind(at(500).as_millis())
+        .bind(at(400).as_millis())
+        .execute(desk.database.reads())
+        .await
+        .unwrap();
+}
+
+async fn escalations(desk: &Desk, contact: ContactId) -> i64 {
+    desk.database.flush().await.unwrap();
+    let found: (i64,) =
+        sqlx::query_as("SELECT COUNT(*) FROM events WHERE contact = $1 AND kind = 'escalated'")
+            .bind(contact.to_string())
+            .fetch_one(desk.database.reads())
+            .await
+            .unwrap();
+    found.0
+}
+
+#[test]
+fn a_mail_whose_time_passed_while_its_line_was_closed_is_put_forward_once_it_is_in_line() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let rules = |is_open| {
+            let queue = desk.config.queue(&QueueId::from("desk")).unwrap();
+            queue.rules(is_open)
+        };
+        let verb = |is_open| Verb::SetQueue {
+            rules: rules(is_open),
+        };
+        change(&desk, verb(false)).await;
+        let filed = desk.take(0, HELP, &mail("1@a", ANNA, "")).await;
+        let contact = filed.contact.unwrap();
+        assert_eq!(desk.acd.position(contact), None);
+        make_late(&desk).await;
+        let work = work(&desk);
+        for _ in 0..2 {
+            attend::look(&work, &mut Absences::default()).await;
+            assert_eq!(escalations(&desk, contact).await, 0, "it is in no line yet");
+            assert_eq!(orders::left(&work).await.unwrap().len(), 1);
+        }
+        change(&desk, verb(true)).await;
+        desk.usher.sweep().await.unwrap();
+        assert_eq!(desk.acd.position(contact), Some(1));
+        for _ in 0..2 {
+            attend::look(&work, &mut Absences::default()).await;
+            assert_eq!(escalations(&desk, contact).await, 1);
+            assert_eq!(orders::left(&work).await.unwrap(), []);
+        }
+    });
+}
+
+#[test]
+fn a_mail_whose_time_passed_while_the_gateway_was_down_is_put_forward_by_the_next() {
+    on_both_engines(async |database| {
+        let first = Desk::new(&database).await;
+        let filed = first.take(0, HELP, &mail("1@a", ANNA, "")).await;
+        let contact = filed.contact.unwrap();
+        make_late(&first).await;
+        let second = Desk::start(&database, Arc::clone(&first.config), "node-b").await;
+        assert_eq!(second.acd.position(contact), Some(1));
+        let work = work(&second);
+        for _ in 0..2 {
+            attend::look(&work, &mut Absences::default()).await;
+            assert_eq!(escalations(&second, contact).await, 1);
+        }
+    });
+}
