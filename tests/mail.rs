@@ -3,7 +3,7 @@
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::flood::{Doors, Flood};
-use ringdown_harness::mail::{MailClient, MailSink, Postfix, make_certificate, swaks};
+use ringdown_harness::mail::{MailClient, MailSink, Post, Postfix, make_certificate, swaks};
 use ringdown_harness::place::free_address;
 use ringdown_harness::postgres::Postgres;
 use serde_json::Value;
@@ -339,6 +339,65 @@ fn a_full_disk_makes_senders_wait_and_stores_nothing_by_halves() {
         Some(0)
     );
     assert!(desk.desk.gateway.process.is_running());
+}
+
+/// Octets of a large mail, most of them one attachment.
+const LARGE_BYTES: usize = 16_000_000;
+
+/// Large mails at one time.
+const LARGE_MAILS: usize = 6;
+
+/// What the desk of that test may hold of mails at one time: one of them, and what is unwrapped from it.
+const READING_BYTES_MAX: usize = 2 * LARGE_BYTES + 1_000_000;
+
+#[test]
+fn large_mails_at_one_time_wait_in_files_that_go_away() {
+    let plan = DeskPlan::new();
+    let left_over = plan
+        .folder()
+        .write("data/mail-spool/1-0.mail", "of a crash");
+    let (smtp, lmtp) = (free_address(), free_address());
+    let keys = format!(
+        "relays = [\"127.0.0.0/8\"]\nmemory_bytes_max = 65536\nreading_bytes_max = {READING_BYTES_MAX}\nstoring_max_s = 600\n"
+    );
+    let desk = plan.section(&sections(smtp, lmtp, &keys)).open(program());
+    assert!(!left_over.exists(), "the spool of a crash is swept");
+    std::thread::scope(|scope| {
+        for number in 0..LARGE_MAILS {
+            scope.spawn(move || deliver_large(lmtp, number));
+        }
+    });
+    let desk = MailDesk { desk, smtp, lmtp };
+    for number in 0..LARGE_MAILS {
+        let ticket = desk.ticket_of(&format!("<large{number}@a>"));
+        let attachment = &ticket["articles"][0]["attachments"][0];
+        assert_eq!(attachment["bytes"], LARGE_BYTES / 76 * 57, "{ticket:#}");
+    }
+    let spool = desk.desk.folder.path().join("data/mail-spool");
+    let left = std::fs::read_dir(spool).expect("it is there").count();
+    assert_eq!(left, 0, "files of mails that are stored");
+}
+
+fn deliver_large(lmtp: SocketAddr, number: usize) {
+    let mut text = format!(
+        "Message-ID: <large{number}@a>\r\nFrom: anna@example.org\r\nSubject: Large\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the file.\r\n--b\r\n\
+         Content-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\n\
+         Content-Disposition: attachment; filename=a{number}.zip\r\n\r\n"
+    );
+    let line = format!("{number:04}{}\r\n", "QUJD".repeat(18));
+    text.push_str(&line.repeat(LARGE_BYTES / 76));
+    text.push_str("--b--\r\n");
+    let mut client = MailClient::connect_for(lmtp, PATIENCE * 30);
+    client.say("LHLO client.example", "250");
+    let post = Post {
+        from: "anna@example.org".to_owned(),
+        to: "help@desk.example".to_owned(),
+        text,
+    };
+    let mut taken = [false];
+    let delivered = client.try_deliver_in_chunks(&[post], &mut taken);
+    assert!(delivered.is_ok() && taken[0], "{delivered:?}");
 }
 
 /// A gateway that is killed during deliveries has every mail once, on its ticket, and writes to nobody twice.

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One connection to an SMTP or LMTP server.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl MailClient {
     pub fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address)
             .unwrap_or_else(|fault| panic!("no mail server at {address}: {fault}"))
+    }
+
+    /// Connects to a server that is there and may take so long for an answer.
+    pub fn connect_for(address: SocketAddr, patience: Duration) -> Self {
+        let client = Self::connect(address);
+        let set = client.stream.get_ref().set_read_timeout(Some(patience));
+        set.expect("the time is not nothing");
+        client
     }
 
     /// Sends a line and gives the answer, all its lines.
