@@ -23,6 +23,7 @@ pub mod mailed_reports;
 pub mod metrics;
 pub mod openings;
 pub mod report;
+pub mod rollups;
 pub mod roster;
 mod satisfaction;
 pub mod simulation;

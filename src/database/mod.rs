@@ -246,7 +246,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 17] = [
+const MIGRATIONS: [(&str, &str); 18] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -285,6 +285,7 @@ const MIGRATIONS: [(&str, &str); 17] = [
         "report slots",
         include_str!("migrations/0017_report_slots.sql"),
     ),
+    ("roll-ups", include_str!("migrations/0018_rollups.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

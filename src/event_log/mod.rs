@@ -8,6 +8,7 @@ mod contacts;
 mod reading;
 
 pub use contacts::{ContactRecord, ContactState, ContactsQuery};
+pub(crate) use reading::parse;
 pub use reading::{Cursor, EventsQuery, ExportFault, PAGE_MAX, Page};
 
 use crate::database::{Database, DatabaseFault, Engine, bump};
@@ -25,6 +26,11 @@ impl EventLog {
     /// The log in this database.
     pub fn new(database: Database) -> Self {
         Self { database }
+    }
+
+    /// Where it lies.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Takes an event to be stored within a moment; false when it had to be let go (counted in

@@ -183,7 +183,7 @@ pub enum ExportFault {
     Io(#[from] std::io::Error),
 }
 
-fn parse(body: &str) -> Result<Event, DatabaseFault> {
+pub(crate) fn parse(body: &str) -> Result<Event, DatabaseFault> {
     serde_json::from_str(body).map_err(|error| DatabaseFault::Unreadable(format!("event: {error}")))
 }
 

@@ -4,6 +4,7 @@ use super::running::Running;
 use super::{Period, Report};
 use crate::database::DatabaseFault;
 use crate::event_log::{EventLog, EventsQuery};
+use crate::rollups::Rollups;
 use ringdown_routing::event::Event;
 use ringdown_routing::statistics::{Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
@@ -16,7 +17,9 @@ const LEAD_IN: Duration = Duration::from_secs(6 * 3_600);
 /// How long after the period reading goes on: a later end revises an interval.
 const REVISION: Duration = Duration::from_secs(24 * 3_600);
 
-/// Reads the report of a period; `step` is told of every event.
+/// Reads the report of a period from what is rolled up and what the log has beyond that; `step` is told of
+/// every event. Where nothing is rolled up yet, or the intervals are narrower than what is, the log is read
+/// around the period.
 pub async fn report(
     log: &EventLog,
     period: Period,
@@ -24,6 +27,10 @@ pub async fn report(
     now: Timestamp,
     mut step: impl FnMut(),
 ) -> Result<Report, DatabaseFault> {
+    let rollups = Rollups::new(log);
+    if let Some(report) = rollups.report(&period, &scope, now, &mut step).await? {
+        return Ok(report);
+    }
     let whole = period.whole();
     let mut fold = Statistics::new(Rules {
         interval: period.interval.cell(),

@@ -113,7 +113,7 @@ impl Report {
         Self::of_ledger(&ledger, period, scope, statistics.health())
     }
 
-    fn of_ledger(ledger: &Ledger, period: Period, scope: Scope, health: Health) -> Self {
+    pub(crate) fn of_ledger(ledger: &Ledger, period: Period, scope: Scope, health: Health) -> Self {
         let whole = period.whole();
         let wanted: Vec<QueueId> = match &scope.queue {
             Some(queue) => vec![queue.clone()],

@@ -1,0 +1,271 @@
+//! The rows of the roll-ups, and changes that hold only if nothing else changed.
+
+use super::Rollups;
+use crate::database::{Database, DatabaseFault, Engine, Statement, Value};
+use ringdown_routing::statistics::{Ledger, Statistics};
+use ringdown_routing::time::Timestamp;
+use sqlx::{AnyConnection, Row};
+use std::time::Duration;
+
+/// Changes when what is kept is written in another way; what was kept before is counted again then.
+pub(super) const FORMAT: i64 = 1;
+
+/// The one row of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) revision: i64,
+    pub(super) token: String,
+    pub(super) seq: i64,
+    pub(super) format: i64,
+    pub(super) holder: String,
+    pub(super) held_until: Timestamp,
+    pub(super) log_from: Option<Timestamp>,
+}
+
+impl State {
+    pub(super) async fn read(connection: &mut AnyConnection) -> Result<Self, DatabaseFault> {
+        let row = sqlx::query("SELECT * FROM rollup_state WHERE name = 'statistics'")
+            .fetch_one(connection)
+            .await?;
+        Ok(Self {
+            revision: row.try_get("revision")?,
+            token: row.try_get("token")?,
+            seq: row.try_get("seq")?,
+            format: row.try_get("format")?,
+            holder: row.try_get("holder")?,
+            held_until: Timestamp::from_millis(row.try_get("held_until")?),
+            log_from: row
+                .try_get::<Option<i64>, _>("log_from")?
+                .map(Timestamp::from_millis),
+        })
+    }
+}
+
+/// Where the fold stood.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// Every event before this instant is counted.
+    pub(super) until: Timestamp,
+    pub(super) fold: Statistics,
+}
+
+/// The latest step that ends at `until` or before.
+pub(super) async fn step_before(
+    connection: &mut AnyConnection,
+    until: Timestamp,
+) -> Result<Option<Step>, DatabaseFault> {
+    let row: Option<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT until_at, fold FROM rollup_steps WHERE until_at <= $1 ORDER BY until_at DESC LIMIT 1",
+    )
+    .bind(until.as_millis())
+    .fetch_optional(connection)
+    .await?;
+    row.map(|(until, fold)| {
+        Ok(Step {
+            until: Timestamp::from_millis(until),
+            fold: super::read(&fold)?,
+        })
+    })
+    .transpose()
+}
+
+/// The instants of all steps, in order.
+pub(super) async fn steps(connection: &mut AnyConnection) -> Result<Vec<Timestamp>, DatabaseFault> {
+    let rows: Vec<(i64,)> = sqlx::query_as("SELECT until_at FROM rollup_steps ORDER BY until_at")
+        .fetch_all(connection)
+        .await?;
+    let steps = rows.into_iter();
+    Ok(steps
+        .map(|(until,)| Timestamp::from_millis(until))
+        .collect())
+}
+
+/// The earliest event before `before` that was stored after `seq`, up to `seq_max`.
+pub(super) async fn late(
+    connection: &mut AnyConnection,
+    seq: i64,
+    seq_max: i64,
+    before: Timestamp,
+) -> Result<Option<Timestamp>, DatabaseFault> {
+    let row: (Option<i64>,) =
+        sqlx::query_as("SELECT MIN(at) FROM events WHERE seq > $1 AND seq <= $2 AND at < $3")
+            .bind(seq)
+            .bind(seq_max)
+            .bind(before.as_millis())
+            .fetch_one(connection)
+            .await?;
+    Ok(row.0.map(Timestamp::from_millis))
+}
+
+/// What is kept of one day.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) day: Timestamp,
+    pub(super) part: &'static str,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) const INTERVALS: &str = "intervals";
+pub(super) const FACETS: &str = "facets";
+pub(super) const FACETS_BY_DAY: &str = "facets_by_day";
+
+/// Cuts what a step has counted for good into what is kept of each day.
+pub(super) fn parts_of(settled: Ledger) -> Result<Vec<Part>, DatabaseFault> {
+    let mut parts = Vec::new();
+    for (day, mut intervals) in settled.cut(super::DAY) {
+        let facets = intervals.take_facets();
+        let by_day = facets.clone().coarsened(super::DAY);
+        for (part, ledger) in [
+            (INTERVALS, intervals),
+            (FACETS, facets),
+            (FACETS_BY_DAY, by_day),
+        ] {
+            parts.push(Part {
+                day,
+                part,
+                body: super::write(&ledger)?,
+            });
+        }
+    }
+    Ok(parts)
+}
+
+/// A change of the roll-ups that holds only if they are as they were when `state` was read.
+#[derive(Debug)]
+pub(super) struct Change {
+    token: String,
+    statements: Vec<Statement>,
+}
+
+impl Change {
+    /// Begins a change by whoever holds the lease until then; `seq` is what the events are counted up to.
+    pub(super) fn new(
+        rollups: &Rollups,
+        state: &State,
+        seq: i64,
+        held_until: Timestamp,
+    ) -> Self {
+        let token = format!("{:032x}", rand::random::<u128>());
+        let claim = Statement::new(
+            "UPDATE rollup_state SET revision = revision + 1, token = $1, seq = $2, format = $3, \
+             holder = $4, held_until = $5 WHERE name = 'statistics' AND revision = $6",
+            vec![
+                token.clone().into(),
+                seq.into(),
+                FORMAT.into(),
+                rollups.name.clone().into(),
+                held_until.as_millis().into(),
+                state.revision.into(),
+            ],
+        );
+        Self {
+            token,
+            statements: vec![claim],
+        }
+    }
+
+    fn push(&mut self, sql: &str, mut values: Vec<Value>) {
+        let sql = format!(
+            "{sql} EXISTS (SELECT 1 FROM rollup_state WHERE name = 'statistics' AND token = ${})",
+            values.len() + 1
+        );
+        values.push(self.token.clone().into());
+        self.statements.push(Statement::new(sql, values));
+    }
+
+    /// Takes away what steps after an instant have counted.
+    pub(super) fn go_back_to(&mut self, until: Timestamp) {
+        for table in ["rollup_steps", "rollups"] {
+            let sql = format!("DELETE FROM {table} WHERE until_at > $1 AND");
+            self.push(&sql, vec![until.as_millis().into()]);
+        }
+    }
+
+    /// Takes away what is kept before an instant.
+    pub(super) fn set_log_from(&mut self, from: Timestamp) {
+        self.push(
+            "UPDATE rollup_state SET log_from = $1 WHERE",
+            vec![from.as_millis().into()],
+        );
+    }
+
+    /// Keeps a step and what it has counted for good.
+    pub(super) fn add_step(&mut self, step: &Step, parts: Vec<Part>) -> Result<(), DatabaseFault> {
+        self.push(
+            "INSERT INTO rollup_steps (until_at, fold) SELECT CAST($1 AS BIGINT), CAST($2 AS {bytes}) WHERE",
+            vec![
+                step.until.as_millis().into(),
+                Value::Bytes(super::write(&step.fold)?),
+            ],
+        );
+        for part in parts {
+            self.add_part(part, step.until);
+        }
+        Ok(())
+    }
+
+    fn add_part(&mut self, part: Part, until: Timestamp) {
+        self.push(
+            "INSERT INTO rollups (day, part, until_at, body) SELECT CAST($1 AS BIGINT), \
+             CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS {bytes}) WHERE",
+            vec![
+                part.day.as_millis().into(),
+                part.part.into(),
+                until.as_millis().into(),
+                Value::Bytes(part.body),
+            ],
+        );
+    }
+
+    /// Forgets the steps between two others, whose counts become those of the later one.
+    pub(super) fn forget_steps(&mut self, after: Timestamp, until: Timestamp, parts: Vec<Part>) {
+        let span = || vec![after.as_millis().into(), until.as_millis().into()];
+        self.push(
+            "DELETE FROM rollup_steps WHERE until_at > $1 AND until_at < $2 AND",
+            span(),
+        );
+        self.push(
+            "DELETE FROM rollups WHERE until_at > $1 AND until_at <= $2 AND",
+            span(),
+        );
+        for part in parts {
+            self.add_part(part, until);
+        }
+    }
+
+    /// Carries it out; false when something else was faster, and nothing is changed.
+    pub(super) async fn commit(self, database: &Database) -> Result<bool, DatabaseFault> {
+        database.write(self.statements).await?;
+        let mut connection = database.reads().acquire().await?;
+        // Who changes it after us leaves another token; then it is ours no longer, which is looked at anew.
+        Ok(State::read(&mut connection).await?.token == self.token)
+    }
+}
+
+/// Up to which number every event is there or never will be.
+///
+/// SQLite has one writer, so numbers come in the order of commits. PostgreSQL hands them out before the
+/// commit; a lock that no writer can hold at the same time, held for a moment, tells that none is under way.
+pub(super) async fn settled_seq(database: &Database, known: i64) -> Result<i64, DatabaseFault> {
+    let mut transaction = database.reads().begin().await?;
+    if database.engine() == Engine::Postgres {
+        let lock = format!(
+            "SET LOCAL lock_timeout = '{}ms'; LOCK TABLE ONLY events IN SHARE MODE",
+            LOCK_WAIT_MAX.as_millis()
+        );
+        let locked = sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut *transaction);
+        match locked.await.map_err(DatabaseFault::from) {
+            Ok(_) => {}
+            Err(DatabaseFault::Locked(_)) => return Ok(known),
+            Err(fault) => return Err(fault),
+        }
+    }
+    let row: (Option<i64>,) = sqlx::query_as("SELECT MAX(seq) FROM events")
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(row.0.unwrap_or(0).max(known))
+}
+
+/// Longest wait for writers to finish; they wait for us no longer than that, too.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(1_000);
