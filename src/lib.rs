@@ -13,6 +13,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drain;
 pub mod event_log;
+pub mod export;
 pub mod forecast;
 pub mod gateway;
 pub mod incidents;

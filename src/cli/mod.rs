@@ -10,11 +10,13 @@ pub mod demo;
 pub mod doctor;
 pub mod drain;
 pub mod emergency;
+pub mod export;
 pub mod forecast;
 pub mod incident;
 pub mod mail;
 pub mod replay;
 pub mod report;
+pub mod rollup;
 pub mod serve;
 pub mod simulate;
 pub mod staff;
@@ -50,6 +52,8 @@ enum Command {
     Drain(drain::Args),
     /// Close the desk or a line at once, and end that.
     Emergency(emergency::Args),
+    /// Write events, contacts or tickets of a period to a file.
+    Export(export::Args),
     /// Forecast the arrivals of the next days, and the staff they take.
     Forecast(forecast::Args),
     /// Declare the major incident of a service, and end it.
@@ -60,6 +64,8 @@ enum Command {
     Replay(replay::Args),
     /// Print the statistics of a period.
     Report(report::Args),
+    /// Count what the log has told since the last time, so that reports need not read it again.
+    Rollup(rollup::Args),
     /// Run the gateway.
     Serve(serve::Args),
     /// Run the real routing policy in virtual time; events and statistics as JSON.
@@ -93,11 +99,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Incident(args) => incident::run(&args),
         Command::Mail(args) => mail::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Rollup(args) => rollup::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Staff(args) => staff::run(&args),

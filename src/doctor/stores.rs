@@ -168,7 +168,43 @@ async fn ask_database(url: &str) -> Result<Vec<Finding>, sqlx::Error> {
         Ok((people,)) => Finding::good("cms", format!("{people} people")),
         Err(_) => Finding::good("cms", "its tables are made at the first start"),
     });
+    findings.extend(rollups(&mut connection).await);
     // A connection that ends badly has answered all the same.
     let _ = connection.close().await;
     Ok(findings)
 }
+
+/// How far the roll-ups are behind the log.
+async fn rollups(connection: &mut AnyConnection) -> Option<Finding> {
+    let told: Result<(Option<i64>, Option<i64>), _> = sqlx::query_as(
+        "SELECT (SELECT MAX(until_at) FROM rollup_steps), (SELECT MAX(at) FROM events)",
+    )
+    .fetch_one(connection)
+    .await;
+    // Its tables are made at the first start.
+    let (until, newest) = told.ok()?;
+    let Some(newest) = newest else {
+        return Some(Finding::good("roll-ups", "the log is empty"));
+    };
+    let Some(until) = until else {
+        return Some(Finding::warning(
+            "roll-ups",
+            "none yet: reports read the whole log",
+            "let a gateway run, or run `ringdown rollup`",
+        ));
+    };
+    let behind = Duration::from_millis(u64::try_from(newest.saturating_sub(until)).unwrap_or(0));
+    let found = format!("{} minutes behind the log", behind.as_secs() / 60);
+    Some(if behind > ROLLUP_LAG_MAX {
+        Finding::warning(
+            "roll-ups",
+            found,
+            "let a gateway run, or run `ringdown rollup`",
+        )
+    } else {
+        Finding::good("roll-ups", found)
+    })
+}
+
+/// A step is an hour, and is made some minutes after its end.
+const ROLLUP_LAG_MAX: Duration = Duration::from_secs(3 * 3_600);

@@ -26,6 +26,7 @@ use crate::mail::work::attend;
 use crate::mail::{Intake, MailWork};
 use crate::mailed_reports::MailedReports;
 use crate::openings::Openings;
+use crate::rollups::{self, Rollups};
 use crate::roster::{self, Roster};
 use crate::site_prompts::SitePrompts;
 use crate::tickets::Tickets;
@@ -128,8 +129,11 @@ impl Gateway {
         tasks.spawn(reports.keep(stopped.clone()));
         let state = open_api(&config, &house, &stores, &observers, mails).await?;
         tasks.spawn(state.follow_tokens(stores.database.clone()));
+        let house_now = Arc::clone(&house);
         let readiness = gauges::readiness(&house, &stores.database);
         let pages = operations::router(Arc::clone(&observers), readiness);
+        let rollups = Rollups::new(&stores.log);
+        tasks.spawn(rollups::keep(rollups, move || house_now.now()));
         tasks.spawn(serve(web, api::router(state), stopped.clone()));
         tasks.spawn(serve(operations, pages, stopped));
         Ok(Self {

@@ -56,7 +56,7 @@ fn field(figures: &Value, name: &str) -> String {
 
 /// RFC 4180 section 2.6: fields with commas, quotes or line breaks are quoted, and quotes doubled. A
 /// field that a spreadsheet would take for a formula is quoted with an apostrophe in front.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let guarded = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{text}")
     } else {

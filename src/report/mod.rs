@@ -5,7 +5,7 @@
 
 mod asked;
 pub(crate) mod columns;
-mod csv;
+pub(crate) mod csv;
 pub mod from_log;
 mod html;
 mod json;

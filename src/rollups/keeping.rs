@@ -167,12 +167,7 @@ impl Rollups {
     }
 
     /// Counts the events from the step's end to `until`, as far as `seq`.
-    async fn fold(
-        &self,
-        step: &mut Step,
-        until: Timestamp,
-        seq: i64,
-    ) -> Result<(), DatabaseFault> {
+    async fn fold(&self, step: &mut Step, until: Timestamp, seq: i64) -> Result<(), DatabaseFault> {
         let (mut at, mut last) = (step.until.as_millis(), i64::MIN);
         loop {
             let rows: Vec<(i64, i64, String)> = sqlx::query_as(

@@ -31,7 +31,12 @@ impl Rollups {
         now: Timestamp,
         mut step: impl FnMut(),
     ) -> Result<Option<Report>, DatabaseFault> {
-        if !period.interval.cell().as_millis().is_multiple_of(CELL.as_millis()) {
+        if !period
+            .interval
+            .cell()
+            .as_millis()
+            .is_multiple_of(CELL.as_millis())
+        {
             return Ok(None);
         }
         let whole = period.whole();
@@ -135,10 +140,7 @@ impl Rollups {
 
 /// What of which days is read for a period: its intervals, facets by day where a day lies within it, else by
 /// interval, for their sums are told of the whole period alone.
-fn parts_for(
-    from: Timestamp,
-    to: Timestamp,
-) -> [(&'static str, Vec<(Timestamp, Timestamp)>); 3] {
+fn parts_for(from: Timestamp, to: Timestamp) -> [(&'static str, Vec<(Timestamp, Timestamp)>); 3] {
     let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
     let floor = from.as_millis().div_euclid(day_ms) * day_ms;
     let inner = floor + if floor == from.as_millis() { 0 } else { day_ms };

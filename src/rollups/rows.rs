@@ -139,12 +139,7 @@ pub(super) struct Change {
 
 impl Change {
     /// Begins a change by whoever holds the lease until then; `seq` is what the events are counted up to.
-    pub(super) fn new(
-        rollups: &Rollups,
-        state: &State,
-        seq: i64,
-        held_until: Timestamp,
-    ) -> Self {
+    pub(super) fn new(rollups: &Rollups, state: &State, seq: i64, held_until: Timestamp) -> Self {
         let token = format!("{:032x}", rand::random::<u128>());
         let claim = Statement::new(
             "UPDATE rollup_state SET revision = revision + 1, token = $1, seq = $2, format = $3, \
@@ -179,14 +174,6 @@ impl Change {
             let sql = format!("DELETE FROM {table} WHERE until_at > $1 AND");
             self.push(&sql, vec![until.as_millis().into()]);
         }
-    }
-
-    /// Takes away what is kept before an instant.
-    pub(super) fn set_log_from(&mut self, from: Timestamp) {
-        self.push(
-            "UPDATE rollup_state SET log_from = $1 WHERE",
-            vec![from.as_millis().into()],
-        );
     }
 
     /// Keeps a step and what it has counted for good.

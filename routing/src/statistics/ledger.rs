@@ -180,13 +180,15 @@ impl Ledger {
     /// Keeps the cells that start in `from..to`, and who serves which queue.
     pub fn retain(&mut self, from: Timestamp, to: Timestamp) {
         let wanted = from.as_millis()..to.as_millis();
-        self.contacts.retain(|(start, _, _), _| wanted.contains(start));
+        self.contacts
+            .retain(|(start, _, _), _| wanted.contains(start));
         for cells in self.facets.values_mut() {
             cells.retain(|(start, _, _), _| wanted.contains(start));
         }
         self.facets.retain(|_, cells| !cells.is_empty());
         self.agents.retain(|(start, _), _| wanted.contains(start));
-        self.not_ready.retain(|(start, _), _| wanted.contains(start));
+        self.not_ready
+            .retain(|(start, _), _| wanted.contains(start));
     }
 
     /// Takes out what is counted by number, caller class and skill.

@@ -1,0 +1,64 @@
+//! `ringdown export`: events, contacts or tickets of a period as CSV, JSON Lines or Parquet.
+
+use super::{Outcome, block_on};
+use crate::config::Config;
+use crate::database::Database;
+use crate::export::{Format, Subject, export};
+use crate::report::period;
+use ringdown_routing::time::Timestamp;
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What is written.
+    #[arg(value_enum)]
+    subject: Subject,
+    /// First instant: RFC 3339, a local time, a day, today, yesterday.
+    #[arg(long, default_value = "today")]
+    from: String,
+    /// First instant after the period.
+    #[arg(long, default_value = "now")]
+    to: String,
+    /// How it is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The file; standard output when not given.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
+    config: PathBuf,
+}
+
+/// Writes the rows; how many is told on stderr.
+pub fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let config = match Config::load(&args.config) {
+        Ok(config) => config,
+        Err(faults) => {
+            writeln!(std::io::stderr(), "{faults}")?;
+            return Ok(Outcome::No);
+        }
+    };
+    let zone = config.site.time_zone.time_zone();
+    let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+    let from = period::instant(&args.from, now, zone)?;
+    let to = period::instant(&args.to, now, zone)?;
+    let out: Box<dyn Write + Send> = match &args.output {
+        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
+        None if args.format == Format::Parquet && std::io::stdout().is_terminal() => {
+            anyhow::bail!("Parquet is no text: send it to a file, `-o events.parquet`")
+        }
+        None => Box::new(BufWriter::new(std::io::stdout())),
+    };
+    let rows = block_on(async {
+        let database = Database::open(&config).await?;
+        let rows = export(&database, args.subject, from, to, args.format, out).await;
+        database.close().await;
+        Ok(rows?)
+    })?;
+    writeln!(std::io::stderr(), "{rows} rows")?;
+    Ok(Outcome::Good)
+}

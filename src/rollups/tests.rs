@@ -1,0 +1,277 @@
+use super::*;
+use crate::database::tests::{at, on_both_engines};
+use crate::event_log::EventsQuery;
+use crate::report::{Format, Period, Report, Words};
+use jiff::tz::TimeZone;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use ringdown_routing::agent::Status;
+use ringdown_routing::contact::{Channel, Needs, Priority};
+use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
+use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
+use ringdown_routing::statistics::Scope;
+use ringdown_routing::time::Timestamp;
+
+const MINUTE: i64 = 60;
+const HOURS: i64 = 80;
+
+/// Contacts of three days, some of which wait or are worked on for more than a day, by two gateways.
+fn random_log(seed: u64) -> Vec<Event> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut drafts = Vec::new();
+    for agent in 0..3 {
+        let id = AgentId::new(format!("agent-{agent}"));
+        for hour in 0..HOURS / 8 {
+            let status = match random.random_range(0..3) {
+                0 => Status::LoggedOff,
+                1 => Status::NotReady("lunch".to_owned()),
+                _ => Status::Available,
+            };
+            let when = at(hour * 8 * 3_600 + random.random_range(0..7 * 3_600));
+            drafts.push(EventDraft::of_agent(
+                when,
+                id.clone(),
+                EventKind::AgentStatus { status },
+            ));
+        }
+    }
+    for number in 0..150_u64 {
+        let arrival = random.random_range(0..(HOURS - 4) * 3_600);
+        let contact = ContactId::new(at(arrival), u128::from(number));
+        let queue = QueueId::new(format!("queue-{}", random.random_range(0..2)));
+        let agent = AgentId::new(format!("agent-{}", random.random_range(0..3)));
+        let channel = [Channel::Voice, Channel::Email][random.random_range(0..2)];
+        let mut when = arrival;
+        let mut tell = |after: i64, kind: EventKind| {
+            when += after;
+            let draft = EventDraft::of_contact(at(when), contact, kind);
+            drafts.push(draft.in_queue(queue.clone()).with_agent(agent.clone()));
+        };
+        tell(
+            0,
+            EventKind::Arrived {
+                channel,
+                from: format!("+4930{}", random.random_range(0..40)),
+                to: format!("{}00", random.random_range(1..4)),
+                via: "loopback".to_owned(),
+            },
+        );
+        tell(
+            1,
+            EventKind::Enqueued {
+                priority: Priority::default(),
+                channel,
+                skills: Needs::default(),
+                reserved: None,
+                enqueued_at: at(arrival),
+                rings_one: false,
+                node: NodeId::new("a"),
+            },
+        );
+        let longest = if random.random_range(0..6) == 0 {
+            30 * 3_600
+        } else {
+            20 * MINUTE
+        };
+        let wait = random.random_range(1..longest);
+        let wait_ms = u64::try_from(wait).unwrap() * 1_000;
+        match random.random_range(0..8) {
+            0 => {}
+            1 | 2 => {
+                tell(wait, EventKind::Abandoned { wait_ms });
+                tell(
+                    0,
+                    EventKind::Closed {
+                        result: ContactResult::Abandoned,
+                    },
+                );
+            }
+            3 => {
+                tell(
+                    wait,
+                    EventKind::Failed {
+                        cause: "media".to_owned(),
+                    },
+                );
+                tell(
+                    0,
+                    EventKind::Closed {
+                        result: ContactResult::Failed,
+                    },
+                );
+            }
+            _ => {
+                let token = OfferToken::new(number);
+                let deadline = at(arrival + 1 + wait + 30);
+                tell(
+                    wait,
+                    EventKind::Offered {
+                        token,
+                        deadline,
+                        node: NodeId::new("a"),
+                    },
+                );
+                tell(
+                    5,
+                    EventKind::Answered {
+                        token,
+                        wait_ms: wait_ms + 5_000,
+                    },
+                );
+                let talk = random.random_range(1..longest);
+                let talk_ms = u64::try_from(talk).unwrap() * 1_000;
+                tell(
+                    talk,
+                    EventKind::Ended {
+                        by: EndedBy::Caller,
+                        talk_ms,
+                        hold_ms: 0,
+                        wrap_up_until: None,
+                        wrap_up_latest: None,
+                    },
+                );
+                tell(
+                    0,
+                    EventKind::Closed {
+                        result: ContactResult::Answered,
+                    },
+                );
+            }
+        }
+    }
+    drafts.sort_by_key(|draft| draft.at);
+    let numbered = (1..).zip(drafts);
+    let numbered = numbered.map(|(number, draft)| {
+        let origin = NodeId::new(if draft.agent.is_some() { "a" } else { "b" });
+        draft.numbered(EventId { origin, number })
+    });
+    numbered.collect()
+}
+
+fn period(interval: &str, from: i64, to: i64) -> Period {
+    let zone = TimeZone::get("Asia/Kathmandu").unwrap();
+    Period::new(at(from), at(to), interval.parse().unwrap(), zone).unwrap()
+}
+
+fn printed(report: &Report) -> String {
+    let mut out = Vec::new();
+    let words = Words::of(&"en".parse().unwrap());
+    report.print(Format::Json, words, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// The whole log, folded from zero in the order of time.
+async fn whole(log: &EventLog, period: Period, scope: &Scope, now: Timestamp) -> String {
+    let mut fold = zero();
+    let all = EventsQuery::Between {
+        from: Timestamp::from_millis(i64::MIN),
+        to: Timestamp::from_millis(i64::MAX),
+    };
+    log.for_each(all, |event| {
+        fold.record(&event);
+    })
+    .await
+    .unwrap();
+    printed(&Report::of(&fold, period, scope.clone(), now))
+}
+
+async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
+    let scopes = [
+        Scope::default(),
+        Scope {
+            queue: Some(QueueId::from("queue-1")),
+            channel: None,
+        },
+    ];
+    for scope in scopes {
+        for (interval, from, to) in [
+            ("30m", 0, 24 * 3_600),
+            ("1d", 0, HOURS * 3_600),
+            ("1h", 30 * 3_600, 31 * 3_600),
+        ] {
+            let period = period(interval, from, to);
+            let Some(report) = rollups.report(&period, &scope, now, || ()).await.unwrap() else {
+                continue;
+            };
+            let wanted = whole(log, period, &scope, now).await;
+            assert_eq!(printed(&report), wanted, "{interval} from {from}");
+        }
+    }
+}
+
+#[test]
+fn a_report_from_roll_ups_is_that_of_the_whole_log_whatever_comes_when() {
+    on_both_engines(|database| async move {
+        let log = EventLog::new(database.clone());
+        let rollups = Rollups::new(&log);
+        let mut random = StdRng::seed_from_u64(1);
+        let mut events = random_log(7);
+        // Most come in order, some hours late, some twice.
+        let late = events.len() / 10;
+        events.shuffle(&mut random);
+        let mut held: Vec<Event> = events.split_off(events.len() - late);
+        events.sort_by_key(|event| event.at);
+        let again: Vec<Event> = events.iter().step_by(17).cloned().collect();
+        let mut counted = 0;
+        for (place, chunk) in events.chunks(events.len() / 12).enumerate() {
+            chunk
+                .iter()
+                .for_each(|event| assert!(log.append(event.clone())));
+            let now = chunk.last().unwrap().at;
+            let (come, stay): (Vec<_>, Vec<_>) = held
+                .into_iter()
+                .partition(|event| event.at < now && random.random_range(0..3) == 0);
+            held = stay;
+            come.into_iter()
+                .for_each(|event| assert!(log.append(event)));
+            again
+                .iter()
+                .filter(|event| event.at < now)
+                .for_each(|event| {
+                    log.append(event.clone());
+                });
+            log.flush().await.unwrap();
+            // What came late is not rolled up yet, and counts all the same.
+            agree(&log, &rollups, now).await;
+            counted += rollups.catch_up(now, || ()).await.unwrap().unwrap();
+            if place % 4 == 3 {
+                agree(&log, &rollups, now).await;
+            }
+        }
+        assert!(counted > 80, "{counted} steps");
+        held.into_iter()
+            .for_each(|event| assert!(log.append(event)));
+        log.flush().await.unwrap();
+        let now = at((HOURS + 100) * 3_600);
+        rollups.catch_up(now, || ()).await.unwrap();
+        agree(&log, &rollups, now).await;
+        assert!(!rollups.lag().await.unwrap().late);
+        rollups.forget(now).await.unwrap();
+        rollups.catch_up(now, || ()).await.unwrap();
+        agree(&log, &rollups, now).await;
+        assert!(rollups.lag().await.unwrap().until.is_some());
+    });
+}
+
+#[test]
+fn one_gateway_does_the_work_until_its_lease_is_over() {
+    on_both_engines(|database| async move {
+        let log = EventLog::new(database.clone());
+        random_log(3)
+            .into_iter()
+            .for_each(|event| assert!(log.append(event)));
+        log.flush().await.unwrap();
+        let (one, other) = (Rollups::new(&log), Rollups::new(&log));
+        // Later than every event, and than the longest talk.
+        let now = at((HOURS + 100) * 3_600);
+        assert_eq!(one.advance(now).await.unwrap(), Advance::Moved);
+        assert_eq!(other.advance(now).await.unwrap(), Advance::Elsewhere);
+        let later = now + Duration::from_secs(3_600);
+        assert_eq!(other.advance(later).await.unwrap(), Advance::Moved);
+        assert_eq!(one.advance(later).await.unwrap(), Advance::Elsewhere);
+        other.let_go(later).await.unwrap();
+        one.catch_up(later, || ()).await.unwrap().unwrap();
+        agree(&log, &one, later).await;
+    });
+}
