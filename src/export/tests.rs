@@ -13,7 +13,7 @@ impl Write for Paper {
     fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
         self.0
             .lock()
-            .expect("nobody panicked with it")
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
             .extend_from_slice(octets);
         Ok(octets.len())
     }

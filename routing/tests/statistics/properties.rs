@@ -163,22 +163,20 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
         let Some(place) = caller_of(event) else {
             continue;
         };
-        match &mut event.kind {
-            EventKind::Arrived { channel, from, .. } => {
-                *channel = CHANNELS[place % 4];
-                *from = number_of(place).to_owned();
-            }
-            EventKind::Enqueued { channel, .. } => *channel = CHANNELS[place % 4],
-            EventKind::Identified {
-                caller, outcome, ..
-            } => {
-                *caller = person_of(place).map(CallerId::from);
-                *outcome = match caller {
-                    Some(_) => IdentifiedAs::Claimed,
-                    None => IdentifiedAs::Ambiguous,
-                };
-            }
-            _ => {}
+        if let EventKind::Arrived { channel, from, .. } = &mut event.kind {
+            *channel = CHANNELS[place % 4];
+            *from = number_of(place).to_owned();
+        } else if let EventKind::Enqueued { channel, .. } = &mut event.kind {
+            *channel = CHANNELS[place % 4];
+        } else if let EventKind::Identified {
+            caller, outcome, ..
+        } = &mut event.kind
+        {
+            *caller = person_of(place).map(CallerId::from);
+            *outcome = match caller {
+                Some(_) => IdentifiedAs::Claimed,
+                None => IdentifiedAs::Ambiguous,
+            };
         }
     }
     events.sort_by_key(|event| event.at);
