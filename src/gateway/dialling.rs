@@ -86,7 +86,8 @@ impl Parties {
         deadline: Instant,
     ) -> Box<Dial> {
         let to = format!("<sip:{agent}@{}>", self.domain);
-        let mut dial = self.dial(contact, call, to, None, deadline);
+        let mut dial = self.dial(call, to, None, deadline);
+        dial.headers = call_headers(contact, call);
         // The ring ends with its offer, also when we are not there any more to cancel it (RFC 3261 §13.3.1).
         let left = deadline.saturating_duration_since(Instant::now());
         let seconds = left.as_millis().div_ceil(1_000);
@@ -102,17 +103,12 @@ impl Parties {
         lead(dial, location.uri, location.next_hop)
     }
 
-    /// Rings another number by the trunk that takes calls out, or a SIP URI.
-    pub(super) fn number(
-        &self,
-        contact: ContactId,
-        call: &Call,
-        to: &str,
-        deadline: Instant,
-    ) -> Dialling {
+    /// Rings another number by the trunk that takes calls out, or a SIP URI. What the desk knows of the call
+    /// is not told there.
+    pub(super) fn number(&self, call: &Call, to: &str, deadline: Instant) -> Dialling {
         if to.starts_with("sip:") {
             let next_hop = NextHop::Uri(to.as_bytes().into());
-            let dial = self.dial(contact, call, format!("<{to}>"), None, deadline);
+            let dial = self.dial(call, format!("<{to}>"), None, deadline);
             return lead(dial, to.to_owned(), next_hop);
         }
         let Some(outbound) = &self.outbound else {
@@ -126,14 +122,34 @@ impl Parties {
             trunk.split([';', ':']).next().unwrap_or(trunk)
         );
         let account = outbound.account.clone();
-        let dial = self.dial(contact, call, address, account, deadline);
+        let dial = self.dial(call, address, account, deadline);
         lead(dial, uri, next_hop)
+    }
+
+    /// Rings who is called back; their phone shows the number that they know the desk by.
+    pub(super) fn caller(
+        &self,
+        call: &Call,
+        to: &str,
+        own_number: &str,
+        deadline: Instant,
+    ) -> Dialling {
+        let mut dialling = self.number(call, to, deadline);
+        if let Dialling::Now(dial) | Dialling::LookUp(dial, _) | Dialling::Search(dial, _) =
+            &mut dialling
+        {
+            dial.from = format!(
+                "<sip:{}@{}>",
+                escape_user(&shown_user(own_number)),
+                self.domain
+            );
+        }
+        dialling
     }
 
     /// An INVITE that is not addressed yet.
     fn dial(
         &self,
-        contact: ContactId,
         call: &Call,
         to: String,
         account: Option<Account>,
@@ -144,7 +160,7 @@ impl Parties {
             request_uri: String::new(),
             from: self.from(call),
             to,
-            headers: call_headers(contact, call),
+            headers: Vec::new(),
             max_forwards: call.arrival.max_forwards.saturating_sub(1),
             account,
             deadline,

@@ -453,14 +453,24 @@ impl House {
     }
 
     /// How to reach the number of a way out.
-    pub(super) fn dial_number(
-        &self,
-        contact: ContactId,
-        call: &Call,
-        to: &str,
-        deadline: Instant,
-    ) -> Dialling {
-        self.parties.number(contact, call, to, deadline)
+    pub(super) fn dial_number(&self, call: &Call, to: &str, deadline: Instant) -> Dialling {
+        self.parties.number(call, to, deadline)
+    }
+
+    /// How to reach who is called back. They see what they had dialled; who never called sees a number that
+    /// leads to the line, else the trunk's account.
+    pub(super) fn dial_caller(&self, call: &Call, to: &str, deadline: Instant) -> Dialling {
+        let line = call.flow.line();
+        let of_line = self.numbers.iter();
+        let mut of_line = of_line.filter(|(_, number)| number.rules.queue == *line);
+        let account = self.parties.outbound.as_ref();
+        let account = account.and_then(|trunk| trunk.account.as_ref());
+        let own_number = Some(&*call.arrival.to)
+            .filter(|dialled| !dialled.is_empty())
+            .or_else(|| of_line.next().map(|(number, _)| number.as_str()))
+            .or_else(|| account.map(|account| account.username.as_str()))
+            .unwrap_or_default();
+        self.parties.caller(call, to, own_number, deadline)
     }
 
     /// What to play for a phrase, in the call's language.

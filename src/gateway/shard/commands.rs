@@ -114,7 +114,7 @@ impl Shard {
             }
             Command::TransferOut { leg, to, deadline } => {
                 self.legs.insert(leg, (contact, call.add_rung()));
-                let dialling = self.house.dial_number(contact, call, &to, deadline);
+                let dialling = self.house.dial_number(call, &to, deadline);
                 self.dial(now, contact, leg, dialling);
             }
             Command::Play { play, phrase } => {
@@ -150,7 +150,7 @@ impl Shard {
             } => {
                 self.legs.insert(leg, (contact, LegRole::Caller));
                 call.legs += 1;
-                let mut dialling = self.house.dial_number(contact, call, &number, deadline);
+                let mut dialling = self.house.dial_caller(call, &number, deadline);
                 dialling.join(agent_leg);
                 self.dial(now, contact, leg, dialling);
             }
