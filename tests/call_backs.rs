@@ -5,6 +5,8 @@ use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::phone::{Call, Phone};
 use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use std::path::Path;
 
 const CALLER: Voice = Voice::Numbered(1);
@@ -98,6 +100,11 @@ fn a_caller_hangs_up_keeps_the_place_and_is_called_back_through_the_trunk() {
         "{}",
         back.invite.start_line()
     );
+    // They see the number they had dialled, and nothing that only the desk is to know.
+    let from = back.invite.must("From");
+    assert!(from.contains("<sip:100@"), "{from}");
+    let told = ["X-Ringdown-Contact", "X-Ringdown-Ticket"].map(|name| back.invite.header(name));
+    assert_eq!(told, [None, None]);
     outside.answer(&back);
     must_talk(&back, &offered);
     let mut back = back;
@@ -150,6 +157,44 @@ fn a_call_back_that_is_ordered_is_tried_again_when_nobody_answers() {
     assert_eq!(ended(&desk, &contact)["result"], "call_back");
     let contact = second.invite.must("X-Ringdown-Contact").to_owned();
     assert_eq!(ended(&desk, &contact)["result"], "answered");
+}
+
+#[test]
+fn a_caller_without_a_number_is_not_called_back_at_an_address_of_theirs() {
+    let (desk, mut anna, _outside) = desk_with_trunk("callback_offer = { after_s = 0 }\n");
+    set_status(&desk, "not_ready");
+    let mut caller = desk.caller("eve");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    wait_for_waiting(&desk, 1);
+    call.speak(CALLER);
+    call.audio.must_hear_packets(25, PATIENCE);
+    call.audio.key_in("1#");
+    set_status(&desk, "available");
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    must_talk(&call, &offered);
+    caller.hang_up(&mut call);
+    anna.must_be_hung_up(&offered);
+    let contacts = desk.api.get_json("/api/v1/contacts");
+    let items = contacts["items"].as_array().map(Vec::len);
+    assert_eq!(items, Some(1), "{contacts:#}");
+}
+
+#[test]
+fn a_call_back_that_is_cancelled_while_its_agents_phone_rings_stops_the_ring() {
+    let (desk, mut anna, mut outside) = desk_with_trunk("");
+    let order = json!({"number": "0223456789", "queue": "desk"});
+    let ordered = desk.api.post("/api/v1/callbacks", &order);
+    assert_eq!(ordered.status, 201, "{ordered:?}");
+    let offered = anna.must_ring();
+    let contact = offered.invite.must("X-Ringdown-Contact").to_owned();
+    let path = format!("/api/v1/callbacks/{contact}");
+    let cancelled = desk.api.try_send("DELETE", &path, "", "");
+    assert_eq!(cancelled.expect("an answer").status, 204);
+    anna.must_be_cancelled(&offered);
+    assert_eq!(ended(&desk, &contact)["result"], "flowed_out");
+    assert!(!outside.has_been_called(), "{}", outside.ladder());
 }
 
 fn order(desk: &Desk, number: &str, at: Option<&str>) {
@@ -234,6 +279,37 @@ fn ordered(desk: &Desk, number: &str) -> String {
     wait_for_waiting(desk, 1);
     let contact = answer.json()["contact"].clone();
     contact.as_str().expect("it has a contact").to_owned()
+}
+
+#[test]
+fn a_call_back_in_the_line_that_is_over_leaves_it_at_its_first_offer() {
+    let (desk, mut anna, mut outside) = desk_with_trunk("");
+    set_status(&desk, "not_ready");
+    let contact = ordered(&desk, "0223456789");
+    // It was taken back at another gateway in the instant in which this one brought it into the line.
+    in_database(&desk, "UPDATE call_backs SET state = 'cancelled'");
+    set_status(&desk, "available");
+    assert_eq!(ended(&desk, &contact)["result"], "flowed_out");
+    wait_for_waiting(&desk, 0);
+    assert!(!anna.has_been_called(), "{}", anna.ladder());
+    assert!(!outside.has_been_called(), "{}", outside.ladder());
+}
+
+/// Changes what is in the desk's database, as another gateway would.
+fn in_database(desk: &Desk, statement: &'static str) {
+    let file = desk.folder.path().join("data").join("ringdown.sqlite");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .busy_timeout(PATIENCE);
+        let mut connection = options.connect().await.expect("the desk's database");
+        let done = sqlx::query(statement).execute(&mut connection).await;
+        done.expect("the statement is SQL");
+    });
 }
 
 #[test]

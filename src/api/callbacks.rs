@@ -5,14 +5,14 @@ use super::extract::{Body, Key, Params, limit};
 use super::idempotency::RequestKey;
 use super::problem::Problem;
 use super::{ApiState, json};
-use crate::call_backs::{CallBack, State as CallBackState};
+use crate::call_backs::{CANCELLED, CallBack, State as CallBackState};
 use crate::cti::Claim;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use ringdown_routing::contact::Priority;
-use ringdown_routing::event::{ContactResult, EventDraft};
+use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
 use ringdown_routing::ids::{ContactId, QueueId};
 use ringdown_routing::verb::Verb;
 use serde::Deserialize;
@@ -173,19 +173,12 @@ pub(super) async fn cancel(
             return Err(Problem::Conflict(sentence));
         }
     }
-    let stands = state.parts.acd.read(|view| view.contact(contact).is_some());
-    if stands {
-        let to = "cancelled".to_owned();
-        state.order(Verb::FlowOut { contact, to }).await?;
-        let closed = ringdown_routing::event::EventKind::Closed {
-            result: ContactResult::FlowedOut,
-        };
-        let draft = EventDraft::of_contact(state.now(), contact, closed);
-        if let Err(fault) = state.parts.acd.publish(draft) {
-            tracing::warn!(%contact, %fault, "api: the end of a call-back was not kept");
-        }
-    }
+    leave_line(&state, contact).await?;
     call_backs.end(contact, CallBackState::Cancelled).await?;
+    // A gateway may have read it as waiting, and brought it into the line meanwhile.
+    if let Err(problem) = leave_line(&state, contact).await {
+        tracing::debug!(%contact, ?problem, "api: a call-back leaves its line at its next offer");
+    }
     state.tell_intervention(&caller, "call_back_cancelled", BTreeMap::new(), |draft| {
         EventDraft {
             contact: Some(contact),
@@ -193,4 +186,22 @@ pub(super) async fn cancel(
         }
     });
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Takes the contact of a call-back out of the line, if it stands there.
+async fn leave_line(state: &ApiState, contact: ContactId) -> Result<(), Problem> {
+    let acd = &state.parts.acd;
+    if acd.read(|view| view.contact(contact).is_none()) {
+        return Ok(());
+    }
+    let to = CANCELLED.to_owned();
+    state.order(Verb::FlowOut { contact, to }).await?;
+    let closed = EventKind::Closed {
+        result: ContactResult::FlowedOut,
+    };
+    let draft = EventDraft::of_contact(state.now(), contact, closed);
+    if let Err(fault) = acd.publish(draft) {
+        tracing::warn!(%contact, %fault, "api: the end of a call-back was not kept");
+    }
+    Ok(())
 }

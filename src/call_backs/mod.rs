@@ -27,6 +27,12 @@ pub fn node() -> NodeId {
     NodeId::from("call-backs")
 }
 
+/// Where the contact of a call-back goes that somebody takes back; no queue has such a name.
+pub const CANCELLED: &str = "cancelled";
+
+/// Where the contact of a call-back goes that is over but still stood in the line; no queue has such a name.
+pub const OVER: &str = "call-back over";
+
 /// One caller to be called back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallBack {
@@ -86,6 +92,14 @@ impl State {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether the caller is still to be called.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Pending | Self::Waiting => true,
+            Self::Done | Self::Failed | Self::Cancelled => false,
         }
     }
 
@@ -181,8 +195,8 @@ impl CallBacks {
     ) -> Result<Option<CallBack>, DatabaseFault> {
         let token = i64::try_from(token.as_u64()).unwrap_or(i64::MAX);
         let claim = Statement::new(
-            "UPDATE call_backs SET claimed_token = $1, claimed_by = $2 \
-             WHERE contact = $3 AND claimed_token < $1 AND state = 'waiting'",
+            "UPDATE call_backs SET claimed_token = $1, claimed_by = $2, state = 'waiting' \
+             WHERE contact = $3 AND claimed_token < $1 AND state IN ('pending', 'waiting')",
             vec![
                 Value::from(token),
                 node.as_str().into(),

@@ -141,6 +141,7 @@ impl CallBackFlow {
             }
             Input::Moved(line) => self.on_moved(line, out),
             Input::TakenFromAgent => self.on_taken_from_agent(out),
+            Input::Dropped => self.on_lapsed(out),
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
             Input::OfferLapsed { .. }
@@ -155,7 +156,6 @@ impl CallBackFlow {
             | Input::LineChosen(_)
             | Input::LineClosed(_)
             | Input::LineOpened
-            | Input::Dropped
             | Input::MayCallBack
             | Input::CallBackNoted
             | Input::CallBackRefused
@@ -343,6 +343,7 @@ impl CallBackFlow {
         }
     }
 
+    /// The offer is over, and with it our part; whether the contact still waits is the desk's affair.
     fn on_lapsed(&mut self, out: &mut Vec<Command>) {
         match self.stage {
             Stage::Identifying | Stage::Linking => self.stand_aside(out),

@@ -11,7 +11,7 @@ use crate::config::{CallBackOffer, CallBackRules, Language};
 use crate::cti::Claim;
 use crate::drain::Stage;
 use ringdown_routing::contact::{Channel, Needs, QueuedContact};
-use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Refusal, Verb};
@@ -141,11 +141,32 @@ pub(super) fn claim(house: &Arc<House>, event: Arc<Event>, shards: &[ShardSender
                 let call_back = Box::new(call_back);
                 shard.tell(ShardInput::CallBack { call_back, event }).await;
             }
-            Ok(None) => {}
+            Ok(None) => leave_line_if_over(&house, contact).await,
             // The offer lapses with its lease, and the contact is offered again.
             Err(fault) => tracing::warn!(%contact, %fault, "a call-back could not be claimed"),
         }
     });
+}
+
+/// What was taken back, or has ended, just as it came into the line takes no agent again.
+async fn leave_line_if_over(house: &House, contact: ContactId) {
+    match house.call_backs.one(contact).await {
+        // Another gateway serves it.
+        Ok(Some(known)) if known.state.is_open() => return,
+        // A call-back that is tried again has another contact.
+        Ok(Some(_) | None) => {}
+        Err(fault) => {
+            tracing::warn!(%contact, %fault, "a call-back could not be looked up");
+            return;
+        }
+    }
+    let to = call_backs::OVER.to_owned();
+    let stood = house.acd.read(|view| view.contact(contact).is_some());
+    let left = house.acd.change(Verb::FlowOut { contact, to }).await;
+    if stood && matches!(left, Ok(Answer::Done)) {
+        let result = ContactResult::FlowedOut;
+        house.publish(contact, EventKind::Closed { result });
+    }
 }
 
 impl House {
@@ -183,16 +204,14 @@ impl House {
         call: &Call,
         keyed_in: Option<String>,
     ) {
-        let claim = match keyed_in {
-            Some(digits) => Claim::of_number(&digits, &self.normaliser),
-            None => call.arrival.claim.clone(),
-        };
-        let number = claim.key().unwrap_or(claim.shown);
+        // Of an address nothing is called but its number: the caller must not choose where an INVITE goes.
+        let given = keyed_in.unwrap_or_else(|| call.arrival.claim.shown.clone());
+        let number = Claim::of_number(&given, &self.normaliser).key();
         let now = self.now();
         let call_back = CallBack {
             contact: self.mint_contact(sender.index()),
             origin: contact,
-            number,
+            number: number.unwrap_or_default(),
             dialled: call.arrival.to.to_string(),
             queue: call.flow.line().clone(),
             priority: self.priority_of(contact),

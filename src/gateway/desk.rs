@@ -4,6 +4,7 @@ use super::house::House;
 use super::inputs::{ShardInput, ShardSender, tell_shard_of};
 use super::{call_backs, cut_off, phones};
 use crate::acd::{Notice, Subscription};
+use crate::call_backs::{CANCELLED, OVER};
 use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
@@ -144,7 +145,7 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
     } else if let EventKind::Requeued { reason, .. } = &event.kind {
         *reason == RequeueReason::ByHand || is_of_a_call_back(event, house)
     } else if let EventKind::Overflowed { to, .. } = &event.kind {
-        to == DROPPED
+        [DROPPED, CANCELLED, OVER].contains(&to.as_str())
     } else {
         matches!(event.kind, EventKind::OfferExpired { .. })
     }

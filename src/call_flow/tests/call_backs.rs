@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A call-back whose agent has picked up and whose caller is rung.
-fn calling_back(tries_left: u32) -> (CallBackFlow, Instant) {
+/// A call-back whose agent is rung.
+fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
     let Input::Offered(offer) = offer(1) else {
         panic!("an offer")
     };
@@ -23,15 +23,26 @@ fn calling_back(tries_left: u32) -> (CallBackFlow, Instant) {
     for input in [
         Input::Identified(known()),
         Input::TicketLinked(Some(ticket())),
+    ] {
+        flow.handle(now, input, &mut out);
+    }
+    assert!(matches!(
+        out.last(),
+        Some(Command::RingAgent { leg: AGENT, .. })
+    ));
+    (flow, now)
+}
+
+/// A call-back whose agent has picked up and whose caller is rung.
+fn calling_back(tries_left: u32) -> (CallBackFlow, Instant) {
+    let (mut flow, now) = ringing_the_agent(tries_left);
+    let mut out = Vec::new();
+    for input in [
         Input::AgentPickedUp { leg: AGENT },
         Input::Verb(Answer::Done),
     ] {
         flow.handle(now, input, &mut out);
     }
-    assert!(
-        out.iter()
-            .any(|c| matches!(c, Command::RingAgent { leg: AGENT, .. }))
-    );
     assert!(matches!(
         out.last(),
         Some(Command::CallCaller { leg: CALLER, .. })
@@ -187,4 +198,14 @@ fn a_call_back_that_is_taken_away_ends_on_both_sides_and_tells_the_desk_nothing(
         let said = tell_call_back(&mut flow, now, Input::CallerEnded(LegEnd::HungUp));
         assert!(said.is_empty(), "{said:?}");
     }
+}
+
+#[test]
+fn a_call_back_that_is_cancelled_while_its_agent_is_rung_stops_the_ring() {
+    let (mut flow, now) = ringing_the_agent(3);
+    let said = tell_call_back(&mut flow, now, Input::Dropped);
+    assert!(hangs_up(&said, AGENT));
+    assert!(matches!(said.last(), Some(Command::StandAside)));
+    assert!(verbs(&said).is_empty(), "the desk did it already");
+    assert!(flow.is_over());
 }
