@@ -1,7 +1,7 @@
 //! How well people say it went, whichever way they say it: one answer for each contact, and the first one stands.
 //!
-//! The caller keys it in, the sender of a mail has a link; what is kept is the same row of `satisfaction`, and the event
-//! `Rated` tells it to the statistics.
+//! The caller keys it in, the sender of a mail has a link; what is kept is the same row of `satisfaction`, and the transaction
+//! that keeps it tells the event log (`tickets::telling`).
 
 use crate::database::Statement;
 use ringdown_routing::ids::{ContactId, QueueId};

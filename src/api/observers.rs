@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast;
 use tokio::time::MissedTickBehavior;
 
 /// How far back is looked after a gap, so that events that were stored late are found too.
@@ -84,6 +85,7 @@ impl Observers {
     ) -> impl Future<Output = ()> + Send + 'static {
         // Listening begins here, so that nothing falls between the log and the bus.
         let (subscription, log, now) = (acd.subscribe(), log.clone(), acd.now());
+        let told = log.told();
         async move {
             let beside = log.written_beside().await.unwrap_or_default();
             let mut from_log = BTreeSet::new();
@@ -103,11 +105,16 @@ impl Observers {
                 beside,
                 from_log,
             };
-            self.listen(subscription, listening).await;
+            self.listen(subscription, told, listening).await;
         }
     }
 
-    async fn listen(&self, mut subscription: Subscription, mut listening: Listening) {
+    async fn listen(
+        &self,
+        mut subscription: Subscription,
+        mut told: broadcast::Receiver<Event>,
+        mut listening: Listening,
+    ) {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -116,6 +123,11 @@ impl Observers {
                     Some(Notice::Event(event)) => listening.take(self, &event),
                     Some(Notice::Resync) => listening.catch_up(self).await,
                     None => return,
+                },
+                event = told.recv() => match event {
+                    Ok(event) => listening.take(self, &event),
+                    Err(broadcast::error::RecvError::Lagged(_)) => listening.catch_up(self).await,
+                    Err(broadcast::error::RecvError::Closed) => return,
                 },
                 _ = tick.tick() => listening.look_beside(self).await,
             }
@@ -151,7 +163,20 @@ impl Listening {
                 self.beside = beside;
                 self.catch_up(observers).await;
             }
-            Ok(_) => {}
+            Ok(_) => self.look_at_other_writers(observers).await,
+            Err(fault) => tracing::debug!(%fault, "statistics: the log cannot be looked at now"),
+        }
+    }
+
+    /// What other gateways wrote with their tickets is on no bus.
+    async fn look_at_other_writers(&mut self, observers: &Observers) {
+        let since = self.newest - GAP_MARGIN;
+        match self.log.told_by_others(since).await {
+            Ok(events) => {
+                for event in events.iter().filter(|event| event.at >= self.begun) {
+                    observers.observe_live(event, &mut self.from_log);
+                }
+            }
             Err(fault) => tracing::debug!(%fault, "statistics: the log cannot be looked at now"),
         }
     }

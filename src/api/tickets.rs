@@ -96,6 +96,8 @@ pub(super) struct NewTicket {
     queue: Option<QueueId>,
     #[serde(default)]
     cis: Vec<CiId>,
+    /// What the caller complains of.
+    symptom: Option<String>,
 }
 
 /// Opens a ticket; with an `Idempotency-Key` at most one, whatever crashes in between.
@@ -113,6 +115,7 @@ pub(super) async fn open(
             "a ticket has at most {CIS_MAX} CIs"
         )));
     }
+    check_words(&state, new.queue.as_ref(), new.symptom.as_deref())?;
     let caller =
         match &new.caller {
             None => None,
@@ -153,9 +156,12 @@ pub(super) async fn open(
     let graded = TicketChange {
         impact: new.impact,
         urgency: new.urgency,
+        symptom: new.symptom,
         ..TicketChange::default()
     };
-    let ticket = if graded.impact.is_some() || graded.urgency.is_some() {
+    let is_changed =
+        graded.impact.is_some() || graded.urgency.is_some() || graded.symptom.is_some();
+    let ticket = if is_changed {
         state
             .parts
             .tickets
@@ -183,6 +189,7 @@ pub(super) async fn change(
     if let Some(subject) = &change.subject {
         change.subject = Some(checked_subject(subject)?);
     }
+    check_words(&state, change.queue.as_ref(), change.symptom.as_deref())?;
     let ticket: Option<Ticket> = state
         .parts
         .tickets
@@ -190,6 +197,30 @@ pub(super) async fn change(
         .await?;
     let ticket = ticket.ok_or_else(|| unknown(id.0))?;
     Ok(Json(json::record(&ticket)?).into_response())
+}
+
+/// Refuses lines and symptoms that nobody has configured.
+fn check_words(
+    state: &ApiState,
+    queue: Option<&QueueId>,
+    symptom: Option<&str>,
+) -> Result<(), Problem> {
+    let tickets = &state.parts.tickets;
+    if let Some(symptom) = symptom
+        && !tickets.knows_symptom(symptom)
+    {
+        return Err(Problem::Unprocessable(format!(
+            "`{symptom}` is no symptom of `[tickets] tolerable_wait_s`"
+        )));
+    }
+    if let Some(queue) = queue
+        && !tickets.knows_queue(queue)
+    {
+        return Err(Problem::Unprocessable(format!(
+            "there is no queue `{queue}`"
+        )));
+    }
+    Ok(())
 }
 
 /// A ticket's key in a path.

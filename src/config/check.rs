@@ -651,6 +651,31 @@ fn check_tickets(config: &Config, source: &mut Source<'_>) {
     if !is_grade(&tickets.urgency) {
         source.note_at(&path("urgency"), "an urgency is 1 to 3");
     }
+    if tickets.targets_s.len() > 9 || tickets.targets_s.contains(&0) {
+        source.note_at(
+            &path("targets_s"),
+            "at most 9 times, by priority, each above 0",
+        );
+    }
+    let is_symptom = |name: &String| {
+        let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        (1..=40).contains(&name.len()) && name.bytes().all(is_letter)
+    };
+    if tickets.tolerable_wait_s.len() > 50 || !tickets.tolerable_wait_s.keys().all(is_symptom) {
+        source.note_at(
+            &path("tolerable_wait_s"),
+            "at most 50 symptoms, each named by 1 to 40 of a-z, 0-9 and _",
+        );
+    }
+    let is_cost = |cost: &f64| cost.is_finite() && (0.0..=1e9).contains(cost);
+    for (key, cost) in [
+        ("agent_hour_cost", config.site.agent_hour_cost),
+        ("hour_cost", config.site.hour_cost),
+    ] {
+        if !cost.as_ref().is_none_or(is_cost) {
+            source.note_at(&[Key("site"), Key(key)], "a cost is 0 to 1000000000");
+        }
+    }
     let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
     if tickets.prefix.is_empty() || tickets.prefix.len() > 12 || !is_word(&tickets.prefix) {
         source.note_at(&path("prefix"), "must be 1 to 12 letters and digits");

@@ -21,6 +21,9 @@ pub struct Queue {
     /// Its name by language, for people; the id where a language is missing.
     #[serde(default)]
     pub name: BTreeMap<Language, String>,
+    /// Which line of support it is: 1 the first, who answers; a ticket brought to a higher one is escalated.
+    #[serde(default = "first_line")]
+    pub line: u8,
     /// How agents are chosen.
     #[serde(default)]
     pub strategy: Strategy,
@@ -524,6 +527,10 @@ fn one() -> NonZeroU16 {
 
 fn five_seconds() -> Duration {
     Duration::from_secs(5)
+}
+
+fn first_line() -> u8 {
+    1
 }
 
 fn fifteen_seconds() -> Duration {

@@ -3,6 +3,7 @@
 use super::value::{Language, Region, Secret, Zone, millis, seconds};
 use ringdown_routing::ids::AgentId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub struct Site {
     /// Time zone of reports, opening hours and ticket numbers.
     #[serde(default = "Zone::utc")]
     pub time_zone: Zone,
+    /// What one hour of one agent logged in costs, in the desk's currency.
+    pub agent_hour_cost: Option<f64>,
+    /// What one hour of the desk by the clock costs beside that (rooms, lines, licences).
+    pub hour_cost: Option<f64>,
 }
 
 /// `[cms]`: who people are.
@@ -67,6 +72,11 @@ pub struct Tickets {
     pub impact_unknown: u8,
     /// Urgency of a new ticket.
     pub urgency: u8,
+    /// Within which time a ticket is to be solved, by its priority from 1 on, in seconds by the clock; a
+    /// priority beyond the list has no target.
+    pub targets_s: Vec<u64>,
+    /// How long callers of class 1, 2 and 3 put up with waiting, by symptom, in seconds.
+    pub tolerable_wait_s: BTreeMap<String, [u64; 3]>,
 }
 
 impl Default for Tickets {
@@ -78,6 +88,14 @@ impl Default for Tickets {
             impact_by_class: [1, 2, 3],
             impact_unknown: 3,
             urgency: 2,
+            targets_s: [4, 8, 24, 72, 120].map(|hours| hours * 3_600).to_vec(),
+            tolerable_wait_s: [
+                ("system_crash", [10, 15, 30]),
+                ("no_access", [15, 20, 40]),
+                ("slow", [20, 30, 60]),
+            ]
+            .map(|(symptom, minutes)| (symptom.to_owned(), minutes.map(|it: u64| it * 60)))
+            .into(),
         }
     }
 }

@@ -15,6 +15,7 @@ pub use writer::{Health, Statement, Value};
 
 use crate::config::Config;
 use crate::mail::{Deed, Done, Filed, MailToFile};
+use ringdown_routing::event::Event;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
@@ -175,6 +176,11 @@ impl Database {
         Ok(found.0)
     }
 
+    /// Listens to the events that are written with tickets and answers, told once they are committed.
+    pub(crate) fn told(&self) -> tokio::sync::broadcast::Receiver<Event> {
+        self.writer.told()
+    }
+
     pub(crate) fn reads(&self) -> &AnyPool {
         &self.reads
     }
@@ -246,7 +252,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 18] = [
+const MIGRATIONS: [(&str, &str); 19] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -286,6 +292,7 @@ const MIGRATIONS: [(&str, &str); 18] = [
         include_str!("migrations/0017_report_slots.sql"),
     ),
     ("roll-ups", include_str!("migrations/0018_rollups.sql")),
+    ("told", include_str!("migrations/0019_told.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

@@ -11,7 +11,7 @@
 use super::{DatabaseFault, Engine, open_connection};
 use crate::event_log;
 use crate::mail::{self, Deed, Done, Filed, MailToFile};
-use crate::tickets::{self, Linked, OpenTicket};
+use crate::tickets::{self, Linked, Mint, OpenTicket};
 use ringdown_routing::event::Event;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// The handle of the writing task.
@@ -28,6 +28,7 @@ use tokio::time::Instant;
 pub(crate) struct Writer {
     items: mpsc::Sender<Item>,
     counts: Arc<Counts>,
+    told: broadcast::Sender<Event>,
 }
 
 /// How writing goes.
@@ -131,14 +132,21 @@ impl Writer {
     ) -> Self {
         let (items, inbox) = mpsc::channel(usize::try_from(unwritten_max).unwrap_or(1).max(1));
         let counts = Arc::new(Counts::default());
+        let (told, _) = broadcast::channel(TOLD_MAX);
         let task = Task {
+            mint: Mint::new(),
+            told: told.clone(),
             engine,
             options,
             connection: Some(connection),
             counts: Arc::clone(&counts),
         };
         tokio::spawn(task.run(inbox));
-        Self { items, counts }
+        Self {
+            items,
+            counts,
+            told,
+        }
     }
 
     pub(super) fn health(&self) -> Health {
@@ -149,6 +157,11 @@ impl Writer {
             lost: self.counts.lost.load(Ordering::Relaxed),
             commits: self.counts.commits.load(Ordering::Relaxed),
         }
+    }
+
+    /// Listens to the events that are written here, and not handed over.
+    pub(super) fn told(&self) -> broadcast::Receiver<Event> {
+        self.told.subscribe()
     }
 
     /// Hands an event over; false when it had to be let go.
@@ -237,6 +250,7 @@ struct Written {
     linked: Vec<Linked>,
     filed: Vec<Filed>,
     done: Vec<Done>,
+    told: Vec<Event>,
 }
 
 impl Batch {
@@ -284,6 +298,8 @@ impl Batch {
 }
 
 struct Task {
+    mint: Mint,
+    told: broadcast::Sender<Event>,
     engine: Engine,
     options: AnyConnectOptions,
     connection: Option<AnyConnection>,
@@ -410,13 +426,13 @@ impl Task {
 
     async fn try_write(&mut self, batch: &Batch) -> Result<Written, DatabaseFault> {
         let kept = self.connection.take();
-        let (engine, options) = (self.engine, &self.options);
+        let (engine, options, mint) = (self.engine, &self.options, &mut self.mint);
         let written = async move {
             let mut connection = match kept {
                 Some(connection) => connection,
                 None => open_connection(engine, options).await?,
             };
-            let result = write_batch(engine, &mut connection, batch).await;
+            let result = write_batch(engine, &mut connection, batch, mint).await;
             Ok((connection, result))
         };
         let (connection, result) = tokio::time::timeout(ANSWER_WAIT_MAX, written)
@@ -433,6 +449,10 @@ impl Task {
     fn settle(&self, batch: Batch, written: Written) {
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
         self.forget(batch.len());
+        for event in written.told {
+            // Nobody may be listening.
+            let _ = self.told.send(event);
+        }
         for ((_, answer), linked) in batch.links.into_iter().zip(written.linked) {
             // Whoever asked may have gone.
             let _ = answer.send(Ok(linked));
@@ -541,6 +561,7 @@ async fn write_batch(
     engine: Engine,
     connection: &mut AnyConnection,
     batch: &Batch,
+    mint: &mut Mint,
 ) -> Result<Written, DatabaseFault> {
     if !batch.mails.is_empty() || !batch.deeds.is_empty() {
         outlast_power(engine, connection).await?;
@@ -587,8 +608,15 @@ async fn write_batch(
     for (deed, _) in &batch.deeds {
         done.push(mail::perform(engine, &mut transaction, deed).await?);
     }
+    let is_only_events = batch.events.len() == batch.len();
+    let told = if is_only_events {
+        Vec::new()
+    } else {
+        tickets::tell(engine, &mut transaction, mint).await?
+    };
     transaction.commit().await?;
     Ok(Written {
+        told,
         linked,
         filed,
         done,
@@ -611,6 +639,9 @@ async fn outlast_power(
     }
     Ok(())
 }
+
+/// Most events kept for a listener who is slow; one who misses some reads them from the log.
+const TOLD_MAX: usize = 8_192;
 
 /// Most writes in one transaction.
 const BATCH_MAX: usize = 4_096;

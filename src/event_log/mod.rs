@@ -59,6 +59,11 @@ impl EventLog {
         self.database.revision(BESIDE).await
     }
 
+    /// Listens to the events that are written with tickets and answers by this process.
+    pub(crate) fn told(&self) -> tokio::sync::broadcast::Receiver<Event> {
+        self.database.told()
+    }
+
     /// Waits until everything appended before is committed.
     pub async fn flush(&self) -> Result<(), DatabaseFault> {
         self.database.flush().await

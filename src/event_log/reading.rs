@@ -1,9 +1,10 @@
 //! Reading the log back: pages in the order of time, so that any length fits in memory.
 
 use super::EventLog;
-use crate::database::DatabaseFault;
+use crate::database::{DatabaseFault, Engine};
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::ContactId;
+use ringdown_routing::statistics::CallerKey;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
 
@@ -142,6 +143,66 @@ impl EventLog {
         rows.iter().map(|(body,)| parse(body)).collect()
     }
 
+    /// The events of tickets, symptoms and ratings since an instant. What they count for belongs to an
+    /// interval that may lie weeks before them.
+    pub async fn differences_since(&self, since: Timestamp) -> Result<Vec<Event>, DatabaseFault> {
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "SELECT body FROM events WHERE kind IN ('ticket_changed', 'symptom_recorded', 'rated') \
+             AND at >= $1 ORDER BY at, seq",
+        )
+        .bind(since.as_millis())
+        .fetch_all(self.database.reads())
+        .await?;
+        rows.iter().map(|(body,)| parse(body)).collect()
+    }
+
+    /// The same where other gateways may have written some; none where this process alone writes.
+    pub(crate) async fn told_by_others(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<Event>, DatabaseFault> {
+        match self.database.engine() {
+            Engine::Sqlite => Ok(Vec::new()),
+            Engine::Postgres => self.differences_since(since).await,
+        }
+    }
+
+    /// Whose contacts arrived from (inclusive) to (exclusive), and when: the person where one is known, and
+    /// the number or address.
+    pub async fn callers_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        mut take: impl FnMut(CallerKey, Timestamp),
+    ) -> Result<(), DatabaseFault> {
+        let mut after = ContactId::new(from, 0).to_string();
+        let end = ContactId::new(to, 0).to_string();
+        loop {
+            let rows: Vec<CallerRow> = sqlx::query_as(
+                "SELECT id, arrived_at, sender, caller, outcome FROM contacts \
+                 WHERE id > $1 AND id < $2 AND arrived_at IS NOT NULL ORDER BY id LIMIT $3",
+            )
+            .bind(after.clone())
+            .bind(end.clone())
+            .bind(i64::try_from(PAGE_MAX).unwrap_or(i64::MAX))
+            .fetch_all(self.database.reads())
+            .await?;
+            for (_, arrived_at, sender, caller, outcome) in &rows {
+                let arrived = Timestamp::from_millis(*arrived_at);
+                let is_known = matches!(outcome.as_deref(), Some("known" | "claimed"));
+                let caller = caller.as_deref().filter(|_| is_known);
+                let address = sender.as_deref().and_then(CallerKey::of_address);
+                for who in caller.map(CallerKey::of_caller).into_iter().chain(address) {
+                    take(who, arrived);
+                }
+            }
+            match rows.last() {
+                Some((id, ..)) if rows.len() == PAGE_MAX => after = id.clone(),
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+
     /// Every event of one contact, in order.
     pub async fn events_of(&self, contact: ContactId) -> Result<Vec<Event>, DatabaseFault> {
         let mut events = Vec::new();
@@ -186,6 +247,9 @@ pub enum ExportFault {
 pub(crate) fn parse(body: &str) -> Result<Event, DatabaseFault> {
     serde_json::from_str(body).map_err(|error| DatabaseFault::Unreadable(format!("event: {error}")))
 }
+
+/// A contact's id, arrival, number or address, person, and what the CMS said.
+type CallerRow = (String, i64, Option<String>, Option<String>, Option<String>);
 
 /// Most events of one page.
 pub const PAGE_MAX: usize = 5_000;

@@ -6,7 +6,7 @@ use crate::database::DatabaseFault;
 use crate::event_log::{EventLog, EventsQuery};
 use crate::rollups::Rollups;
 use ringdown_routing::event::Event;
-use ringdown_routing::statistics::{Rules, Scope, Statistics};
+use ringdown_routing::statistics::{REPEAT_WINDOW, Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::time::Duration;
 
@@ -39,15 +39,18 @@ pub async fn report(
     for event in log.settings_before(whole.from - LEAD_IN).await? {
         fold.record(&event);
     }
-    let query = EventsQuery::Between {
-        from: whole.from - LEAD_IN,
-        to: whole.to + REVISION,
-    };
-    log.for_each(query, |event| {
+    let from = whole.from - LEAD_IN;
+    log.callers_between(from - REPEAT_WINDOW, from, |who, at| fold.remember(who, at))
+        .await?;
+    let to = whole.to + REVISION;
+    log.for_each(EventsQuery::Between { from, to }, |event| {
         fold.record(&event);
         step();
     })
     .await?;
+    for event in log.differences_since(to).await? {
+        fold.record(&event);
+    }
     let as_of = now.max(fold.newest().unwrap_or(now));
     Ok(Report::of(&fold, period, scope, as_of))
 }
@@ -63,8 +66,12 @@ pub async fn warm_up(
         running.record(&event);
         taken(&event);
     }
+    let from = since - LEAD_IN;
+    let remember = |who, at| running.remember(who, at);
+    log.callers_between(from - REPEAT_WINDOW, from, remember)
+        .await?;
     let query = EventsQuery::Between {
-        from: since - LEAD_IN,
+        from,
         to: Timestamp::from_millis(i64::MAX),
     };
     log.for_each(query, |event| {

@@ -2,7 +2,7 @@
 
 use super::{Interval, Period, PeriodFault, Report};
 use ringdown_routing::event::Event;
-use ringdown_routing::statistics::{Recorded, Rules, Scope, Statistics};
+use ringdown_routing::statistics::{CallerKey, Recorded, Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +52,11 @@ impl Running {
             }
         }
         recorded
+    }
+
+    /// Notes a contact that came before what is read of the log.
+    pub fn remember(&self, caller: CallerKey, arrived: Timestamp) {
+        self.lock().fold.remember(caller, arrived);
     }
 
     /// Says that from this instant on the log was read whole.

@@ -30,6 +30,9 @@ pub struct OpenTicket {
     pub(super) impact: Grade,
     pub(super) urgency: Grade,
     pub(super) priority: u8,
+    /// Whether the first line could solve it.
+    pub(super) is_eligible: bool,
+    pub(super) target_ms: Option<i64>,
     pub(super) subject: String,
     pub(super) prefix: String,
     pub(super) date: String,
@@ -170,13 +173,15 @@ pub(crate) async fn link(
                 "rule": found.linked.rule,
                 "at": wish.at,
                 "opened": wish.opened,
+                "caller": wish.caller,
             })
         })
         .collect();
     if !links.is_empty() {
         let rows = serde_json::Value::Array(links).to_string();
         execute(engine, connection, INSERT_LINKS, rows.clone()).await?;
-        execute(engine, connection, MARK_CONTACTS, rows).await?;
+        execute(engine, connection, MARK_CONTACTS, rows.clone()).await?;
+        super::telling::mark_comings_again(engine, connection, &without_nul(rows)).await?;
     }
     Ok(linked
         .into_iter()
@@ -338,6 +343,8 @@ async fn open_new(
             "sender": wish.from,
             "queue": wish.queue,
             "at": wish.at,
+            "eligible": i64::from(wish.is_eligible),
+            "target": wish.target_ms,
         }));
         cis.extend(wish.cis.iter().map(|ci| json!({ "ticket": id, "ci": ci })));
         let linked = Linked {
@@ -422,12 +429,13 @@ RETURNING name, last";
 
 const INSERT_TICKETS: &str = "\
 INSERT INTO tickets (id, number, digits, kind, impact, urgency, priority, status, subject, caller,
-    organisation, sender, queue, created_at, changed_at)
+    organisation, sender, queue, created_at, changed_at, eligible, target_ms)
 SELECT CAST(r.value->>'id' AS BIGINT), r.value->>'number', r.value->>'digits', r.value->>'kind',
     CAST(r.value->>'impact' AS BIGINT), CAST(r.value->>'urgency' AS BIGINT),
     CAST(r.value->>'priority' AS BIGINT), r.value->>'status', r.value->>'subject',
     r.value->>'caller', r.value->>'organisation', r.value->>'sender', r.value->>'queue',
-    CAST(r.value->>'at' AS BIGINT), CAST(r.value->>'at' AS BIGINT)
+    CAST(r.value->>'at' AS BIGINT), CAST(r.value->>'at' AS BIGINT),
+    CAST(r.value->>'eligible' AS BIGINT), CAST(r.value->>'target' AS BIGINT)
 FROM {rows}";
 
 const INSERT_CIS: &str = "\

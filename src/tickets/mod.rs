@@ -8,11 +8,14 @@
 mod articles;
 mod link;
 mod reading;
+mod symptom;
+mod telling;
 
 pub use articles::{Article, Attachment, CallFacts, Direction};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
 pub use reading::{AnswerDue, Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};
+pub(crate) use telling::{Mint, tell};
 
 use crate::config::{Config, Zone};
 use crate::database::{Database, DatabaseFault, Statement};
@@ -20,14 +23,25 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 /// The ticket store of the desk; clones share it.
 #[derive(Clone, Debug)]
 pub struct Tickets {
     database: Database,
     rules: crate::config::Tickets,
+    lines: BTreeMap<QueueId, Line>,
     zone: Zone,
+}
+
+/// What a ticket store knows of a line.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// 1 the first, 2 the one behind it.
+    line: u8,
+    service_level: Duration,
 }
 
 /// What kind of work a ticket is.
@@ -141,6 +155,10 @@ pub struct TicketChange {
     pub urgency: Option<Grade>,
     /// New subject.
     pub subject: Option<String>,
+    /// The line it is brought to; another line than the first escalates it.
+    pub queue: Option<QueueId>,
+    /// What the caller complains of, one of `[tickets] tolerable_wait_s`.
+    pub symptom: Option<String>,
     /// Something to remember on it, seen by the desk only.
     pub note: Option<String>,
     /// Who changes it; the server knows, a client does not say.
@@ -154,6 +172,17 @@ impl Tickets {
         Self {
             database,
             rules: config.tickets.clone(),
+            lines: config
+                .queues
+                .iter()
+                .map(|queue| {
+                    let line = Line {
+                        line: queue.line,
+                        service_level: queue.service_level,
+                    };
+                    (queue.id.clone(), line)
+                })
+                .collect(),
             zone: config.site.time_zone.clone(),
         }
     }
@@ -226,9 +255,18 @@ impl Tickets {
         } else {
             ticket.priority
         };
+        let is_behind = change
+            .queue
+            .as_ref()
+            .is_some_and(|queue| !self.is_first_line(Some(queue)));
+        let escalated_at = is_behind.then_some(at);
+        let queue = change.queue.as_ref().or(ticket.queue.as_ref());
+        let symptom = change.symptom.as_ref();
+        let symptom = symptom.and_then(|symptom| self.recorded(symptom, queue));
         let statement = Statement::new(
             "UPDATE tickets SET status = $1, kind = $2, impact = $3, urgency = $4, priority = $5, \
-             subject = $6, changed_at = $7 WHERE id = $8",
+             subject = $6, changed_at = $7, told_at = NULL, target_ms = $9, queue = COALESCE($10, queue), \
+             escalated_at = COALESCE(escalated_at, $11), symptom = COALESCE($12, symptom) WHERE id = $8",
             vec![
                 change.status.unwrap_or(ticket.status).as_str().into(),
                 change.kind.unwrap_or(ticket.kind).as_str().into(),
@@ -238,6 +276,10 @@ impl Tickets {
                 change.subject.clone().unwrap_or(ticket.subject).into(),
                 at.as_millis().into(),
                 i64::try_from(id.as_u64()).unwrap_or(i64::MAX).into(),
+                self.target_ms(priority).into(),
+                change.queue.as_ref().map(ToString::to_string).into(),
+                escalated_at.map(Timestamp::as_millis).into(),
+                symptom.into(),
             ],
         );
         let note = change.note.as_ref().filter(|note| !note.trim().is_empty());
@@ -264,6 +306,41 @@ impl Tickets {
         self.rules.matrix[place(impact)][place(urgency)]
     }
 
+    /// Whether there is such a symptom.
+    pub fn knows_symptom(&self, symptom: &str) -> bool {
+        self.rules.tolerable_wait_s.contains_key(symptom)
+    }
+
+    /// Whether there is such a line.
+    pub fn knows_queue(&self, queue: &QueueId) -> bool {
+        self.lines.contains_key(queue)
+    }
+
+    /// A symptom as a ticket keeps it.
+    fn recorded(&self, symptom: &str, queue: Option<&QueueId>) -> Option<String> {
+        let tolerable_s = self.rules.tolerable_wait_s.get(symptom)?;
+        let line = queue.and_then(|queue| self.lines.get(queue));
+        let service_level = line.map_or(Duration::from_secs(20), |line| line.service_level);
+        let recorded = symptom::Recorded {
+            symptom: symptom.to_owned(),
+            tolerable_ms: tolerable_s.map(|seconds| seconds.saturating_mul(1_000)),
+            service_level_ms: u64::try_from(service_level.as_millis()).unwrap_or(u64::MAX),
+        };
+        serde_json::to_string(&recorded).ok()
+    }
+
+    fn is_first_line(&self, queue: Option<&QueueId>) -> bool {
+        let line = queue.and_then(|queue| self.lines.get(queue));
+        line.is_none_or(|line| line.line <= 1)
+    }
+
+    /// Within which time tickets of a priority are to be solved.
+    fn target_ms(&self, priority: u8) -> Option<i64> {
+        let place = usize::from(priority).checked_sub(1)?;
+        let seconds = self.rules.targets_s.get(place)?;
+        i64::try_from(seconds.saturating_mul(1_000)).ok()
+    }
+
     /// A wish with the rules of the configuration applied, for a writer that has more to write with it.
     pub(crate) fn wish_for(&self, wish: TicketWish) -> OpenTicket {
         self.resolve(wish, Opened::ForContact)
@@ -279,6 +356,7 @@ impl Tickets {
         wish.impact = impact.unwrap_or(wish.impact);
         wish.urgency = urgency.unwrap_or(wish.urgency);
         wish.priority = self.priority(wish.impact, wish.urgency);
+        wish.target_ms = self.target_ms(wish.priority);
     }
 
     fn resolve(&self, wish: TicketWish, opened: Opened) -> OpenTicket {
@@ -291,6 +369,11 @@ impl Tickets {
             Grade(self.rules.urgency.clamp(1, 3)),
         );
         let window = self.rules.repeat_call_window;
+        let priority = self.priority(impact, urgency);
+        let is_eligible = match opened {
+            Opened::ForContact => self.is_first_line(wish.queue.as_ref()),
+            Opened::ByHand => false,
+        };
         OpenTicket {
             contact: wish.contact,
             opened,
@@ -309,7 +392,9 @@ impl Tickets {
             kind: wish.kind,
             impact,
             urgency,
-            priority: self.priority(impact, urgency),
+            priority,
+            is_eligible,
+            target_ms: self.target_ms(priority),
             subject: wish.subject,
             prefix: self.rules.prefix.clone(),
             date: date_of(wish.at, &self.zone),

@@ -340,3 +340,116 @@ fn a_caller_who_stops_waiting_for_a_locked_database_gets_the_ticket_later() {
         assert_eq!(tickets.list(&of_contact, 9).await.unwrap().len(), 1);
     });
 }
+
+/// What the log counts of tickets, by folding all of it.
+async fn counted(database: &Database) -> ringdown_routing::statistics::Tally {
+    use crate::event_log::EventsQuery;
+    use ringdown_routing::statistics::{Rules, Scope, Statistics};
+    let mut fold = Statistics::new(Rules::default());
+    let log = EventLog::new(database.clone());
+    let all = EventsQuery::Between {
+        from: at(-1_000_000),
+        to: at(10_000_000),
+    };
+    // Twice: what was told once counts once.
+    for _ in 0..2 {
+        log.for_each(all, |event| {
+            fold.record(&event);
+        })
+        .await
+        .unwrap();
+    }
+    let ledger = fold.ledger(at(-1_000_000), at(10_000_000), at(10_000_000));
+    ledger.tally(at(-1_000_000), at(10_000_000), &Scope::default())
+}
+
+#[test]
+fn the_log_tells_how_tickets_went_and_who_came_again() {
+    on_both_engines(async |database| {
+        let tickets = tickets(&database);
+        let log = EventLog::new(database.clone());
+        abandon(&log, 1, 0);
+        log.flush().await.unwrap();
+        let first = tickets.open(wish(1, 1)).await.unwrap().ticket;
+        let solve = TicketChange {
+            status: Some(TicketStatus::Solved),
+            symptom: Some("slow".to_owned()),
+            ..TicketChange::default()
+        };
+        tickets.change(first, &solve, at(61)).await.unwrap();
+        let tally = counted(&database).await;
+        assert_eq!((tally.tickets.opened, tally.tickets.eligible), (1, 1));
+        assert_eq!(tally.tickets.first_contact_solved, 1);
+        assert_eq!(tally.tickets.first_line_ms, 60_000);
+        assert_eq!(
+            (tally.tickets.with_target, tally.tickets.solved_within),
+            (1, 1)
+        );
+        assert_eq!((tally.symptoms.contacts, tally.symptoms.tolerable), (1, 1));
+        assert_eq!(tally.symptoms.wait_ms, 4_000);
+        // Another symptom takes the first one's place; closing is the review.
+        let close = TicketChange {
+            status: Some(TicketStatus::Closed),
+            symptom: Some("no_access".to_owned()),
+            ..TicketChange::default()
+        };
+        tickets.change(first, &close, at(161)).await.unwrap();
+        let tally = counted(&database).await;
+        assert_eq!(tally.symptoms.contacts, 1);
+        assert_eq!(
+            (tally.tickets.reviewed, tally.tickets.review_ms),
+            (1, 100_000)
+        );
+        // The same caller calls about the same CI an hour later.
+        let again = tickets.open(wish(2, 3_661)).await.unwrap().ticket;
+        assert_ne!(again, first);
+        let tally = counted(&database).await;
+        assert_eq!(tally.tickets.first_contact_solved, 0);
+        assert_eq!(tally.tickets.first_line_solved, 1);
+        assert_eq!((tally.tickets.opened, tally.tickets.incidents), (2, 2));
+        // Reopened: it was not solved after all.
+        let reopen = TicketChange {
+            status: Some(TicketStatus::Open),
+            ..TicketChange::default()
+        };
+        tickets.change(first, &reopen, at(3_700)).await.unwrap();
+        let tally = counted(&database).await;
+        assert_eq!((tally.tickets.solved, tally.tickets.reviewed), (0, 0));
+    });
+}
+
+#[test]
+fn a_ticket_brought_to_another_line_is_escalated_once() {
+    on_both_engines(async |database| {
+        let mut config = Config::demo();
+        let experts = config.queues.last_mut().unwrap();
+        experts.line = 2;
+        let experts = experts.id.clone();
+        let tickets = Tickets::new(database.clone(), &config);
+        let ticket = tickets.open(wish(1, 0)).await.unwrap().ticket;
+        let bring = TicketChange {
+            queue: Some(experts),
+            ..TicketChange::default()
+        };
+        tickets.change(ticket, &bring, at(300)).await.unwrap();
+        tickets.change(ticket, &bring, at(400)).await.unwrap();
+        let solve = TicketChange {
+            status: Some(TicketStatus::Solved),
+            ..TicketChange::default()
+        };
+        tickets.change(ticket, &solve, at(900)).await.unwrap();
+        let tally = counted(&database).await;
+        assert_eq!(
+            (tally.tickets.escalated, tally.tickets.escalate_ms),
+            (1, 300_000)
+        );
+        assert_eq!(
+            (tally.tickets.solved, tally.tickets.first_line_solved),
+            (1, 0)
+        );
+        let by_hand = tickets.open_by_hand(wish(9, 1_000)).await.unwrap().ticket;
+        tickets.change(by_hand, &solve, at(1_000)).await.unwrap();
+        let tally = counted(&database).await;
+        assert_eq!((tally.tickets.opened, tally.tickets.eligible), (2, 1));
+    });
+}
