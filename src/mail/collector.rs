@@ -75,6 +75,9 @@ pub(crate) enum CollectFault {
         /// Why.
         error: std::io::Error,
     },
+    /// The configuration names neither password nor token, which `ringdown check` refuses.
+    #[error("there is neither `password` nor `token_file`")]
+    NoProof,
     /// Where we were cannot be read or kept.
     #[error(transparent)]
     Database(#[from] DatabaseFault),
@@ -172,6 +175,7 @@ impl Round {
             peer: self.settings.host.clone(),
             // Whoever keeps the site's mail is a mail server of the site.
             is_relay: true,
+            client: None,
             at: self.clock.now(),
         };
         self.intake.take(arrival, mail.raw.clone()).await?;
@@ -233,7 +237,7 @@ fn account(settings: &ImapFolder, mail_bytes_max: u64) -> Result<Account, Collec
             Proof::AccessToken(String::from_utf8_lossy(&token).trim().to_owned())
         }
         (None, Some(password)) => Proof::Password(password.expose().to_owned()),
-        (None, None) => Proof::Password(String::new()),
+        (None, None) => return Err(CollectFault::NoProof),
     };
     Ok(Account {
         host: settings.host.clone(),
