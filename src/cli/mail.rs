@@ -8,7 +8,7 @@ use crate::config::{Config, Mailbox};
 use crate::cti::Identifier;
 use crate::database::Database;
 use crate::incidents::Incidents;
-use crate::mail::{Intake, IntakeFault, MailArrival};
+use crate::mail::{Intake, IntakeFault, MailArrival, SmtpClient};
 use crate::tickets::Tickets;
 use bytes::Bytes;
 use ringdown_email::EmailAddress;
@@ -18,6 +18,7 @@ use ringdown_routing::time::Timestamp;
 use serde_json::json;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +37,12 @@ pub struct Args {
     /// Tell what would become of the mail in this file, rule by rule, and store nothing.
     #[arg(long, value_name = "FILE")]
     explain: Option<PathBuf>,
+    /// With --explain: as if it came to the SMTP door from this client, whose address SPF looks at.
+    #[arg(long, value_name = "ADDRESS", requires = "explain")]
+    client: Option<IpAddr>,
+    /// With --client: the name that client gives itself.
+    #[arg(long, value_name = "NAME", requires = "client")]
+    helo: Option<String>,
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
     config: PathBuf,
@@ -120,11 +127,16 @@ async fn take(args: &Args) -> Result<String, Refusal> {
             .unwrap_or_else(|| mailbox.address.to_string()),
         peer: "pipe".to_owned(),
         // Whoever may run this is the site.
-        is_relay: true,
+        is_relay: args.client.is_none(),
+        client: args.client.map(|address| SmtpClient {
+            address,
+            helo: args.helo.clone().unwrap_or_default(),
+        }),
         at: now(),
     };
     let refusal = |fault: IntakeFault| match fault {
         IntakeFault::UnknownMailbox(_) => Refusal::NoSuchMailbox(fault.to_string()),
+        IntakeFault::Unauthenticated(_) => Refusal::NotAMail(fault.to_string()),
         IntakeFault::Unstored(_) => later(&fault),
     };
     if args.explain.is_some() {

@@ -586,6 +586,7 @@ fn check_mail(config: &Config, source: &mut Source<'_>, queues: &BTreeSet<String
         }
     }
     check_folders(config, source);
+    super::authentication::check(config, source);
     for (place, rule) in email.rules.iter().enumerate() {
         let path = [Key("email"), Key("rule"), Index(place)];
         if let Some(queue) = &rule.then.queue {

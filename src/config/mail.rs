@@ -1,8 +1,9 @@
 //! `[email]` and `[[mailbox]]`: the doors of mail, and what each address leads to.
 
+use super::authentication::{DkimKey, DmarcReject, DomainName, name_servers, one_or_more};
 use super::imap::ImapFolder;
 use super::letters::LetterTemplates;
-use super::value::{AddressRange, Language, Secret, seconds};
+use super::value::{AddressRange, Language, Secret, millis, seconds};
 use crate::tickets::Kind;
 use ringdown_email::rules::Rule;
 use ringdown_email::smtp::{Address, parse_address};
@@ -34,8 +35,24 @@ pub struct Email {
     /// word about the sender (`authserv_id`) is believed.
     pub relays: Vec<AddressRange>,
     /// The name under which those servers write `Authentication-Results` (RFC 8601); without it nobody's
-    /// word is believed, and every sender is only claimed.
+    /// word is believed but what we look up ourselves.
     pub authserv_id: Option<String>,
+    /// Whether SPF, DKIM, DMARC and ARC of mails are looked up in the DNS.
+    pub authenticate: bool,
+    /// Longest time for that; what is not found by then is `temperror`, and the sender only claimed.
+    #[serde(rename = "authenticate_max_ms", deserialize_with = "millis")]
+    pub authenticate_max: Duration,
+    /// Name servers to ask, `192.0.2.53` or `192.0.2.53:5353`; those of this machine when empty.
+    #[serde(deserialize_with = "name_servers")]
+    pub resolver: Vec<SocketAddr>,
+    /// Domains whose seals (ARC) are trusted: servers of the site's partners that change mails on their way,
+    /// such as those of mailing lists.
+    pub arc_sealers: Vec<DomainName>,
+    /// What becomes of a mail whose author's domain wants such mail rejected (DMARC `p=reject`).
+    pub dmarc_reject: DmarcReject,
+    /// The keys that sign what we send (DKIM); one table, or several for several domains or kinds of key.
+    #[serde(deserialize_with = "one_or_more")]
+    pub dkim: Vec<DkimKey>,
     /// Most octets of one mail.
     pub mail_bytes_max: u64,
     /// Most recipients of one mail.
@@ -107,6 +124,12 @@ impl Default for Email {
             tls_required: false,
             relays: vec![loopback("127.0.0.0/8"), loopback("::1")],
             authserv_id: None,
+            authenticate: true,
+            authenticate_max: Duration::from_secs(3),
+            resolver: Vec::new(),
+            arc_sealers: Vec::new(),
+            dmarc_reject: DmarcReject::default(),
+            dkim: Vec::new(),
             mail_bytes_max: 50 * 1_024 * 1_024,
             recipients_max: 100,
             connections_max: 500,

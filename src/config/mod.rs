@@ -4,6 +4,7 @@
 //! a default, and every default listens on loopback. `RINGDOWN_SECTION__KEY` overrides a key;
 //! passwords, tokens and addresses with passwords may be `{ file = "path" }`.
 
+mod authentication;
 mod check;
 mod check_reports;
 mod desk;
@@ -21,6 +22,7 @@ mod value;
 mod voice;
 mod working_time;
 
+pub use authentication::{DkimKey, DmarcReject, DomainName};
 pub use desk::{
     Affinity, Agent, AtClosing, CallBackOffer, CallBackRules, LogIn, NoAgents, NotReadyReason,
     PriorityByClass, Queue, Skill, SkillStep, Survey, Then, WayOut, needs,
@@ -243,7 +245,8 @@ impl Config {
         let of_folders = self.email.folders.iter_mut();
         let of_folders = of_folders.flat_map(|it| [&mut it.token_file, &mut it.authority]);
         let files = files.into_iter().chain(of_folders).flatten();
-        for path in files.chain(authority) {
+        let of_signing = self.email.dkim.iter_mut().map(|it| &mut it.key);
+        for path in files.chain(authority).chain(of_signing) {
             *path = folder.join(&*path);
         }
         if let Some(redis) = &mut self.redis {

@@ -154,10 +154,11 @@ impl<'t> Source<'t> {
         for step in rest {
             let inner = match step {
                 Step::Key(key) => value.get_ref().as_table().and_then(|table| table.get(*key)),
-                Step::Index(index) => value
-                    .get_ref()
-                    .as_array()
-                    .and_then(|items| items.get(*index)),
+                Step::Index(index) => match value.get_ref().as_array() {
+                    Some(items) => items.get(*index),
+                    // One table in place of a list.
+                    None => Some(value).filter(|value| value.get_ref().is_table()),
+                },
             };
             match inner {
                 Some(inner) => value = inner,

@@ -252,7 +252,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 19] = [
+const MIGRATIONS: [(&str, &str); 20] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -293,6 +293,10 @@ const MIGRATIONS: [(&str, &str); 19] = [
     ),
     ("roll-ups", include_str!("migrations/0018_rollups.sql")),
     ("told", include_str!("migrations/0019_told.sql")),
+    (
+        "mail authentication",
+        include_str!("migrations/0020_mail_authentication.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

@@ -4,6 +4,7 @@ use super::Finding;
 use crate::config::Config;
 use crate::mail::collector::try_folder;
 use crate::mail::postman::try_smarthost;
+use crate::mail::signing::compare_published;
 use std::time::Duration;
 
 /// Longest wait for a mail server.
@@ -35,4 +36,20 @@ pub(super) async fn smarthost(config: &Config) -> Option<Finding> {
         Ok(Err(fault)) => Finding::bad(name, format!("{fault:#}"), advice),
         Err(_) => Finding::bad(name, "no answer in time", advice),
     })
+}
+
+/// Whether the keys that sign what we send are published.
+pub(super) async fn signatures(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for key in &config.email.dkim {
+        let name = format!("dkim {}", key.record_name());
+        let advice = "publish the key; until then others take our signatures for broken";
+        let compared = tokio::time::timeout(WAIT_MAX, compare_published(config, key)).await;
+        findings.push(match compared {
+            Ok(Ok(())) => Finding::good(name, "the published key is ours"),
+            Ok(Err(fault)) => Finding::bad(name, fault, advice),
+            Err(_) => Finding::bad(name, "the DNS did not answer in time", advice),
+        });
+    }
+    findings
 }

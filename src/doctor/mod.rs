@@ -91,6 +91,7 @@ pub async fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(network::media(config, is_running));
     findings.extend(mail::folders(config).await);
     findings.extend(mail::smarthost(config).await);
+    findings.extend(mail::signatures(config).await);
     findings.extend(machine::prompts(config));
     findings.push(machine::files(config));
     findings.extend(machine::receive_buffer());

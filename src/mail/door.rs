@@ -1,6 +1,6 @@
 //! The SMTP and LMTP doors: listeners by the configuration, and each mail from them to the [`Intake`].
 
-use super::intake::{Intake, IntakeFault, MailArrival};
+use super::intake::{Intake, IntakeFault, MailArrival, SmtpClient};
 use crate::acd::Clock;
 use crate::config::Config;
 use anyhow::Context as _;
@@ -132,12 +132,18 @@ async fn store(
         if by_mailbox.contains_key(&**mailbox) {
             continue;
         }
+        let is_relay = is_relay(envelope.peer);
+        let is_direct = envelope.protocol == Protocol::Smtp && !is_relay;
         let arrival = MailArrival {
             mailbox: mailbox.to_string(),
             return_path: return_path(&envelope),
             to: address.to_string(),
             peer: envelope.peer.to_string(),
-            is_relay: is_relay(envelope.peer),
+            is_relay,
+            client: is_direct.then(|| SmtpClient {
+                address: envelope.peer.to_canonical(),
+                helo: envelope.client.clone(),
+            }),
             at: clock.now(),
         };
         let verdict = match intake.take(arrival, raw.clone()).await {
@@ -145,6 +151,10 @@ async fn store(
             Err(fault @ IntakeFault::UnknownMailbox(_)) => {
                 tracing::error!(%fault, "a mail was taken for a mailbox that is not there");
                 Verdict::Refused("There is no such mailbox here")
+            }
+            Err(IntakeFault::Unauthenticated(why)) => {
+                tracing::info!(peer = %envelope.peer, why, "a mail was refused by its author's domain (DMARC)");
+                Verdict::Unauthenticated(why)
             }
             Err(fault @ IntakeFault::Unstored(_)) => {
                 tracing::warn!(%fault, "a mail could not be stored; its sender keeps it");

@@ -1,15 +1,15 @@
 //! From the octets of a mail to an article on its ticket.
 
+use super::authentication::Authenticator;
 use super::due::DuePlan;
 use super::filing::{Arrival, ArticleDraft, Filed, MailIdentity, MailToFile};
-use super::identity::SenderCheck;
 use super::letters::{Acknowledgement, Letters};
 use super::outbox::bad_addresses;
 use super::reader::{self, ReadMail};
 use super::tally::{MailTally, Taken};
 use super::usher::{MailContact, Usher};
 use crate::cms::Caller;
-use crate::config::{self, Config};
+use crate::config::{self, Config, DmarcReject};
 use crate::cti::{Claim, Identification, Identifier, mail_key};
 use crate::database::{Database, DatabaseFault, Statement};
 use crate::incidents::{Incident, Incidents};
@@ -17,6 +17,7 @@ use crate::tickets::{Grade, Kind, OpenTicket, TicketWish, Tickets};
 use bytes::Bytes;
 use rand::Rng as _;
 use ringdown_email::EmailAddress;
+use ringdown_email::authentication::{Policy, Verdict};
 use ringdown_email::automatic::{
     LoopBounds, LoopGuard, Origin, OwnAddresses, ReturnPath, classify, may_answer,
 };
@@ -31,6 +32,7 @@ use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
@@ -54,7 +56,8 @@ struct Shared {
     key: ThreadingKey,
     survey_key: OnceCell<ThreadingKey>,
     reopen: ReopenRule,
-    authserv_id: Option<String>,
+    authenticator: Authenticator,
+    dmarc_reject: DmarcReject,
     letters: Arc<Letters>,
     tally: MailTally,
     /// Whether there is a smarthost to send by.
@@ -84,13 +87,24 @@ pub struct MailArrival {
     pub peer: String,
     /// Whether that is a mail server of the site, whose word is believed.
     pub is_relay: bool,
+    /// The client, where the mail came straight from it by SMTP: only then SPF can be told.
+    pub client: Option<SmtpClient>,
     /// When.
     pub at: Timestamp,
 }
 
+/// Who handed a mail in at the SMTP door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpClient {
+    /// Its address.
+    pub address: IpAddr,
+    /// The name it gave itself (HELO, EHLO).
+    pub helo: String,
+}
+
 impl MailArrival {
     /// The envelope's sender as text; empty for a bounce, and when nobody said.
-    fn envelope_from(&self) -> &str {
+    pub(super) fn envelope_from(&self) -> &str {
         match &self.return_path {
             ReturnPath::Address(address) => address.as_str(),
             ReturnPath::Null | ReturnPath::Unknown => "",
@@ -108,13 +122,16 @@ pub enum IntakeFault {
     /// the fault is ours.
     #[error(transparent)]
     Unstored(#[from] DatabaseFault),
+    /// Its author's domain wants such mail rejected, and the configuration follows it.
+    #[error("{0}")]
+    Unauthenticated(String),
 }
 
 /// Who a mail is from, as far as the desk knows.
 struct Sender {
     identification: Identification,
     outcome: IdentifiedAs,
-    check: SenderCheck,
+    verdict: Verdict,
     origin: Origin,
     /// Whether an agent said that mails of this address are spam, and the CMS knows nobody who has it.
     is_listed: bool,
@@ -141,6 +158,8 @@ pub struct MailExplanation {
     pub origin: Origin,
     /// What the desk knows of the sender.
     pub standing: Standing,
+    /// Whether the sender is who the mail says, and the evidence.
+    pub authentication: Verdict,
     /// What in it may name a ticket, the strongest first.
     pub clues: Vec<Clue>,
     /// What each rule does about it.
@@ -202,7 +221,8 @@ impl Intake {
                 reopen: ReopenRule {
                     reopen_within: email.reopen_max,
                 },
-                authserv_id: email.authserv_id.clone(),
+                authenticator: Authenticator::new(email, &super::door::host(config)),
+                dmarc_reject: email.dmarc_reject,
                 room: Semaphore::new(usize::try_from(room_bytes).unwrap_or(usize::MAX)),
                 room_bytes,
                 usher,
@@ -257,7 +277,7 @@ impl Intake {
     ) -> Result<MailExplanation, IntakeFault> {
         let mailbox = self.mailbox(arrival)?;
         let read = self.read(raw).await;
-        let sender = self.identify(arrival, &read.mail).await;
+        let sender = self.identify(arrival, &read).await;
         let treatment = self.treatment(mailbox, &read.mail, &sender);
         let address = mailbox_address(mailbox);
         let facts = facts_of(&read.mail, &address, &sender);
@@ -265,6 +285,7 @@ impl Intake {
             from: told_from(arrival, &read.mail),
             origin: sender.origin,
             standing: sender.standing(),
+            authentication: sender.verdict.clone(),
             clues: self.clues(arrival, &read.mail),
             rules: rules::explain(&self.shared.rules, &facts),
             queue: treatment.queue.unwrap_or_else(|| mailbox.queue.clone()),
@@ -328,6 +349,7 @@ impl Intake {
             Ok(filed) if filed.is_new_ticket => Taken::Opened,
             Ok(_) => Taken::Joined,
             Err(IntakeFault::UnknownMailbox(_)) => Taken::Unknown,
+            Err(IntakeFault::Unauthenticated(_)) => Taken::Refused,
             Err(IntakeFault::Unstored(_)) => Taken::Unstored,
         });
         filed
@@ -342,7 +364,13 @@ impl Intake {
         let shared = &self.shared;
         let mailbox = self.mailbox(&arrival)?;
         let read = self.read(raw).await;
-        let sender = self.identify(&arrival, &read.mail).await;
+        let sender = self.identify(&arrival, &read).await;
+        if shared.dmarc_reject == DmarcReject::Refuse
+            && arrival.client.is_some()
+            && sender.verdict.policy == Some(Policy::Reject)
+        {
+            return Err(IntakeFault::Unauthenticated(sender.verdict.reason));
+        }
         let to_file = self.prepare(&arrival, mailbox, read, sender);
         let (contact, from) = (to_file.arrival.clone(), to_file.sender.address.clone());
         let filed = shared.database.file_mail(to_file).await?;
@@ -433,20 +461,15 @@ impl Intake {
         }
     }
 
-    async fn identify(&self, arrival: &MailArrival, mail: &Mail) -> Sender {
-        let check = match &self.shared.authserv_id {
-            Some(authserv_id) if arrival.is_relay => SenderCheck::of(mail, authserv_id),
-            Some(_) | None => SenderCheck::default(),
-        };
-        let identification = match &mail.from {
-            Some(from) => {
-                let claim = Claim::of_mail(from.email.as_str());
-                self.shared.identifier.identify(&claim).await
-            }
-            None => Identification::Unknown,
-        };
+    /// Finds out who wrote it, while the DNS is asked whether that is so.
+    async fn identify(&self, arrival: &MailArrival, read: &ReadMail) -> Sender {
+        let (mail, authenticator) = (&read.mail, &self.shared.authenticator);
+        let (verdict, identification) = tokio::join!(
+            authenticator.verify(&read.raw.bytes, mail, arrival),
+            self.look_up(mail)
+        );
         let outcome = match identification.outcome() {
-            IdentifiedAs::Known if !check.is_confirmed => IdentifiedAs::Claimed,
+            IdentifiedAs::Known if !verdict.is_confirmed() => IdentifiedAs::Claimed,
             outcome @ (IdentifiedAs::Known
             | IdentifiedAs::Claimed
             | IdentifiedAs::Ambiguous
@@ -464,10 +487,18 @@ impl Intake {
         Sender {
             identification,
             outcome,
-            check,
+            verdict,
             origin: classify(mail, &arrival.return_path, &self.shared.own),
             is_listed,
         }
+    }
+
+    async fn look_up(&self, mail: &Mail) -> Identification {
+        let Some(from) = &mail.from else {
+            return Identification::Unknown;
+        };
+        let claim = Claim::of_mail(from.email.as_str());
+        self.shared.identifier.identify(&claim).await
     }
 
     /// Whether the sender's mails are put aside; a database that cannot be read puts nothing aside.
@@ -556,7 +587,7 @@ impl Intake {
             sender: threading::Sender {
                 address: mail.from.as_ref().map(|from| from.email.clone()),
                 organisation: organisation.clone(),
-                authentication: sender.check.verdict(),
+                authentication: sender.verdict.judgement,
                 origin: sender.origin,
             },
             caller: known.map(|caller| caller.id.clone()),
@@ -648,12 +679,13 @@ fn participants(mail: &Mail, treatment: &Treatment) -> BTreeSet<String> {
         .collect()
 }
 
-fn facts_of<'a>(mail: &'a Mail, mailbox: &'a EmailAddress, sender: &Sender) -> Facts<'a> {
+fn facts_of<'a>(mail: &'a Mail, mailbox: &'a EmailAddress, sender: &'a Sender) -> Facts<'a> {
     Facts {
         mail,
         mailbox,
         origin: sender.origin,
         standing: sender.standing(),
+        verdict: &sender.verdict,
     }
 }
 
@@ -698,7 +730,7 @@ fn article_of(arrival: &MailArrival, read: &ReadMail, sender: &Sender) -> Articl
     let to = told(&mail.to);
     let mut facts = json!({
         "identified": sender.outcome,
-        "authentication": sender.check,
+        "authentication": sender.verdict,
         "cc": told(&mail.cc),
     });
     if read.is_hostile {

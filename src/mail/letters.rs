@@ -4,6 +4,7 @@
 //! composed within the transaction, and the same mail always gives the same letter with the same Message-ID.
 
 use super::door::host;
+use super::signing::{SignFault, Signers};
 use crate::config::{Config, Language};
 use ringdown_email::composing::{
     ComposeFault, Composed, Fill, Letter, LetterFile, LetterText, Occasion, Speaker, Templates,
@@ -25,6 +26,7 @@ pub(super) struct Letters {
     site: String,
     language: Language,
     senders: BTreeMap<String, Mailbox>,
+    signers: Signers,
     queues: BTreeMap<QueueId, BTreeMap<Language, String>>,
     /// A sender gets one acknowledgement in this time.
     pub(super) window: Duration,
@@ -116,6 +118,9 @@ pub(super) enum LetterFault {
     /// It cannot be put together.
     #[error(transparent)]
     Compose(#[from] ComposeFault),
+    /// It cannot be signed.
+    #[error(transparent)]
+    Unsigned(#[from] SignFault),
 }
 
 impl Letters {
@@ -141,6 +146,7 @@ impl Letters {
             site: config.site.name.clone(),
             language: config.site.language.clone(),
             senders: senders.collect(),
+            signers: Signers::load(&config.email.dkim),
             queues: queues
                 .map(|queue| (queue.id.clone(), queue.name.clone()))
                 .collect(),
@@ -209,12 +215,14 @@ impl Letters {
             speaker: plan.speaker,
             files: plan.files,
         };
+        let mut composed = letter.compose()?;
+        composed.bytes = self.signers.sign(&from.email, composed.bytes)?;
         Ok(Written {
             from: from.clone(),
             message_id,
             in_reply_to: plan.thread.in_reply_to,
             text,
-            composed: letter.compose()?,
+            composed,
         })
     }
 

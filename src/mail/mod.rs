@@ -9,7 +9,8 @@
 //! |---|---|
 //! | [`Intake`] | from octets to a filed mail |
 //! | `reader` | a mail taken apart, and what makes it the same when it comes again |
-//! | `identity` | who wrote it, and how far that is believed |
+//! | `authentication` | whether its author is who it says, by the DNS |
+//! | `signing` | what signs the mails we send |
 //! | `placing` | which ticket it belongs to, and the guards against getting into a stranger's |
 //! | `filing`, `lookup`, `rows` | the batch in the transaction: what is known, what is decided, what is written |
 //! | `usher` | contacts of mails into the lines, and again after a restart |
@@ -26,11 +27,11 @@
 //! a mail waits in memory for a database that is not well: its sender keeps it. No machine gets an automatic
 //! answer, and no person more than one in the window.
 
+mod authentication;
 pub(crate) mod collector;
 pub(crate) mod door;
 mod due;
 mod filing;
-mod identity;
 mod intake;
 mod letters;
 mod lookup;
@@ -39,6 +40,7 @@ mod placing;
 pub(crate) mod postman;
 mod reader;
 mod rows;
+pub(crate) mod signing;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
@@ -48,7 +50,8 @@ pub(crate) mod work;
 pub(crate) use door::host;
 pub use filing::Filed;
 pub(crate) use filing::{MailToFile, file, sha256_of};
-pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation};
+pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation, SmtpClient};
 pub(crate) use rows::PIECE_BYTES;
+pub(crate) use signing::Signer;
 pub(crate) use work::MailWork;
 pub(crate) use work::deed::{Deed, Done, perform};

@@ -229,6 +229,7 @@ pub(super) async fn note_mails(
                 "article": filed.article,
                 "contact": filed.contact,
                 "node": mail.node,
+                "authentication": mail.sender.authentication,
                 "at": mail.arrival.at,
             })
         })
@@ -313,9 +314,9 @@ INSERT INTO blobs (sha256, place, body) VALUES ($1, $2, $3) ON CONFLICT (sha256,
 
 const INSERT_MAILS: &str = "\
 INSERT INTO mails (mailbox, message_id, body_sha256, raw_sha256, bytes, envelope_from, envelope_to, sender, peer,
-    ticket, article, contact, node, at)
+    ticket, article, contact, node, authentication, at)
 SELECT r.value->>'mailbox', r.value->>'message_id', r.value->>'body_sha256', r.value->>'raw_sha256',
     CAST(r.value->>'bytes' AS BIGINT), r.value->>'envelope_from', r.value->>'envelope_to', r.value->>'sender',
     r.value->>'peer', CAST(r.value->>'ticket' AS BIGINT), CAST(r.value->>'article' AS BIGINT),
-    r.value->>'contact', r.value->>'node', CAST(r.value->>'at' AS BIGINT)
+    r.value->>'contact', r.value->>'node', r.value->>'authentication', CAST(r.value->>'at' AS BIGINT)
 FROM {rows}";

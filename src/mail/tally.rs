@@ -47,6 +47,8 @@ pub(super) enum Taken {
     Repeated,
     /// There is no such mailbox.
     Unknown,
+    /// Its author's domain refuses it.
+    Refused,
     /// It could not be stored.
     Unstored,
 }
@@ -69,6 +71,7 @@ impl MailTally {
             Taken::Joined => "joined",
             Taken::Repeated => "duplicate",
             Taken::Unknown => "no_mailbox",
+            Taken::Refused => "unauthenticated",
             Taken::Unstored => "not_stored",
         };
         *self.lock().taken.entry(word).or_default() += 1;

@@ -146,6 +146,7 @@ fn arrival(second: i64, mailbox: &str) -> MailArrival {
         to: mailbox.to_owned(),
         peer: "192.0.2.1".to_owned(),
         is_relay: true,
+        client: None,
         at: at(second),
     }
 }

@@ -185,6 +185,7 @@ fn arrival(mailbox: &str, number: u32) -> MailArrival {
         to: DESK.to_owned(),
         peer: "bench".to_owned(),
         is_relay: false,
+        client: None,
         at: at(number),
     }
 }

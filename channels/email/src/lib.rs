@@ -3,6 +3,7 @@
 //! | module | what lives here |
 //! |---|---|
 //! | [`reading`] | one mail as a value: people, text without quotes, safe HTML, attachments, faults (RFC 5322, RFC 2045) |
+//! | [`authentication`] | whether a sender is who the mail says: the evidence of SPF, DKIM, DMARC and ARC, and its judgement (RFC 8601) |
 //! | [`automatic`] | who must never get an automatic answer, what bounced, and the bounds on what we send by ourselves (RFC 3834, RFC 3464) |
 //! | [`threading`] | which ticket a mail belongs to, and the guards against getting into a stranger's |
 //! | [`rules`] | conditions on a mail to queue, kind, priority and watchers, with an explanation |
@@ -14,10 +15,11 @@
 //! The cores take time, randomness, secrets and bytes as arguments and know no ticket store: what is known
 //! comes in as data. Strange mail is not an error; it is a mail with faults.
 //!
-//! What deliberately does not live here: the database, the outbox, DKIM and the
-//! verdicts of SPF and DMARC, who a caller is.
+//! What deliberately does not live here: the database, the outbox, the look-ups of SPF, DKIM and DMARC and the
+//! signing of what we send, who a caller is.
 
 pub mod address;
+pub mod authentication;
 pub mod automatic;
 pub mod composing;
 pub mod imap;

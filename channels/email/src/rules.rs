@@ -14,9 +14,11 @@
 //! contained, with `*` it matches the whole, both in letters of either case.
 
 use crate::address::EmailAddress;
+use crate::authentication::{Method, Outcome as Found, Verdict};
 use crate::automatic::Origin;
 use crate::reading::language::Language;
 use crate::reading::mail::Mail;
+use crate::threading::Authentication;
 use ringdown_routing::ids::QueueId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +49,16 @@ pub struct Conditions {
     pub sender: Vec<Pattern>,
     /// What the desk knows of the sender.
     pub standing: Vec<Standing>,
+    /// Whether the sender is who the mail says: `passed`, `unknown`, `failed`.
+    pub authentication: Vec<Authentication>,
+    /// What SPF found, in the words of RFC 8601: `pass`, `fail`, `softfail`, `none`, ...
+    pub spf: Vec<Found>,
+    /// What DKIM found of one of the signatures.
+    pub dkim: Vec<Found>,
+    /// What DMARC found.
+    pub dmarc: Vec<Found>,
+    /// What ARC found.
+    pub arc: Vec<Found>,
     /// What kind of sender it is.
     pub origin: Vec<Origin>,
     /// Header fields and texts in their values.
@@ -173,6 +185,8 @@ pub struct Facts<'a> {
     pub origin: Origin,
     /// What the desk knows of the sender.
     pub standing: Standing,
+    /// Whether the sender is who the mail says.
+    pub verdict: &'a Verdict,
 }
 
 /// The first rule that matches.
@@ -241,6 +255,7 @@ impl Conditions {
             .or_else(|| matching("subject", &self.subject, [facts.mail.subject.as_str()]))
             .or_else(|| self.missed_sender(sender))
             .or_else(|| one_of("standing", &self.standing, &facts.standing))
+            .or_else(|| self.missed_authentication(facts.verdict))
             .or_else(|| one_of("origin", &self.origin, &facts.origin))
             .or_else(|| self.missed_header(facts.mail))
             .or_else(|| match &facts.mail.language {
@@ -257,6 +272,23 @@ impl Conditions {
                 .iter()
                 .any(|pattern| pattern.matches_address(sender));
         (!holds).then(|| miss("sender", &self.sender, sender))
+    }
+
+    fn missed_authentication(&self, verdict: &Verdict) -> Option<Miss> {
+        let methods = [
+            ("spf", Method::Spf, &self.spf),
+            ("dkim", Method::Dkim, &self.dkim),
+            ("dmarc", Method::Dmarc, &self.dmarc),
+            ("arc", Method::Arc, &self.arc),
+        ];
+        let of_method = |(condition, method, wanted): (&str, Method, &Vec<Found>)| {
+            let found = verdict.outcomes(method);
+            let holds = wanted.is_empty() || found.iter().any(|it| wanted.contains(it));
+            let told = || found.iter().map(words_of).collect::<Vec<_>>().join(", ");
+            (!holds).then(|| miss(condition, wanted, &told()))
+        };
+        one_of("authentication", &self.authentication, &verdict.judgement)
+            .or_else(|| methods.into_iter().find_map(of_method))
     }
 
     fn missed_header(&self, mail: &Mail) -> Option<Miss> {
@@ -313,6 +345,7 @@ fn words_of<T: Serialize>(value: &T) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authentication::{Finding, Witness};
     use crate::reading::mail::Limits;
     use bytes::Bytes;
 
@@ -329,6 +362,17 @@ mod tests {
             mailbox: &EmailAddress::parse("desk@example.com").unwrap(),
             origin: Origin::Person,
             standing: Standing::Claimed,
+            verdict: &Verdict {
+                findings: vec![Finding {
+                    method: Method::Spf,
+                    outcome: Found::Softfail,
+                    domain: None,
+                    is_aligned: false,
+                    by: Witness::Ours,
+                    reason: String::new(),
+                }],
+                ..Verdict::default()
+            },
         };
         let rules = rules(json);
         let explained = explain(&rules, &facts);
@@ -377,6 +421,19 @@ mod tests {
             missed("standing", "known, unknown", "claimed"),
         );
         check(r#""origin": ["list"]"#, missed("origin", "list", "person"));
+        check(
+            r#""authentication": ["passed", "failed"]"#,
+            missed("authentication", "passed, failed", "unknown"),
+        );
+        check(
+            r#""spf": ["pass"], "dkim": ["pass"]"#,
+            missed("spf", "pass", "softfail"),
+        );
+        check(r#""dmarc": ["fail"]"#, missed("dmarc", "fail", "none"));
+        check(
+            r#""spf": ["fail", "softfail"], "dkim": ["none"]"#,
+            Outcome::Matched,
+        );
         check(
             r#""language": ["zh-TW"]"#,
             missed("language", "zh-TW", "en"),

@@ -11,6 +11,8 @@ pub mod baresip;
 pub mod chromium;
 pub mod desk;
 pub mod digest;
+pub mod dkim;
+pub mod dns;
 pub mod dovecot;
 pub mod flood;
 pub mod gateway;

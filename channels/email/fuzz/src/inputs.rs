@@ -2,6 +2,7 @@
 
 use super::session;
 use bytes::Bytes;
+use ringdown_email::authentication::{judge, results};
 use ringdown_email::automatic::{Origin, OwnAddresses, ReturnPath, classify, may_answer};
 use ringdown_email::composing::{Letter, LetterText, Speaker, Thread, quote};
 use ringdown_email::reading::language::Language;
@@ -269,11 +270,13 @@ fn mail_can_be_answered(mail: &Mail) {
         Placement::New,
         "nothing is known, so nothing is joined"
     );
+    let said = results::of_site(mail, "mx.desk.example");
     let facts = Facts {
         mail,
         mailbox: &desk,
         origin,
         standing: Standing::Unknown,
+        verdict: &judge(said, None, 1),
     };
     assert!(explain(&[], &facts).is_empty());
     if let Some(to) = mail.answer_to() {

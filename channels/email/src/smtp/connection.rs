@@ -90,6 +90,8 @@ pub struct Envelope {
     pub peer: IpAddr,
     /// Whether it came through TLS.
     pub is_encrypted: bool,
+    /// How it came.
+    pub protocol: Protocol,
 }
 
 /// What the core wants of its shell.
@@ -618,6 +620,7 @@ impl Connection {
             client: self.client.clone().unwrap_or_default(),
             peer: self.peer,
             is_encrypted: self.is_encrypted,
+            protocol: self.rules.protocol,
         };
         self.events
             .push_back(ConnectionEvent::Whole(Box::new(envelope)));

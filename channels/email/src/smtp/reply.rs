@@ -58,6 +58,8 @@ pub enum Verdict {
     TryLater,
     /// It is refused for good; the words say why.
     Refused(&'static str),
+    /// It is refused for good, because its author's domain wants such mail rejected; the words say why.
+    Unauthenticated(String),
 }
 
 impl Verdict {
@@ -66,6 +68,8 @@ impl Verdict {
             Self::Stored(name) => Reply::new(250, "2.0.0", format!("Stored: {name}")),
             Self::TryLater => Reply::new(451, "4.3.0", "It cannot be stored now, try again later"),
             Self::Refused(why) => Reply::new(554, "5.6.0", *why),
+            // RFC 7372 §3.3: neither the client nor a signature is of the author's domain.
+            Self::Unauthenticated(why) => Reply::new(550, "5.7.26", why.clone()),
         }
     }
 
@@ -73,7 +77,11 @@ impl Verdict {
     /// again for all (what was stored is recognised the next time), else the refusal.
     pub(super) fn of_all(verdicts: &[Self]) -> Self {
         let later = verdicts.iter().find(|it| matches!(it, Self::TryLater));
-        let refused = || verdicts.iter().find(|it| matches!(it, Self::Refused(_)));
+        let refused = || {
+            verdicts
+                .iter()
+                .find(|it| matches!(it, Self::Refused(_) | Self::Unauthenticated(_)))
+        };
         let one = later.or_else(refused).or_else(|| verdicts.first());
         one.cloned().unwrap_or(Self::TryLater)
     }
