@@ -245,10 +245,18 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
             )
         })
         .collect();
-    Migrator::with_migrations(migrations)
-        .run(connection)
-        .await
-        .map_err(|error| DatabaseFault::from(sqlx::Error::from(error)))
+    let migrator = Migrator::with_migrations(migrations);
+    if engine == Engine::Sqlite {
+        // What the schema writes goes into the file as it comes, so that the log beside it stays short.
+        let often = "PRAGMA wal_autocheckpoint = 32";
+        sqlx::raw_sql(often).execute(&mut *connection).await?;
+    }
+    let migrated = migrator.run(&mut *connection).await;
+    if engine == Engine::Sqlite {
+        let as_ever = "PRAGMA wal_autocheckpoint = 1000";
+        sqlx::raw_sql(as_ever).execute(connection).await?;
+    }
+    migrated.map_err(|error| DatabaseFault::from(sqlx::Error::from(error)))
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
