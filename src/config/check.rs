@@ -668,15 +668,6 @@ fn check_tickets(config: &Config, source: &mut Source<'_>) {
             "at most 50 symptoms, each named by 1 to 40 of a-z, 0-9 and _",
         );
     }
-    let is_cost = |cost: &f64| cost.is_finite() && (0.0..=1e9).contains(cost);
-    for (key, cost) in [
-        ("agent_hour_cost", config.site.agent_hour_cost),
-        ("hour_cost", config.site.hour_cost),
-    ] {
-        if !cost.as_ref().is_none_or(is_cost) {
-            source.note_at(&[Key("site"), Key(key)], "a cost is 0 to 1000000000");
-        }
-    }
     let is_word = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric());
     if tickets.prefix.is_empty() || tickets.prefix.len() > 12 || !is_word(&tickets.prefix) {
         source.note_at(&path("prefix"), "must be 1 to 12 letters and digits");

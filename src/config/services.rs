@@ -22,10 +22,6 @@ pub struct Site {
     /// Time zone of reports, opening hours and ticket numbers.
     #[serde(default = "Zone::utc")]
     pub time_zone: Zone,
-    /// What one hour of one agent logged in costs, in the desk's currency.
-    pub agent_hour_cost: Option<f64>,
-    /// What one hour of the desk by the clock costs beside that (rooms, lines, licences).
-    pub hour_cost: Option<f64>,
 }
 
 /// `[cms]`: who people are.

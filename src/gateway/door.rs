@@ -352,7 +352,8 @@ fn fit_for(request: &Message, [sha256, md5]: [String; 2]) -> Vec<String> {
     }
 }
 
-fn reply(status: u16, reason: &'static str) -> Reply {
+/// A reply without further headers.
+pub(super) fn reply(status: u16, reason: &'static str) -> Reply {
     Reply {
         status,
         reason,

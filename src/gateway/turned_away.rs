@@ -1,6 +1,7 @@
 //! Calls that are not let in: what is said to them, and how they count.
 
 use super::call::Arrival;
+use super::door::reply;
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_voice::sdp::Refusal;
 use ringdown_voice::sip::header::Header;
@@ -67,29 +68,17 @@ impl TurnedAway {
 
 /// What a gateway says that would take calls.
 pub(super) fn alive() -> Reply {
-    Reply {
-        status: 200,
-        reason: "OK",
-        headers: Vec::new(),
-    }
+    reply(200, "OK")
 }
 
 /// What a gateway says to strangers.
 pub(super) fn forbidden() -> Reply {
-    Reply {
-        status: 403,
-        reason: "Forbidden",
-        headers: Vec::new(),
-    }
+    reply(403, "Forbidden")
 }
 
 /// What a gateway says of a number that it does not have.
 pub(super) fn no_such_number() -> Reply {
-    Reply {
-        status: 404,
-        reason: "No Such Number",
-        headers: Vec::new(),
-    }
+    reply(404, "No Such Number")
 }
 
 /// What a gateway that drains says: a proxy takes it out, and brings the call elsewhere.
