@@ -3,8 +3,10 @@
 use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::DeskPlan;
+use ringdown_harness::phone::Phone;
 use ringdown_harness::place::free_address;
 use ringdown_harness::redis::Redis;
+use serde_json::json;
 use std::path::Path;
 
 const CALLER: Voice = Voice::Numbered(1);
@@ -77,6 +79,58 @@ fn a_caller_who_comes_while_redis_is_away_waits_and_is_served_when_it_is_back() 
     offered.audio.must_hear(CALLER, 10, PATIENCE);
     caller.hang_up(&mut call);
     anna.must_be_hung_up(&offered);
+}
+
+/// A call-back is talked through while Redis goes away, ends before it is back, and its agent has the next call.
+fn a_call_back_ends_while_redis_is_away(restart: impl FnOnce(&mut Redis)) {
+    let mut redis = Redis::start_keeping();
+    let (plan, mut anna) = on(&redis).agent_with_phone("anna");
+    let mut outside = Phone::new("outside", plan.sip());
+    let trunk = format!(
+        "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\n\
+         trusted_identity = true\noutbound = \"sip:127.0.0.1:{}\"\n",
+        outside.port()
+    );
+    let desk = plan.trunks(&trunk).open(program());
+    let order = json!({"number": "0223456789", "queue": "desk"});
+    assert_eq!(desk.api.post("/api/v1/callbacks", &order).status, 201);
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    let mut back = outside.must_ring();
+    outside.answer(&back);
+    back.speak(CALLER);
+    offered.audio.must_hear(CALLER, 10, PATIENCE);
+    redis.kill();
+    outside.hang_up(&mut back);
+    anna.must_be_hung_up(&offered);
+    restart(&mut redis);
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    let next = anna.must_ring();
+    anna.answer(&next);
+    call.speak(CALLER);
+    next.audio.must_hear(CALLER, 10, PATIENCE);
+    caller.hang_up(&mut call);
+    anna.must_be_hung_up(&next);
+    assert!(!outside.has_been_called(), "{}", outside.ladder());
+    let contact = offered.invite.must("X-Ringdown-Contact");
+    desk.api.wait_until(
+        &format!("/api/v1/contacts/{contact}"),
+        "its result",
+        PATIENCE,
+        |contact| contact["result"] == "answered",
+    );
+}
+
+#[test]
+fn a_call_back_that_ends_while_redis_is_away_leaves_its_agent_free() {
+    a_call_back_ends_while_redis_is_away(Redis::restart_with_data);
+}
+
+#[test]
+fn a_call_back_that_ends_while_redis_loses_everything_leaves_its_agent_free() {
+    a_call_back_ends_while_redis_is_away(Redis::restart);
 }
 
 #[test]

@@ -48,6 +48,45 @@ impl Channel {
     }
 }
 
+/// Who keeps a contact: whose word about it counts, and what it ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper<'n> {
+    /// This gateway has its legs or took its message in.
+    Node(&'n NodeId),
+    /// The database: a call-back, which no gateway's end ends and which any gateway may carry out.
+    Database,
+}
+
+impl<'n> Keeper<'n> {
+    /// The keeper that is meant by the node of a contact, as records and events name it.
+    pub fn of(node: &'n NodeId) -> Self {
+        if node.as_str() == CALL_BACKS {
+            Self::Database
+        } else {
+            Self::Node(node)
+        }
+    }
+
+    /// The node by which records and events name it.
+    pub fn node(self) -> NodeId {
+        match self {
+            Self::Node(node) => node.clone(),
+            Self::Database => NodeId::from(CALL_BACKS),
+        }
+    }
+
+    /// The gateway, if it is one.
+    pub fn gateway(self) -> Option<&'n NodeId> {
+        match self {
+            Self::Node(node) => Some(node),
+            Self::Database => None,
+        }
+    }
+}
+
+/// The node of contacts that the database keeps; no gateway has such a name.
+const CALL_BACKS: &str = "call-backs";
+
 /// How urgent a contact is: a higher number goes first; 0 is usual.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -97,7 +136,7 @@ pub struct QueuedContact {
     /// more to do than to answer (an agent who is asked for a call-back dials next).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rings_one: bool,
-    /// The node that holds its legs or messages.
+    /// The node that holds its legs or messages; [`QueuedContact::keeper`] says what that means.
     pub node: NodeId,
     /// Agents who declined or let it ring, with the instant until which they are not asked again; kept
     /// by the desk.
@@ -194,6 +233,16 @@ impl QueuedContact {
             enqueued_at: self.enqueued_at,
             id: self.id,
         }
+    }
+
+    /// Who keeps it.
+    pub fn keeper(&self) -> Keeper<'_> {
+        Keeper::of(&self.node)
+    }
+
+    /// Whether it is over when that node is gone.
+    pub fn ends_with(&self, node: &NodeId) -> bool {
+        self.keeper().gateway() == Some(node) && self.channel.ends_with_its_node()
     }
 
     /// How long it has waited at `now`, since its first enqueue.

@@ -2,12 +2,13 @@
 //!
 //! Calls go on: answers, ends and statuses are taken by a desk of the node's own, which starts from what
 //! the node last saw. Its own contacts keep waiting and new ones join them; nothing is offered, because
-//! who is free is not this node's to say. No I/O here: the worker asks, this decides.
+//! who is free is not this node's to say. Of the call-backs it has those that it carries out; the others
+//! are in the database. No I/O here: the worker asks, this decides.
 
 use super::redis_store::Found;
 use super::store::Request;
 use ringdown_routing::agent::Agent;
-use ringdown_routing::contact::{Place, PlacedContact};
+use ringdown_routing::contact::{Keeper, Place, PlacedContact, QueuedContact};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId};
@@ -23,8 +24,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Alone {
     node: NodeId,
+    /// Call-backs that this node carried out when the store was lost.
+    carried: BTreeSet<ContactId>,
     desk: Desk,
-    /// The newest offers of own contacts that stood or were accepted when the store was lost.
+    /// The newest offers of these contacts that stood or were accepted when the store was lost.
     held_at_loss: BTreeMap<ContactId, OfferToken>,
     ended: BTreeMap<ContactId, RestoredPlace>,
     agents_changed: BTreeSet<AgentId>,
@@ -40,9 +43,16 @@ pub(super) struct Return {
 }
 
 impl Alone {
-    /// Goes on from what the node last saw. Contacts of other nodes are theirs to keep.
-    pub(super) fn begin(mut seen: Snapshot, node: NodeId, at: Timestamp) -> Self {
-        seen.contacts.retain(|contact| contact.record.node == node);
+    /// Goes on from what the node last saw. Contacts of other nodes, and call-backs that another node carries
+    /// out, are theirs to keep.
+    pub(super) fn begin(
+        mut seen: Snapshot,
+        node: NodeId,
+        carried: BTreeSet<ContactId>,
+        at: Timestamp,
+    ) -> Self {
+        seen.contacts
+            .retain(|contact| is_in_hand(&contact.record, &node, &carried));
         seen.entered = u64::try_from(seen.contacts.len()).unwrap_or(0);
         seen.ended = 0;
         seen.last_event = 0;
@@ -54,6 +64,7 @@ impl Alone {
         let origin = NodeId::new(format!("{node}/alone/{}", at.as_millis()).as_str());
         Self {
             node,
+            carried,
             desk: Desk::from_snapshot(origin, 0, seen),
             held_at_loss,
             ended: BTreeMap::new(),
@@ -220,7 +231,7 @@ impl Alone {
         let nodes: BTreeSet<NodeId> = remote
             .contacts
             .iter()
-            .map(|contact| contact.record.node.clone())
+            .filter_map(|contact| contact.record.keeper().gateway().cloned())
             .chain([self.node.clone()])
             .collect();
         let alive = |node| Verb::NodeAlive { node, lease };
@@ -255,7 +266,9 @@ impl Alone {
 
     fn claim_contacts(&self, remote: &Snapshot) -> Vec<Verb> {
         let mut verbs = Vec::new();
-        for contact in self.view().contacts() {
+        let taken_over = self.taken_over(remote);
+        let ours = self.view().contacts();
+        for contact in ours.filter(|contact| !taken_over.contains(&contact.record.id)) {
             let id = contact.record.id;
             let place = match &contact.place {
                 Place::Waiting => RestoredPlace::Waiting {
@@ -280,7 +293,8 @@ impl Alone {
         }
         for contact in &remote.contacts {
             let id = contact.record.id;
-            if contact.record.node == self.node && self.view().contact(id).is_none() {
+            let is_ours = is_in_hand(&contact.record, &self.node, &self.carried);
+            if is_ours && !taken_over.contains(&id) && self.view().contact(id).is_none() {
                 let place = self.ended.get(&id).cloned();
                 verbs.push(Verb::Restore {
                     contact: contact.record.clone(),
@@ -292,6 +306,25 @@ impl Alone {
             }
         }
         verbs
+    }
+
+    /// Call-backs that another node was given an agent for since, because this one seemed dead.
+    fn taken_over(&self, remote: &Snapshot) -> BTreeSet<ContactId> {
+        let is_taken_over = |contact: &&PlacedContact| {
+            let newest = contact.place.holders().map(|(_, token)| token).max();
+            let held = self.held_at_loss.get(&contact.record.id).copied();
+            self.carried.contains(&contact.record.id) && newest > held
+        };
+        let taken_over = remote.contacts.iter().filter(is_taken_over);
+        taken_over.map(|contact| contact.record.id).collect()
+    }
+}
+
+/// Whether the node has a contact's legs, so that its word about it counts.
+fn is_in_hand(record: &QueuedContact, node: &NodeId, carried: &BTreeSet<ContactId>) -> bool {
+    match record.keeper() {
+        Keeper::Node(keeper) => keeper == node,
+        Keeper::Database => carried.contains(&record.id),
     }
 }
 

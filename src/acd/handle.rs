@@ -207,6 +207,32 @@ impl Acd {
         self.read(View::snapshot)
     }
 
+    /// This node takes a call-back upon itself: if the store is lost, what becomes of it here is told when the
+    /// store is back. Until [`Acd::put_down`].
+    pub fn carry(&self, call_back: ContactId) {
+        match &self.backend {
+            // What keeps the desk ends with the node.
+            Backend::Memory(_) => {}
+            Backend::Shared(desk) => desk.carry(call_back),
+        }
+    }
+
+    /// This node has nothing more to do with a call-back.
+    pub fn put_down(&self, call_back: ContactId) {
+        match &self.backend {
+            Backend::Memory(_) => {}
+            Backend::Shared(desk) => desk.put_down(call_back),
+        }
+    }
+
+    /// Whether Redis is away, so that nothing is offered.
+    pub fn is_alone(&self) -> bool {
+        match &*self.health.borrow() {
+            Health::Good => false,
+            Health::Alone { .. } => true,
+        }
+    }
+
     /// Where a contact stands in its queue: 1 is next; `None` when it does not wait.
     pub fn position(&self, contact: ContactId) -> Option<usize> {
         self.read(|view| view.position(contact))

@@ -14,10 +14,10 @@ use super::redis_store::RedisStore;
 use super::store::{Request, StoreLost};
 use super::worker::Worker;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
-use ringdown_routing::ids::NodeId;
+use ringdown_routing::ids::{ContactId, NodeId};
 use ringdown_routing::verb::Answer;
 use ringdown_routing::view::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
@@ -75,6 +75,14 @@ impl SharedDesk {
         lock(&self.state).hands_lead_over = true;
     }
 
+    pub(super) fn carry(&self, call_back: ContactId) {
+        lock(&self.state).carried.insert(call_back);
+    }
+
+    pub(super) fn put_down(&self, call_back: ContactId) {
+        lock(&self.state).carried.remove(&call_back);
+    }
+
     pub(super) fn phones(&self) -> SharedPhones {
         SharedPhones::new(Arc::clone(&self.state))
     }
@@ -104,6 +112,8 @@ pub(super) struct SharedState {
     pub(super) bus: Bus,
     /// Another node is to dispatch; put back when that is done.
     pub(super) hands_lead_over: bool,
+    /// Call-backs that this node carries out now.
+    pub(super) carried: BTreeSet<ContactId>,
     /// The store while it is there, for those who keep something beside the desk.
     pub(super) store: Option<RedisStore>,
 }

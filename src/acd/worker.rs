@@ -16,6 +16,7 @@ use ringdown_routing::policy;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Answer, Change, Outcome, Verb};
 use ringdown_routing::view::{Snapshot, View};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -146,7 +147,8 @@ impl Worker {
             Err(cause) => match at_start {
                 AtStart::RequireRedis => return Err(cause),
                 AtStart::StartAlone => {
-                    let alone = Alone::begin(Snapshot::default(), node.clone(), at);
+                    let alone =
+                        Alone::begin(Snapshot::default(), node.clone(), BTreeSet::new(), at);
                     let health = Health::Alone {
                         since: at,
                         cause: cause.to_string(),
@@ -160,6 +162,7 @@ impl Worker {
             sight,
             bus,
             hands_lead_over: false,
+            carried: BTreeSet::new(),
             store: kept,
         }));
         let (health, watched) = watch::channel(health);
@@ -429,9 +432,14 @@ impl Worker {
         };
         {
             let mut state = lock(&self.state);
-            let SharedState { sight, bus, .. } = &mut *state;
+            let SharedState {
+                sight,
+                bus,
+                carried,
+                ..
+            } = &mut *state;
             let seen = sight.view().snapshot();
-            let mut alone = Alone::begin(seen, self.node.clone(), at);
+            let mut alone = Alone::begin(seen, self.node.clone(), carried.clone(), at);
             tell(
                 bus,
                 alone.ask(Request::Publish(EventDraft::of_desk(at, kind))),

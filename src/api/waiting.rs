@@ -4,12 +4,11 @@ use super::access::Caller;
 use super::extract::{Body, Key};
 use super::problem::Problem;
 use super::{ApiState, json};
-use crate::call_backs;
 use crate::gateway::DROPPED;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use ringdown_routing::contact::{Channel, Place, PlacedContact, Priority};
+use ringdown_routing::contact::{Channel, Keeper, Place, PlacedContact, Priority};
 use ringdown_routing::event::EventDraft;
 use ringdown_routing::ids::{ContactId, QueueId};
 use ringdown_routing::verb::{RequeueReason, Verb};
@@ -140,13 +139,12 @@ fn unanswered(state: &ApiState, contact: ContactId) -> Result<PlacedContact, Pro
 /// A call with somebody on the line; other contacts have nobody who would be rung off.
 fn call(state: &ApiState, contact: ContactId) -> Result<PlacedContact, Problem> {
     let placed = found(state, contact)?;
-    let is_call_back = placed.record.node == call_backs::node();
-    match placed.record.channel {
-        Channel::Voice if is_call_back => Err(Problem::Conflict(
+    match (placed.record.channel, placed.record.keeper()) {
+        (Channel::Voice, Keeper::Node(_)) => Ok(placed),
+        (Channel::Voice, Keeper::Database) => Err(Problem::Conflict(
             "the contact is a call-back: see /callbacks".to_owned(),
         )),
-        Channel::Voice => Ok(placed),
-        Channel::Email | Channel::Fax | Channel::Chat => Err(Problem::Conflict(
+        (Channel::Email | Channel::Fax | Channel::Chat, _) => Err(Problem::Conflict(
             "only a call can be handled so".to_owned(),
         )),
     }

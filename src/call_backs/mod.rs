@@ -1,9 +1,11 @@
 //! Call-backs: callers who keep their place in the line without being on the line.
 //!
-//! A call-back is a voice contact of the node [`node`], which no gateway is: it stands in the line like any
-//! other and does not end with the gateway that took it in. It is kept here; each gateway brings what is
+//! A call-back is a voice contact whose keeper is the database ([`Keeper::Database`]) and no gateway: it stands
+//! in the line like any other and does not end with the gateway that took it in. Each gateway brings what is
 //! due and missing into the line, so it survives a restart, of Redis too. When an agent is reserved for it,
 //! the gateway that [claims](CallBacks::claim) the offer rings the agent, and then the caller.
+//!
+//! [`Keeper::Database`]: ringdown_routing::contact::Keeper::Database
 //!
 //! The invariant: a caller who was told "we will call you back" is in the database.
 
@@ -21,11 +23,6 @@ use serde::Serialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
 use std::time::Duration;
-
-/// The node whose contacts are call-backs.
-pub fn node() -> NodeId {
-    NodeId::from("call-backs")
-}
 
 /// Where the contact of a call-back goes that somebody takes back; no queue has such a name.
 pub const CANCELLED: &str = "cancelled";

@@ -141,6 +141,7 @@ impl CallBackFlow {
             }
             Input::Moved(line) => self.on_moved(line, out),
             Input::TakenFromAgent => self.on_taken_from_agent(out),
+            Input::Superseded => self.on_superseded(out),
             Input::Dropped => self.on_lapsed(out),
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
@@ -333,6 +334,25 @@ impl CallBackFlow {
             | Stage::Leaving
             | Stage::Over => {}
         }
+    }
+
+    /// Another flow has the contact from now on, whatever this one was at.
+    fn on_superseded(&mut self, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::RingingAgent | Stage::Accepting => hang_up(self.plan.offer.leg, out),
+            Stage::RingingCaller | Stage::Talking => {
+                hang_up(self.plan.offer.leg, out);
+                hang_up(self.plan.caller_leg, out);
+            }
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::AcceptingLost
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+        self.stand_aside(out);
     }
 
     /// The desk moved it to another line, and freed who was rung.

@@ -378,6 +378,8 @@ impl Flow {
             Input::Held(by) => self.on_held(now, by, out),
             Input::Resumed(by) => self.on_resumed(now, by, out),
             Input::Shutdown => self.on_shutdown(now, out),
+            // Nobody begins the call of somebody on the line anew.
+            Input::Superseded => {}
         }
     }
 

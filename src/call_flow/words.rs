@@ -302,6 +302,8 @@ pub enum Input {
     Moved(QueueId),
     /// Somebody took the call from the agent it rings for or talks to; it waits again.
     TakenFromAgent,
+    /// This gateway begins the call-back anew, for the desk has given it to an agent again.
+    Superseded,
     /// Somebody took the call out of the line.
     Dropped,
     /// The wait is long enough to offer a call-back.

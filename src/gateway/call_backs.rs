@@ -5,12 +5,12 @@ use super::cut_off;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
 use super::rules::DialledNumber;
-use crate::call_backs::{self, CallBack, State};
+use crate::call_backs::{CallBack, OVER, State};
 use crate::call_flow::{AnswerMode, NumberRules};
 use crate::config::{CallBackOffer, CallBackRules, Language};
 use crate::cti::Claim;
 use crate::drain::Stage;
-use ringdown_routing::contact::{Channel, Needs, QueuedContact};
+use ringdown_routing::contact::{Channel, Keeper, Needs, QueuedContact};
 use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
@@ -35,6 +35,10 @@ pub(super) async fn keep(house: Arc<House>) {
         tokio::select! {
             _ = tick.tick() => {}
             () = house.call_backs_due.notified() => {}
+        }
+        // Nothing is offered now, and who stands in the line is the shared desk's to say.
+        if house.acd.is_alone() {
+            continue;
         }
         cut_off::note_call_backs(&house).await;
         match house.call_backs.due(house.now()).await {
@@ -70,7 +74,7 @@ async fn line_up(house: &House, call_back: CallBack) {
             call_back.queue.clone(),
             Channel::Voice,
             call_back.enqueued_at,
-            call_backs::node(),
+            Keeper::Database.node(),
         )
     };
     house.publish(
@@ -105,7 +109,7 @@ pub(super) async fn follow(house: &House, event: &Event) {
     let call_backs = &house.call_backs;
     let changed = if let (EventKind::Enqueued { node, .. }, Some(queue)) =
         (&event.kind, &event.queue)
-        && *node == call_backs::node()
+        && Keeper::of(node) == Keeper::Database
     {
         call_backs.move_to(contact, queue).await
     } else if let EventKind::Reprioritised { priority } = event.kind {
@@ -160,7 +164,7 @@ async fn leave_line_if_over(house: &House, contact: ContactId) {
             return;
         }
     }
-    let to = call_backs::OVER.to_owned();
+    let to = OVER.to_owned();
     let stood = house.acd.read(|view| view.contact(contact).is_some());
     let left = house.acd.change(Verb::FlowOut { contact, to }).await;
     if stood && matches!(left, Ok(Answer::Done)) {

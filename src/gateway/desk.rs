@@ -6,7 +6,7 @@ use super::{call_backs, cut_off, phones};
 use crate::acd::{Notice, Subscription};
 use crate::call_backs::{CANCELLED, OVER};
 use ringdown_routing::agent::{Doing, Hold};
-use ringdown_routing::contact::Channel;
+use ringdown_routing::contact::{Channel, Keeper};
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::verb::{DeclineReason, RequeueReason, Verb};
@@ -112,7 +112,7 @@ fn keep_what_is_beside(house: &Arc<House>, event: &Arc<Event>) {
 
 fn changes_a_call_back(event: &Event) -> bool {
     if let EventKind::Enqueued { node, .. } = &event.kind {
-        *node == crate::call_backs::node()
+        is_kept_beside(Keeper::of(node))
     } else {
         matches!(event.kind, EventKind::Reprioritised { .. })
     }
@@ -120,9 +120,17 @@ fn changes_a_call_back(event: &Event) -> bool {
 
 fn is_for_a_call_back(event: &Event) -> bool {
     if let EventKind::Offered { node, .. } = &event.kind {
-        *node == crate::call_backs::node()
+        is_kept_beside(Keeper::of(node))
     } else {
         false
+    }
+}
+
+/// Whether any gateway may carry it out.
+fn is_kept_beside(keeper: Keeper<'_>) -> bool {
+    match keeper {
+        Keeper::Database => true,
+        Keeper::Node(_) => false,
     }
 }
 
@@ -139,9 +147,12 @@ fn rings_first(event: &Event, house: &House) -> bool {
 /// Offers are for the node that rings; what others do to a contact concerns whoever has its call.
 fn is_for_a_call(event: &Event, house: &House) -> bool {
     if let EventKind::Offered { node, .. } = &event.kind {
-        *node == house.node
+        Keeper::of(node) == Keeper::Node(&house.node)
     } else if let EventKind::Enqueued { node, .. } = &event.kind {
-        *node == house.node || *node == crate::call_backs::node()
+        match Keeper::of(node) {
+            Keeper::Node(node) => *node == house.node,
+            Keeper::Database => true,
+        }
     } else if let EventKind::Requeued { reason, .. } = &event.kind {
         *reason == RequeueReason::ByHand || is_of_a_call_back(event, house)
     } else if let EventKind::Overflowed { to, .. } = &event.kind {
@@ -157,7 +168,7 @@ fn is_of_a_call_back(event: &Event, house: &House) -> bool {
     contact.is_some_and(|contact| {
         house.acd.read(|view| {
             let placed = view.contact(contact);
-            placed.is_some_and(|placed| placed.record.node == crate::call_backs::node())
+            placed.is_some_and(|placed| is_kept_beside(placed.record.keeper()))
         })
     })
 }

@@ -349,6 +349,10 @@ impl Shard {
             return;
         };
         let contact = call_back.contact;
+        if self.calls.contains_key(&contact) {
+            // Its desk gave it to somebody else meanwhile; nobody goes on talking beside that.
+            self.feed(now, contact, Input::Superseded);
+        }
         // Legs of this call are those from here on.
         let caller_leg = self.control.mint_leg();
         let at = self.house.now();
@@ -377,6 +381,7 @@ impl Shard {
         let mut said = std::mem::take(&mut self.said);
         call.flow.start(&mut said);
         self.calls.insert(contact, call);
+        self.house.acd.carry(contact);
         self.house.calls.fetch_add(1, Ordering::Relaxed);
         self.ends.push_back((now + self.house.call_max, contact));
         self.obey(now, contact, said);

@@ -2,6 +2,7 @@
 
 #[path = "../../routing/tests/acts/mod.rs"]
 mod acts;
+mod call_backs;
 mod contract;
 mod layout;
 mod lost_nodes;

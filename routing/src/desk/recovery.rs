@@ -102,9 +102,7 @@ impl Desk {
         let orphans: Vec<PlacedContact> = self
             .view
             .contacts()
-            .filter(|placed| {
-                placed.record.node == node && placed.record.channel.ends_with_its_node()
-            })
+            .filter(|placed| placed.record.ends_with(&node))
             .cloned()
             .collect();
         self.emit(EventDraft::of_desk(at, EventKind::NodeLost { node }));

@@ -55,8 +55,8 @@ if silent then
   local all = redis.call('HGETALL', CONTACTS)
   for place = 1, #all, 2 do
     local record = cjson.decode(all[place + 1])
-    -- A call ends with its node; a message is in the database.
-    if record.node == silent and record.channel == 'voice' then
+    -- A call ends with its node; messages and call-backs are in the database.
+    if record.node == silent and record.node ~= 'call-backs' and record.channel == 'voice' then
       orphans[#orphans + 1] = all[place]
     end
   end

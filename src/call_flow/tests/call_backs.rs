@@ -201,6 +201,27 @@ fn a_call_back_that_is_taken_away_ends_on_both_sides_and_tells_the_desk_nothing(
 }
 
 #[test]
+fn a_call_back_that_is_begun_anew_here_leaves_nobody_on_the_line_of_the_old_one() {
+    let (mut rings, now) = ringing_the_agent(3);
+    let said = tell_call_back(&mut rings, now, Input::Superseded);
+    assert!(hangs_up(&said, AGENT), "{said:?}");
+    assert!(matches!(said.last(), Some(Command::StandAside)), "{said:?}");
+    for talks in [false, true] {
+        let (mut flow, now) = calling_back(3);
+        if talks {
+            tell_call_back(&mut flow, now, Input::AgentPickedUp { leg: CALLER });
+        }
+        let said = tell_call_back(&mut flow, now, Input::Superseded);
+        assert!(
+            hangs_up(&said, AGENT) && hangs_up(&said, CALLER),
+            "{said:?}"
+        );
+        assert!(matches!(said.last(), Some(Command::StandAside)), "{said:?}");
+        assert!(verbs(&said).is_empty() && flow.is_over(), "{said:?}");
+    }
+}
+
+#[test]
 fn a_call_back_that_is_cancelled_while_its_agent_is_rung_stops_the_ring() {
     let (mut flow, now) = ringing_the_agent(3);
     let said = tell_call_back(&mut flow, now, Input::Dropped);

@@ -43,6 +43,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Moved(QueueId::new("night"))),
         Just(Input::Moved(QueueId::new("support"))),
         Just(Input::TakenFromAgent),
+        Just(Input::Superseded),
         Just(Input::Dropped),
         Just(Input::MayCallBack),
         Just(Input::CallBackNoted),

@@ -197,6 +197,7 @@ impl Shard {
     /// The contact waits in the line without a call of ours; its legs are on their way out.
     pub(super) fn stand_aside(&mut self, contact: ContactId) {
         if let Some(call) = self.calls.remove(&contact) {
+            self.house.acd.put_down(contact);
             self.house
                 .keep_trace(contact, ContactResult::CallBack, call.ladder);
         }
@@ -231,6 +232,9 @@ impl Shard {
         call.result = Some(result);
         if let Some(due) = call.due.take() {
             self.due.remove(&(due, contact));
+        }
+        if let Course::CallBack(_) = call.flow {
+            self.house.acd.put_down(contact);
         }
         self.forget_if_over(contact);
     }
