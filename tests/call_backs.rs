@@ -3,14 +3,20 @@
 use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::gateway::Gateway;
 use ringdown_harness::phone::{Call, Phone};
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use std::cell::Cell;
 use std::path::Path;
+use std::time::Instant;
 
 const CALLER: Voice = Voice::Numbered(1);
 const AGENT: Voice = Voice::Numbered(2);
+
+/// How often is asked before a key is pressed again.
+const ASKS_BETWEEN_KEYS: u32 = 150;
 
 fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ringdown"))
@@ -161,7 +167,7 @@ fn a_call_back_that_is_ordered_is_tried_again_when_nobody_answers() {
 
 #[test]
 fn a_caller_without_a_number_is_not_called_back_at_an_address_of_theirs() {
-    let (desk, mut anna, _outside) = desk_with_trunk("callback_offer = { after_s = 0 }\n");
+    let (desk, mut anna, mut outside) = desk_with_trunk("callback_offer = { after_s = 0 }\n");
     set_status(&desk, "not_ready");
     let mut caller = desk.caller("eve");
     let mut call = caller.call("100");
@@ -170,15 +176,109 @@ fn a_caller_without_a_number_is_not_called_back_at_an_address_of_theirs() {
     call.speak(CALLER);
     call.audio.must_hear_packets(25, PATIENCE);
     call.audio.key_in("1#");
+    // Only a caller who was refused can choose again, and key in where they can be reached. What is keyed
+    // while the gateway decides is lost, so it is keyed until there is a call-back.
+    let asked = Cell::new(0_u32);
+    let is_kept = |list: &Value| {
+        let is_kept = list["items"] != json!([]);
+        if !is_kept && asked.get().is_multiple_of(ASKS_BETWEEN_KEYS) {
+            call.audio.key_in("1");
+            call.audio.key_in("0912345678#");
+        }
+        asked.set(asked.get() + 1);
+        is_kept
+    };
+    let kept = desk
+        .api
+        .wait_until("/api/v1/callbacks", "a call-back", PATIENCE, is_kept);
+    let kept = &kept["items"];
+    assert_eq!(kept[0]["number"], "+886912345678", "{kept:#}");
+    caller.must_be_hung_up(&call);
+    set_status(&desk, "available");
+    must_call_back(&mut anna, &mut outside, "+886912345678");
+    assert!(!caller.has_been_called(), "{}", caller.ladder());
+    no_call_back_is_open(&desk);
+    let contacts = desk.api.get_json("/api/v1/contacts");
+    let items = contacts["items"].as_array().map(Vec::len);
+    assert_eq!(items, Some(2), "{contacts:#}");
+}
+
+fn no_call_back_is_open(desk: &Desk) {
+    desk.api
+        .wait_until("/api/v1/callbacks", "none", PATIENCE, |list| {
+            list["items"] == json!([])
+        });
+}
+
+#[test]
+fn who_was_served_is_not_called_again_though_that_was_not_written_down() {
+    let (mut desk, mut anna, mut outside) = desk_with_trunk("");
+    order(&desk, "0223456789", None);
+    must_call_back(&mut anna, &mut outside, "+886223456789");
+    no_call_back_is_open(&desk);
+    // The end was lost with the gateway, and the next one knows only what is in the database.
+    desk.gateway.process.kill();
+    in_database(&desk, "UPDATE call_backs SET state = 'talking'");
+    desk.gateway = Gateway::start(program(), &desk.configuration);
+    desk.gateway.must_be_ready(&desk.operations);
+    no_call_back_is_open(&desk);
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    must_talk(&call, &offered);
+    caller.hang_up(&mut call);
+    anna.must_be_hung_up(&offered);
+    assert!(!outside.has_been_called(), "{}", outside.ladder());
+}
+
+#[test]
+fn who_was_talking_when_the_gateway_died_is_called_again() {
+    let (mut desk, mut anna, mut outside) = desk_with_trunk("");
+    order(&desk, "0223456789", None);
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    let back = outside.must_ring();
+    outside.answer(&back);
+    must_talk(&back, &offered);
+    desk.api
+        .wait_until("/api/v1/callbacks", "that they talk", PATIENCE, |list| {
+            list["items"][0]["state"] == "talking"
+        });
+    let contact = offered.invite.must("X-Ringdown-Contact").to_owned();
+    let path = format!("/api/v1/callbacks/{contact}");
+    let late = desk.api.try_send("DELETE", &path, "", "");
+    assert_eq!(late.expect("an answer").status, 409);
+    desk.gateway.process.kill();
+    desk.gateway = Gateway::start(program(), &desk.configuration);
+    desk.gateway.must_be_ready(&desk.operations);
+    must_call_back(&mut anna, &mut outside, "+886223456789");
+    no_call_back_is_open(&desk);
+}
+
+#[test]
+fn a_call_back_waits_until_its_line_has_room_and_arrives_once() {
+    let (desk, mut anna, mut outside) = desk_with_trunk("waiting_max = 1\n");
+    set_status(&desk, "not_ready");
+    let mut caller = desk.caller("0912345678");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    wait_for_waiting(&desk, 1);
+    order(&desk, "0223456789", None);
+    let counted = "SELECT refusals FROM call_backs";
+    wait_in_database(&desk, counted, |refusals| refusals >= 2);
     set_status(&desk, "available");
     let offered = anna.must_ring();
     anna.answer(&offered);
     must_talk(&call, &offered);
     caller.hang_up(&mut call);
     anna.must_be_hung_up(&offered);
-    let contacts = desk.api.get_json("/api/v1/contacts");
-    let items = contacts["items"].as_array().map(Vec::len);
-    assert_eq!(items, Some(1), "{contacts:#}");
+    must_call_back(&mut anna, &mut outside, "+886223456789");
+    no_call_back_is_open(&desk);
+    let arrived = "SELECT COUNT(*) FROM events WHERE kind = 'arrived' \
+                   AND contact IN (SELECT contact FROM call_backs)";
+    wait_in_database(&desk, arrived, |arrived| arrived == 1);
 }
 
 #[test]
@@ -297,6 +397,29 @@ fn a_call_back_in_the_line_that_is_over_leaves_it_at_its_first_offer() {
 
 /// Changes what is in the desk's database, as another gateway would.
 fn in_database(desk: &Desk, statement: &'static str) {
+    at_database(desk, async |connection| {
+        let done = sqlx::query(statement).execute(connection).await;
+        done.expect("the statement is SQL");
+    });
+}
+
+/// Waits until a number in the desk's database is as wanted.
+fn wait_in_database(desk: &Desk, question: &'static str, is_wanted: fn(i64) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let number = at_database(desk, async |connection| {
+            let found = sqlx::query_as(question).fetch_one(connection).await;
+            let (number,): (i64,) = found.expect("the question is SQL");
+            number
+        });
+        if is_wanted(number) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{question}: {number}");
+    }
+}
+
+fn at_database<T>(desk: &Desk, act: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
     let file = desk.folder.path().join("data").join("ringdown.sqlite");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -307,9 +430,8 @@ fn in_database(desk: &Desk, statement: &'static str) {
             .filename(file)
             .busy_timeout(PATIENCE);
         let mut connection = options.connect().await.expect("the desk's database");
-        let done = sqlx::query(statement).execute(&mut connection).await;
-        done.expect("the statement is SQL");
-    });
+        act(&mut connection).await
+    })
 }
 
 #[test]

@@ -5,13 +5,13 @@ use super::memory_desk::MemoryDesk;
 use super::memory_store::MemoryStore;
 use super::phones::SharedPhones;
 use super::redis_place::RedisPlace;
-use super::shared_desk::SharedDesk;
+use super::shared_desk::{Done, SharedDesk};
 use super::store::{Request, StoreLost};
 use ringdown_routing::desk::Desk;
 use ringdown_routing::event::{EventDraft, EventKind};
 use ringdown_routing::ids::{ContactId, NodeId};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Change, Verb};
+use ringdown_routing::verb::{Answer, Change, Refusal, Verb};
 use ringdown_routing::view::{Snapshot, View};
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +41,17 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Where this node's events are written down.
     pub sink: EventSink,
+}
+
+/// What a change came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is so now, by this request.
+    Changed,
+    /// It was so already.
+    Before,
+    /// It cannot be; nothing changed.
+    Refused(Refusal),
 }
 
 /// What to do when Redis cannot be reached at start.
@@ -135,9 +146,29 @@ impl Acd {
             Backend::Shared(desk) => {
                 let (sender, answer) = oneshot::channel();
                 desk.submit(request, Box::new(move |result| drop(sender.send(result))));
-                answer.await.unwrap_or(Err(StoreLost::Busy))
+                let done = answer.await.unwrap_or(Err(StoreLost::Busy));
+                done.map(|done| done.answer)
             }
         }
+    }
+
+    /// Asks for a change as [`Acd::change`] does; of several who ask for the same, one hears that it was by
+    /// them that something changed.
+    pub async fn change_told(&self, verb: Verb) -> Result<Told, StoreLost> {
+        let request = self.request(verb);
+        let done = match &self.backend {
+            Backend::Memory(desk) => desk.do_request(request),
+            Backend::Shared(desk) => {
+                let (sender, answer) = oneshot::channel();
+                desk.submit(request, Box::new(move |result| drop(sender.send(result))));
+                answer.await.unwrap_or(Err(StoreLost::Busy))?
+            }
+        };
+        Ok(match done.answer {
+            Answer::Refused { reason } => Told::Refused(reason),
+            Answer::Done | Answer::Reserved { .. } if done.has_changed => Told::Changed,
+            Answer::Done | Answer::Reserved { .. } => Told::Before,
+        })
     }
 
     /// Changes the desk at once if that needs no waiting (the store in memory); `None` when it does.
@@ -166,7 +197,10 @@ impl Acd {
         let request = self.request(verb);
         match &self.backend {
             Backend::Memory(desk) => on_answer(Ok(desk.ask(request))),
-            Backend::Shared(desk) => desk.submit(request, Box::new(on_answer)),
+            Backend::Shared(desk) => {
+                let on_done = |done: Result<Done, StoreLost>| on_answer(done.map(|it| it.answer));
+                desk.submit(request, Box::new(on_done));
+            }
         }
     }
 

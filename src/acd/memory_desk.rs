@@ -7,6 +7,7 @@
 use super::bus::{Bus, MadeBy, Subscription};
 use super::handle::Clock;
 use super::memory_store::MemoryStore;
+use super::shared_desk::Done;
 use super::store::Request;
 use ringdown_routing::policy;
 use ringdown_routing::time::Timestamp;
@@ -40,16 +41,20 @@ impl MemoryDesk {
     }
 
     pub(super) fn ask(&self, request: Request) -> Answer {
+        self.do_request(request).answer
+    }
+
+    pub(super) fn do_request(&self, request: Request) -> Done {
         let bus = self.lock();
         let outcome = self.store.ask_now(request);
-        let news = !outcome.events.is_empty();
-        let answer = tell(&bus, outcome);
-        if news {
+        let done = Done::of(&outcome);
+        tell(&bus, outcome);
+        if done.has_changed {
             let at = self.clock.now();
             self.dispatch(&bus, at);
             self.plan(at);
         }
-        answer
+        done
     }
 
     pub(super) fn subscribe(&self) -> Subscription {

@@ -33,6 +33,6 @@ pub mod store;
 mod worker;
 
 pub use bus::{EventSink, Notice, Subscription};
-pub use handle::{Acd, AtStart, Clock, Health, OpenFault, PublishFault, Surroundings};
+pub use handle::{Acd, AtStart, Clock, Health, OpenFault, PublishFault, Surroundings, Told};
 pub use redis_place::{Leases, RedisPlace, RedisServers, TlsFiles};
 pub use store::StoreLost;

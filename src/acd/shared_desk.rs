@@ -15,7 +15,7 @@ use super::store::{Request, StoreLost};
 use super::worker::Worker;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::{ContactId, NodeId};
-use ringdown_routing::verb::Answer;
+use ringdown_routing::verb::{Answer, Outcome};
 use ringdown_routing::view::View;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -25,8 +25,24 @@ use tokio::sync::{mpsc, watch};
 /// Requests that may wait for the store; beyond them a request is answered [`StoreLost::Busy`].
 pub(super) const REQUESTS_MAX: usize = 16_384;
 
-/// Called with the answer to a request.
-pub(super) type OnAnswer = Box<dyn FnOnce(Result<Answer, StoreLost>) + Send>;
+/// What came of a request.
+pub(super) struct Done {
+    pub(super) answer: Answer,
+    /// Whether anything happened by it.
+    pub(super) has_changed: bool,
+}
+
+impl Done {
+    pub(super) fn of(outcome: &Outcome) -> Self {
+        Self {
+            answer: outcome.answer.clone(),
+            has_changed: !outcome.events.is_empty(),
+        }
+    }
+}
+
+/// Called with what came of a request.
+pub(super) type OnAnswer = Box<dyn FnOnce(Result<Done, StoreLost>) + Send>;
 
 /// A request and who wants to know.
 pub(super) struct Asked {

@@ -8,7 +8,7 @@ use super::redis_link::EventFollower;
 use super::redis_place::RedisPlace;
 use super::redis_store::{Found, RedisStore};
 use super::scribe::Scribe;
-use super::shared_desk::{Asked, Following, OnAnswer, SharedState, Sight, TakenIn, lock};
+use super::shared_desk::{Asked, Done, Following, OnAnswer, SharedState, Sight, TakenIn, lock};
 use super::store::{Leadership, QueueStore, Request, StoreLost};
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::NodeId;
@@ -245,7 +245,7 @@ impl Worker {
 
     /// Asks the store, or this node's own desk while the store is away, and takes in what happened. A
     /// request that finds the store lost is done alone.
-    async fn ask(&mut self, requests: Vec<Request>) -> Vec<Result<Answer, StoreLost>> {
+    async fn ask(&mut self, requests: Vec<Request>) -> Vec<Result<Done, StoreLost>> {
         let outcomes = match &self.link {
             Link::Up { store, .. } => store.ask(requests.clone()).await,
             Link::Down { .. } => Vec::new(),
@@ -255,8 +255,9 @@ impl Worker {
         for request in requests {
             let answer = match outcomes.next() {
                 Some(Ok(outcome)) => {
+                    let done = Done::of(&outcome);
                     self.take_in(outcome.events, MadeBy::Us);
-                    Ok(outcome.answer)
+                    Ok(done)
                 }
                 Some(Err(StoreLost::Faulty(fault))) => {
                     tracing::error!(%fault, ?request, "the queue store failed at a request");
@@ -273,14 +274,17 @@ impl Worker {
         answers
     }
 
-    fn ask_alone(&self, request: Request) -> Answer {
+    fn ask_alone(&self, request: Request) -> Done {
         let mut state = lock(&self.state);
         let SharedState { sight, bus, .. } = &mut *state;
         match sight {
             Sight::Alone(alone) => tell(bus, alone.ask(request)),
             // Only a lost link leads here, and losing it is what puts the sight in this state.
-            Sight::Following(_) => Answer::Refused {
-                reason: ringdown_routing::verb::Refusal::UnknownContact,
+            Sight::Following(_) => Done {
+                answer: Answer::Refused {
+                    reason: ringdown_routing::verb::Refusal::UnknownContact,
+                },
+                has_changed: false,
             },
         }
     }
@@ -338,8 +342,12 @@ impl Worker {
                 Request::Change(Change { at, verb })
             });
             let answers = self.ask(offers.collect()).await;
-            let is_reserved =
-                |answer: &Result<Answer, StoreLost>| matches!(answer, Ok(Answer::Reserved { .. }));
+            let is_reserved = |done: &Result<Done, StoreLost>| {
+                matches!(
+                    done.as_ref().map(|it| &it.answer),
+                    Ok(Answer::Reserved { .. })
+                )
+            };
             self.waits_for_news = !answers.iter().all(is_reserved);
         }
     }
@@ -522,11 +530,12 @@ impl Worker {
     }
 }
 
-fn tell(bus: &Bus, outcome: Outcome) -> Answer {
+fn tell(bus: &Bus, outcome: Outcome) -> Done {
+    let done = Done::of(&outcome);
     for event in outcome.events {
         bus.tell(event, MadeBy::Us);
     }
-    outcome.answer
+    done
 }
 
 async fn connect(

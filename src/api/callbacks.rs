@@ -1,11 +1,13 @@
 //! `GET` and `POST /callbacks`, `DELETE /callbacks/{id}`: callers who are called back.
 
 use super::access::Caller;
+use super::control::refused;
 use super::extract::{Body, Key, Params, limit};
 use super::idempotency::RequestKey;
 use super::problem::Problem;
 use super::{ApiState, json};
-use crate::call_backs::{CANCELLED, CallBack, State as CallBackState};
+use crate::acd::Told;
+use crate::call_backs::{CANCELLED, CallBack, Ordered, State as CallBackState};
 use crate::cti::Claim;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -87,10 +89,7 @@ pub(super) async fn order(
     let Some(rules) = state.parts.callback_rules.get(&queue) else {
         return Err(Problem::NotFound(format!("no queue `{queue}`")));
     };
-    let contact = match key {
-        Some(Extension(key)) => ContactId::from_u128(key.as_u128()),
-        None => ContactId::new(now, rand::random()),
-    };
+    let contact = ContactId::new(now, rand::random());
     let call_back = CallBack {
         contact,
         origin: new.contact.unwrap_or(contact),
@@ -105,19 +104,38 @@ pub(super) async fn order(
         enqueued_at: place.as_ref().map_or(due_at, |it| it.enqueued_at),
         due_at,
         tries_left: rules.tries,
+        refusals: 0,
         state: CallBackState::Waiting,
         asked_by: caller.name.to_string(),
         asked_at: now,
     };
-    state.parts.call_backs.add(&call_back).await?;
+    let key = key.map(|Extension(key)| key.to_text());
+    let ordered = state.parts.call_backs.order(&call_back, key.as_deref());
+    let stored = match ordered.await? {
+        Ordered::New(stored) => stored,
+        Ordered::Before(before) => return answer_again(&call_back, &before),
+        Ordered::HasOne => {
+            let sentence = format!("the contact `{}` is called back already", call_back.origin);
+            return Err(Problem::Conflict(sentence));
+        }
+    };
     let details = BTreeMap::from([("due_at".to_owned(), due_at.as_millis().to_string())]);
-    let queue = call_back.queue.clone();
+    let queue = stored.queue.clone();
     state.tell_intervention(&caller, "call_back_ordered", details, |draft| EventDraft {
         contact: Some(contact),
         queue: Some(queue),
         ..draft
     });
-    Ok((StatusCode::CREATED, Json(json::record(&call_back)?)).into_response())
+    Ok((StatusCode::CREATED, Json(json::record(&stored)?)).into_response())
+}
+
+/// What was stored under the key before, if it is what is asked for now.
+fn answer_again(wish: &CallBack, before: &CallBack) -> Result<Response, Problem> {
+    if (&wish.number, &wish.queue) != (&before.number, &before.queue) {
+        let sentence = "this Idempotency-Key was used for another request".to_owned();
+        return Err(Problem::Unprocessable(sentence));
+    }
+    Ok((StatusCode::CREATED, Json(json::record(before)?)).into_response())
 }
 
 /// What a call-back takes over from a call that was missed.
@@ -166,6 +184,7 @@ pub(super) async fn cancel(
     match known.state {
         CallBackState::Waiting => {}
         CallBackState::Pending
+        | CallBackState::Talking
         | CallBackState::Done
         | CallBackState::Failed
         | CallBackState::Cancelled => {
@@ -195,7 +214,12 @@ async fn leave_line(state: &ApiState, contact: ContactId) -> Result<(), Problem>
         return Ok(());
     }
     let to = CANCELLED.to_owned();
-    state.order(Verb::FlowOut { contact, to }).await?;
+    match acd.change_told(Verb::FlowOut { contact, to }).await? {
+        Told::Changed => {}
+        // It has left the line meanwhile, and whoever brought that about has told so.
+        Told::Before => return Ok(()),
+        Told::Refused(reason) => return Err(refused(reason)),
+    }
     let closed = EventKind::Closed {
         result: ContactResult::FlowedOut,
     };

@@ -50,9 +50,14 @@ impl RequestKey {
     /// The key with what is asked for, as the database knows it.
     pub(super) fn mark(self, fingerprint: Fingerprint) -> RequestMark {
         RequestMark {
-            key: hexadecimal(&self.0),
+            key: self.to_text(),
             fingerprint: hexadecimal(&fingerprint.0),
         }
+    }
+
+    /// The key in hexadecimal: the same for a request that is sent again, here or to another node.
+    pub(super) fn to_text(self) -> String {
+        hexadecimal(&self.0)
     }
 
     /// A number made of the key: the same for a request that is sent again, here or to another node.

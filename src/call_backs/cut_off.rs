@@ -86,7 +86,7 @@ impl CallBacks {
     ) -> Result<Vec<(ContactId, OfferToken)>, DatabaseFault> {
         let rows: Vec<(String, i64)> = sqlx::query_as(
             "SELECT contact, claimed_token FROM call_backs \
-             WHERE claimed_by = $1 AND state = 'waiting'",
+             WHERE claimed_by = $1 AND state IN ('waiting', 'talking')",
         )
         .bind(lost.as_str().to_owned())
         .fetch_all(self.database.reads())
@@ -94,8 +94,8 @@ impl CallBacks {
         let mut taken = Vec::new();
         for (contact, token) in rows {
             let take = Statement::new(
-                "UPDATE call_backs SET claimed_by = $1 WHERE contact = $2 AND claimed_by = $3 \
-                 AND claimed_token = $4 AND state = 'waiting'",
+                "UPDATE call_backs SET claimed_by = $1, state = 'waiting' WHERE contact = $2 \
+                 AND claimed_by = $3 AND claimed_token = $4 AND state IN ('waiting', 'talking')",
                 vec![
                     node.as_str().into(),
                     contact.as_str().into(),

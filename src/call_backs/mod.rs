@@ -55,6 +55,9 @@ pub struct CallBack {
     pub due_at: Timestamp,
     /// How often they are tried at most, from now on.
     pub tries_left: u32,
+    /// How often in a row its line did not take it.
+    #[serde(skip)]
+    pub refusals: u32,
     /// Where it stands.
     pub state: State,
     /// Who asked for it: the caller's key press (`caller`), a token's name, or nobody, because the gateway
@@ -72,6 +75,8 @@ pub enum State {
     Pending,
     /// It waits for its time and its turn.
     Waiting,
+    /// Agent and caller talk.
+    Talking,
     /// The caller was reached.
     Done,
     /// The caller was not reached at the last try.
@@ -86,6 +91,7 @@ impl State {
         match self {
             Self::Pending => "pending",
             Self::Waiting => "waiting",
+            Self::Talking => "talking",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
@@ -95,7 +101,7 @@ impl State {
     /// Whether the caller is still to be called.
     pub fn is_open(self) -> bool {
         match self {
-            Self::Pending | Self::Waiting => true,
+            Self::Pending | Self::Waiting | Self::Talking => true,
             Self::Done | Self::Failed | Self::Cancelled => false,
         }
     }
@@ -104,6 +110,7 @@ impl State {
         [
             Self::Pending,
             Self::Waiting,
+            Self::Talking,
             Self::Done,
             Self::Failed,
             Self::Cancelled,
@@ -112,6 +119,17 @@ impl State {
         .find(|state| state.as_str() == word)
         .ok_or_else(|| DatabaseFault::Unreadable(format!("call-back state {word}")))
     }
+}
+
+/// What came of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// It is stored, like this.
+    New(CallBack),
+    /// It was stored before under the same key, and is this by now.
+    Before(CallBack),
+    /// The contact it goes back to has one that is not over.
+    HasOne,
 }
 
 /// The call-backs of the desk; clones share them.
@@ -129,6 +147,50 @@ impl CallBacks {
     /// Writes a new one down.
     pub async fn add(&self, call_back: &CallBack) -> Result<(), DatabaseFault> {
         self.database.write(vec![insert(call_back)]).await
+    }
+
+    /// Writes an order down unless it is there already: by its key, or because the contact that it goes back to
+    /// has one. What is answered was read after it was written.
+    pub async fn order(
+        &self,
+        call_back: &CallBack,
+        key: Option<&str>,
+    ) -> Result<Ordered, DatabaseFault> {
+        if let Some(before) = self.by_order_key(key).await? {
+            return Ok(Ordered::Before(before));
+        }
+        let mut values = values(call_back);
+        values.push(key.map(str::to_owned).into());
+        let insert = Statement::new(
+            "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, \
+             ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
+             claimed_by, order_key) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '', $15 \
+             WHERE NOT EXISTS (SELECT 1 FROM call_backs WHERE origin = $2 \
+                 AND state IN ('pending', 'waiting', 'talking')) \
+             ON CONFLICT DO NOTHING",
+            values,
+        );
+        self.database.write(vec![insert]).await?;
+        if let Some(stored) = self.one(call_back.contact).await? {
+            return Ok(Ordered::New(stored));
+        }
+        // Another gateway was faster by a moment.
+        if let Some(before) = self.by_order_key(key).await? {
+            return Ok(Ordered::Before(before));
+        }
+        Ok(Ordered::HasOne)
+    }
+
+    async fn by_order_key(&self, key: Option<&str>) -> Result<Option<CallBack>, DatabaseFault> {
+        let Some(key) = key else {
+            return Ok(None);
+        };
+        let row = sqlx::query("SELECT * FROM call_backs WHERE order_key = $1")
+            .bind(key.to_owned())
+            .fetch_optional(self.database.reads())
+            .await?;
+        row.map(|row| read(&row)).transpose()
     }
 
     /// The caller has left the line for it: it counts.
@@ -153,11 +215,48 @@ impl CallBacks {
         self.database.write(vec![set]).await
     }
 
-    /// It is over.
+    /// Agent and caller talk.
+    pub async fn talk(&self, contact: ContactId) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET state = 'talking' WHERE contact = $1 AND state = 'waiting'",
+            vec![contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// It is over; the first word on how stands.
     pub async fn end(&self, contact: ContactId, state: State) -> Result<(), DatabaseFault> {
         let set = Statement::new(
-            "UPDATE call_backs SET state = $1 WHERE contact = $2",
+            "UPDATE call_backs SET state = $1 WHERE contact = $2 \
+             AND state IN ('pending', 'waiting', 'talking')",
             vec![state.as_str().into(), contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// Its line does not take it now: it is not asked again before `retry_at`.
+    pub async fn put_off(
+        &self,
+        contact: ContactId,
+        retry_at: Timestamp,
+    ) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET refusals = refusals + 1, retry_at = $1 WHERE contact = $2",
+            vec![retry_at.as_millis().into(), contact.to_string().into()],
+        );
+        self.database.write(vec![set]).await
+    }
+
+    /// Its contact is gone without anybody having been called: another one stands for it at once.
+    pub async fn stand_anew(
+        &self,
+        contact: ContactId,
+        again: ContactId,
+    ) -> Result<(), DatabaseFault> {
+        let set = Statement::new(
+            "UPDATE call_backs SET contact = $1, state = 'waiting' WHERE contact = $2 \
+             AND state IN ('pending', 'waiting', 'talking')",
+            vec![again.to_string().into(), contact.to_string().into()],
         );
         self.database.write(vec![set]).await
     }
@@ -173,7 +272,8 @@ impl CallBacks {
             "UPDATE call_backs SET \
              state = CASE WHEN tries_left > 1 THEN 'waiting' ELSE 'failed' END, \
              contact = CASE WHEN tries_left > 1 THEN $1 ELSE contact END, \
-             tries_left = tries_left - 1, due_at = $2 WHERE contact = $3",
+             tries_left = tries_left - 1, due_at = $2, refusals = 0 WHERE contact = $3 \
+             AND state IN ('pending', 'waiting', 'talking')",
             vec![
                 again.to_string().into(),
                 due_at.as_millis().into(),
@@ -193,7 +293,8 @@ impl CallBacks {
         let token = i64::try_from(token.as_u64()).unwrap_or(i64::MAX);
         let claim = Statement::new(
             "UPDATE call_backs SET claimed_token = $1, claimed_by = $2, state = 'waiting' \
-             WHERE contact = $3 AND claimed_token < $1 AND state IN ('pending', 'waiting')",
+             WHERE contact = $3 AND claimed_token < $1 \
+             AND state IN ('pending', 'waiting', 'talking')",
             vec![
                 Value::from(token),
                 node.as_str().into(),
@@ -213,12 +314,14 @@ impl CallBacks {
         row.map(|row| read(&row)).transpose()
     }
 
-    /// Those that should stand in the line at that instant; one whose gateway died before the caller had
-    /// left the line is among them after a minute.
+    /// Those that should stand in the line or be with an agent at that instant, but for those that their
+    /// line did not take a moment ago; one whose gateway died before the caller had left the line is among
+    /// them after a minute.
     pub async fn due(&self, now: Timestamp) -> Result<Vec<CallBack>, DatabaseFault> {
         let rows = sqlx::query(
-            "SELECT * FROM call_backs WHERE (state = 'waiting' AND due_at <= $1) \
-             OR (state = 'pending' AND asked_at <= $2) ORDER BY due_at LIMIT $3",
+            "SELECT * FROM call_backs WHERE retry_at <= $1 \
+             AND ((state IN ('waiting', 'talking') AND due_at <= $1) \
+             OR (state = 'pending' AND asked_at <= $2)) ORDER BY due_at LIMIT $3",
         )
         .bind(now.as_millis())
         .bind((now - PENDING_MAX).as_millis())
@@ -262,7 +365,7 @@ impl CallBacks {
     /// At most `limit` that are not over, by their time.
     pub async fn open(&self, limit: usize) -> Result<Vec<CallBack>, DatabaseFault> {
         let rows = sqlx::query(
-            "SELECT * FROM call_backs WHERE state IN ('pending', 'waiting') \
+            "SELECT * FROM call_backs WHERE state IN ('pending', 'waiting', 'talking') \
              ORDER BY due_at, contact LIMIT $1",
         )
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -323,6 +426,7 @@ fn read(row: &AnyRow) -> Result<CallBack, DatabaseFault> {
         enqueued_at: instant("enqueued_at")?,
         due_at: instant("due_at")?,
         tries_left: u32::try_from(whole("tries_left")?).unwrap_or(0),
+        refusals: u32::try_from(whole("refusals")?).unwrap_or(0),
         state: State::from_word(&text("state")?)?,
         asked_by: text("asked_by")?,
         asked_at: instant("asked_at")?,

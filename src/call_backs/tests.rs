@@ -20,6 +20,7 @@ fn asked() -> CallBack {
         enqueued_at: at(10),
         due_at: at(20),
         tries_left: 2,
+        refusals: 0,
         state: State::Pending,
         asked_by: "caller".to_owned(),
         asked_at: at(20),
@@ -65,6 +66,85 @@ fn an_offer_is_claimed_by_one_gateway() {
         assert!(claim(8, &b).await);
         call_backs.end(contact(2), State::Done).await.unwrap();
         assert!(!claim(9, &a).await);
+    });
+}
+
+#[test]
+fn a_call_back_that_talks_waits_again_when_it_is_offered_again() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let call_backs = CallBacks::new(database);
+        call_backs.add(&asked()).await.unwrap();
+        let state = async || call_backs.one(contact(2)).await.unwrap().unwrap().state;
+        call_backs.talk(contact(2)).await.unwrap();
+        assert_eq!(state().await, State::Pending, "nobody has it yet");
+        let node = NodeId::from("a");
+        let claimed = call_backs.claim(contact(2), OfferToken::new(7), &node);
+        assert!(claimed.await.unwrap().is_some());
+        call_backs.talk(contact(2)).await.unwrap();
+        assert_eq!(state().await, State::Talking);
+        assert_eq!(call_backs.open(10).await.unwrap().len(), 1);
+        let claimed = call_backs.claim(contact(2), OfferToken::new(8), &node);
+        assert_eq!(claimed.await.unwrap().unwrap().state, State::Waiting);
+    });
+}
+
+#[test]
+fn the_first_word_on_how_a_call_back_ended_stands() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let call_backs = CallBacks::new(database);
+        call_backs.add(&asked()).await.unwrap();
+        call_backs.end(contact(2), State::Done).await.unwrap();
+        call_backs.end(contact(2), State::Cancelled).await.unwrap();
+        let again = call_backs.try_again(contact(2), contact(3), at(300));
+        again.await.unwrap();
+        call_backs.stand_anew(contact(2), contact(4)).await.unwrap();
+        let known = call_backs.one(contact(2)).await.unwrap().unwrap();
+        assert_eq!((known.state, known.tries_left), (State::Done, 2));
+    });
+}
+
+#[test]
+fn a_call_back_that_its_line_does_not_take_is_left_alone_for_a_while() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let call_backs = CallBacks::new(database);
+        call_backs.add(&asked()).await.unwrap();
+        call_backs.keep(contact(1)).await.unwrap();
+        call_backs.put_off(contact(2), at(40)).await.unwrap();
+        assert_eq!(call_backs.due(at(39)).await.unwrap(), []);
+        let due = call_backs.due(at(40)).await.unwrap();
+        assert_eq!((due.len(), due[0].refusals), (1, 1));
+    });
+}
+
+#[test]
+fn an_order_is_stored_once_however_often_and_wherever_it_is_sent() {
+    on_both_engines(async |database| {
+        let call_backs = CallBacks::new(database);
+        let order = |id, origin| CallBack {
+            contact: contact(id),
+            origin: contact(origin),
+            state: State::Waiting,
+            ..asked()
+        };
+        let first = order(2, 2);
+        let stored = call_backs.order(&first, Some("key")).await.unwrap();
+        assert_eq!(stored, Ordered::New(first.clone()));
+        // To another gateway, which mints another contact for it.
+        let again = call_backs.order(&order(3, 3), Some("key")).await.unwrap();
+        assert_eq!(again, Ordered::Before(first.clone()));
+        // By people who do not know of each other, for one call that was missed.
+        let missed = order(5, 4);
+        let stored = call_backs.order(&missed, None).await.unwrap();
+        assert_eq!(stored, Ordered::New(missed));
+        let other = call_backs.order(&order(6, 4), Some("other")).await.unwrap();
+        assert_eq!(other, Ordered::HasOne);
+        call_backs.end(contact(5), State::Failed).await.unwrap();
+        let later = call_backs.order(&order(6, 4), Some("other")).await.unwrap();
+        assert!(matches!(later, Ordered::New(_)), "{later:?}");
+        assert_eq!(call_backs.open(10).await.unwrap().len(), 2);
     });
 }
 

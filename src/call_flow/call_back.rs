@@ -14,6 +14,9 @@ use ringdown_voice::media::PlayId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Where the contact of a call-back goes whose caller could not be reached; no queue has such a name.
+pub const CALLER_NOT_REACHED: &str = "caller_not_reached";
+
 const MUSIC: PlayId = PlayId(1);
 
 /// What a call-back begins with: an agent is reserved for it.
@@ -223,6 +226,7 @@ impl CallBackFlow {
             Stage::RingingCaller if leg == self.plan.caller_leg => {
                 self.stage = Stage::Talking;
                 self.talk.start(now);
+                out.push(Command::CallBackTalks);
                 let agent = self.plan.offer.leg;
                 // What is played to a leg is heard instead of the bridge.
                 out.push(Command::Voice(CallCommand::StopPlay { leg: agent }));
@@ -270,7 +274,7 @@ impl CallBackFlow {
                 self.stage = Stage::FlowingOut;
                 out.push(Command::Change(Verb::FlowOut {
                     contact: self.plan.contact,
-                    to: "caller_not_reached".to_owned(),
+                    to: CALLER_NOT_REACHED.to_owned(),
                 }));
             }
             Stage::FlowingOut => {

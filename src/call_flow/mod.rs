@@ -25,7 +25,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use call_back::{CallBackFlow, CallBackPlan};
+pub use call_back::{CALLER_NOT_REACHED, CallBackFlow, CallBackPlan};
 pub use course::Course;
 pub use flow::Flow;
 pub use words::{

@@ -470,7 +470,9 @@ pub enum Command {
         /// When it must have been answered.
         deadline: Instant,
     },
-    /// The caller of a call-back was reached.
+    /// The caller of a call-back was reached, and talks with the agent.
+    CallBackTalks,
+    /// That talk is over.
     CallBackDone,
     /// The caller of a call-back was not reached.
     CallBackMissed,

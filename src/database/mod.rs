@@ -260,7 +260,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 20] = [
+const MIGRATIONS: [(&str, &str); 21] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -304,6 +304,10 @@ const MIGRATIONS: [(&str, &str); 20] = [
     (
         "mail authentication",
         include_str!("migrations/0020_mail_authentication.sql"),
+    ),
+    (
+        "call-back orders",
+        include_str!("migrations/0021_call_back_orders.sql"),
     ),
 ];
 

@@ -2,13 +2,14 @@
 //! called back, and call-backs that it had taken upon itself stand in the line again.
 
 use super::house::House;
+use crate::acd::Told;
 use crate::call_backs::{CallBack, CutOff, State};
 use crate::cti::Claim;
 use ringdown_routing::contact::{Place, Priority};
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::ids::{ContactId, NodeId, OfferToken};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, GATEWAY_LOST, RequeueReason, Verb};
+use ringdown_routing::verb::{GATEWAY_LOST, RequeueReason, Verb};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ async fn call_back_for(house: &House, caller: CutOff, now: Timestamp) -> Option<
         enqueued_at: caller.enqueued_at,
         due_at: now,
         tries_left: house.call_back_rules(&caller.queue).tries,
+        refusals: 0,
         state: State::Waiting,
         asked_by: GATEWAY_LOST.to_owned(),
         asked_at: now,
@@ -112,12 +114,14 @@ pub(super) async fn take_back(house: &House, call_back: &CallBack) -> bool {
         Some(Place::Offered { .. } | Place::Active { .. }) => return true,
         Some(Place::Waiting) => {
             let to = "caller_is_back".to_owned();
-            let left = house.acd.change(Verb::FlowOut { contact, to }).await;
-            if !matches!(left, Ok(Answer::Done)) {
-                return true;
+            match house.acd.change_told(Verb::FlowOut { contact, to }).await {
+                Ok(Told::Changed) => {
+                    let result = ContactResult::FlowedOut;
+                    house.publish(contact, EventKind::Closed { result });
+                }
+                Ok(Told::Before) => {}
+                Ok(Told::Refused(_)) | Err(_) => return true,
             }
-            let result = ContactResult::FlowedOut;
-            house.publish(contact, EventKind::Closed { result });
         }
         None => {}
     }

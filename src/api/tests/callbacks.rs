@@ -38,6 +38,26 @@ fn a_call_back_is_ordered_once_and_taken_back() {
 }
 
 #[test]
+fn orders_come_one_after_the_other_whatever_their_keys_are() {
+    on_a_desk(async |desk| {
+        let mut contacts = Vec::new();
+        for key in 1..6 {
+            let body = json!({"number": format!("02 2345 678{key}"), "queue": "helpdesk"});
+            let ordered = desk
+                .post("/callbacks", Some(&format!("key {key}")), &body)
+                .await;
+            assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
+            let contact = ordered.body["contact"].as_str().unwrap();
+            let contact: ringdown_routing::ids::ContactId = contact.parse().unwrap();
+            contacts.push(contact.as_u128() >> 80);
+        }
+        // The clock of the desk stands, and every id begins with it.
+        let minted = u128::try_from(now().as_millis()).unwrap();
+        assert_eq!(contacts, [minted; 5]);
+    });
+}
+
+#[test]
 fn an_abandoned_call_is_called_back_in_its_old_place() {
     on_a_desk(async |desk| {
         desk.call(1).await;
@@ -47,6 +67,7 @@ fn an_abandoned_call_is_called_back_in_its_old_place() {
         assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
         assert_eq!(ordered.body["number"], "+886911000111");
         assert_eq!(ordered.body["origin"], missed);
+        is_problem(&desk.post("/callbacks", None, &body).await, 409);
         for (wrong, status) in [
             (json!({"queue": "helpdesk"}), 422),
             (

@@ -60,6 +60,7 @@ fn tell_call_back(flow: &mut CallBackFlow, now: Instant, input: Input) -> Vec<Co
 fn a_call_back_joins_agent_and_caller_and_ends_with_either() {
     let (mut flow, now) = calling_back(3);
     let said = tell_call_back(&mut flow, now, Input::AgentPickedUp { leg: CALLER });
+    assert!(said.iter().any(|c| matches!(c, Command::CallBackTalks)));
     assert!(said.iter().any(|c| matches!(
         c,
         Command::Voice(CallCommand::Bridge {

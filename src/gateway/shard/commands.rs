@@ -133,6 +133,7 @@ impl Shard {
             }
             Command::KeepCallBack => self.house.change_call_back(contact, CallBackChange::Keep),
             Command::DropCallBack => self.house.change_call_back(contact, CallBackChange::Drop),
+            Command::CallBackTalks => self.house.change_call_back(contact, CallBackChange::Talks),
             Command::CallBackDone => self.house.change_call_back(contact, CallBackChange::Done),
             Command::CallBackMissed => {
                 let rules = self.house.call_back_rules(call.flow.line());
