@@ -66,7 +66,7 @@ pub(super) async fn forecast(
 ) -> Result<Response, Problem> {
     let zone = state.parts.zone.time_zone();
     let interval = body.interval.as_deref();
-    let interval = interval.map_or(Ok(Interval::HALF_HOUR), str::parse)?;
+    let interval = interval.map_or(Ok(Interval::HALF_HOUR), Interval::up_to_a_day)?;
     let arrivals = match &body.csv {
         Some(csv) => read_arrivals(csv, zone, interval).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -69,6 +69,7 @@ use crate::event_log::EventLog;
 use crate::incidents::Incidents;
 use crate::mail::MailWork;
 use crate::openings::Openings;
+use crate::report::Settings;
 use crate::roster;
 use crate::site_prompts::SitePrompts;
 use crate::tickets::Tickets;
@@ -165,6 +166,8 @@ pub struct ApiParts {
     pub managers: BTreeSet<AgentId>,
     /// Whether people reach the pages over TLS alone.
     pub is_reached_by_tls: bool,
+    /// What the configuration says of reports.
+    pub reports: Settings,
     /// What agents do with mails; `None` where none are taken.
     pub(crate) mails: Option<MailWork>,
 }

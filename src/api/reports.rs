@@ -76,7 +76,7 @@ pub(super) async fn report(
         queue: params.queue.map(QueueId::new),
         channel: params.channel,
     };
-    let asked = wish.read(state.now(), state.parts.zone.time_zone())?;
+    let asked = wish.read(state.now(), &state.parts.reports)?;
     let report = read(&state, asked).await?;
     let (format, kind, ending) = params.format.of();
     let day: String = report.period.local(report.period.whole().from);
@@ -113,7 +113,7 @@ pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Probl
         None => report,
         Some(other) => report.compared_with(statistics::read(state, other, asked.scope).await?),
     };
-    Ok(report.with_reasons(&state.parts.not_ready_reasons))
+    Ok(report.with_reasons(&state.parts.reports.reasons))
 }
 
 /// The first language of `Accept-Language` (RFC 9110 section 12.5.4) there are words in, by weight; else the site's.

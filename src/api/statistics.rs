@@ -2,10 +2,10 @@
 
 use super::extract::Params;
 use super::problem::Problem;
-use super::{ApiState, json};
+use super::{ApiState, json, reports};
 use crate::mail::work::DEFINITIONS;
 use crate::report::running::KEPT_FOR;
-use crate::report::{Interval, JsonReport, Period, PeriodFault, Report, from_log, period};
+use crate::report::{JsonReport, Period, PeriodFault, Report, Wish, from_log, period};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -30,20 +30,16 @@ pub(super) async fn statistics(
     State(state): State<ApiState>,
     Params(params): Params<StatisticsParams>,
 ) -> Result<Response, Problem> {
-    let (now, zone) = (state.now(), state.parts.zone.time_zone());
-    let from = period::instant(params.from.as_deref().unwrap_or("today"), now, zone)?;
-    let to = period::instant(params.to.as_deref().unwrap_or("now"), now, zone)?;
-    let interval = params
-        .interval
-        .as_deref()
-        .map_or(Ok(Interval::HALF_HOUR), str::parse)?;
-    let period = Period::new(from, to, interval, zone.clone())?;
-    let scope = Scope {
+    let wish = Wish {
+        from: params.from,
+        to: params.to,
+        interval: params.interval,
+        compare: None,
         queue: params.queue.map(QueueId::new),
         channel: params.channel,
     };
-    let report = read(&state, period, scope).await?;
-    let report = report.with_reasons(&state.parts.not_ready_reasons);
+    let asked = wish.read(state.now(), &state.parts.reports)?;
+    let report = reports::read(&state, asked).await?;
     Ok(Json(JsonReport::of(&report)).into_response())
 }
 

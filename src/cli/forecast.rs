@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_name = "DATE")]
     from: Option<Date>,
     /// Width of the intervals: 15m, 30m, 1h.
-    #[arg(long, default_value = "30m")]
+    #[arg(long, default_value = "30m", value_parser = Interval::up_to_a_day)]
     interval: Interval,
     /// Special days, past and to come: `date[,name[,factor]]` a line.
     #[arg(long, value_name = "FILE")]

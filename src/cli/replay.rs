@@ -33,7 +33,7 @@ pub struct Args {
     /// First instant after the period; the last event's when not given.
     #[arg(long)]
     to: Option<String>,
-    /// Width of the rows: 15m, 30m, 1h, 1d.
+    /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
     /// Only this queue.

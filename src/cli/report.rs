@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
-use crate::report::{Format, Interval, Wish, Words};
+use crate::report::{Format, Interval, Settings, Wish, Words};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
@@ -26,7 +26,7 @@ pub struct Args {
     /// First instant after the period.
     #[arg(long, default_value = "now")]
     to: String,
-    /// Width of the rows: 15m, 30m, 1h, 1d.
+    /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
     /// Compare with the period of the same length that begins then: 2026-11-16, yesterday.
@@ -69,7 +69,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         )?;
         return Ok(Outcome::No);
     }
-    let zone = config.site.time_zone.time_zone().clone();
+    let settings = Settings::of(&config);
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let wish = Wish {
         from: Some(args.from.clone()),
@@ -79,12 +79,12 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         queue,
         channel: None,
     };
-    let asked = wish.read(now, &zone)?;
+    let asked = wish.read(now, &settings)?;
     let report = block_on(async {
         let database = Database::open(&config).await?;
         let log = EventLog::new(database.clone());
         let mut progress = Progress::begin("events");
-        let report = asked.report(&log, now, || progress.step()).await;
+        let report = asked.report(&log, &settings, now, || progress.step()).await;
         progress.end();
         database.close().await;
         Ok(report?)
@@ -94,7 +94,6 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
     }
-    let report = report.with_reasons(&config.not_ready_reasons);
     report.print(args.format, Words::of(language), &mut stdout)?;
     Ok(Outcome::Good)
 }

@@ -30,7 +30,7 @@ pub struct MailedReport {
     /// With `every = "month"`: the day, from 1 to 28.
     #[serde(default = "first")]
     pub day: i8,
-    /// The zone of the wall clock; the site's when not given.
+    /// The zone of the wall clock; that of the queue, else the site's, when not given.
     pub time_zone: Option<Zone>,
     /// Width of the rows; half an hour for a day, a day for more.
     pub interval: Option<String>,

@@ -26,6 +26,7 @@ use crate::mail::work::attend;
 use crate::mail::{Intake, MailWork};
 use crate::mailed_reports::MailedReports;
 use crate::openings::Openings;
+use crate::report::Settings;
 use crate::rollups::{self, Rollups};
 use crate::roster::{self, Roster};
 use crate::site_prompts::SitePrompts;
@@ -417,6 +418,7 @@ async fn open_api(
         is_reached_by_tls: config.web.is_reached_by_tls(),
         node: house.node.clone(),
         drain: house.drain.clone(),
+        reports: Settings::of(config),
         mails,
     }))
 }

@@ -5,7 +5,7 @@ use crate::config::{Config, MailedReport, Slot};
 use crate::database::{Statement, Value};
 use crate::event_log::EventLog;
 use crate::mail::{PIECE_BYTES, host, sha256_of};
-use crate::report::{Format, Report, Wish, Words};
+use crate::report::{Format, Report, Settings, Wish, Words};
 use jiff::tz::TimeZone;
 use ringdown_email::composing::{Letter as Composing, LetterFile, LetterText, Speaker, Thread};
 use ringdown_email::{EmailAddress, Mailbox, MessageId};
@@ -41,9 +41,10 @@ impl Letter {
             queue: report.queue.clone(),
             ..Wish::default()
         };
-        let asked = wish.read(now, zone).map_err(|it| fault(it.to_string()))?;
-        let made = asked.report(log, now, || ()).await?;
-        let made = made.with_reasons(&config.not_ready_reasons);
+        let settings = Settings::of(config).in_zone(zone.clone());
+        let asked = wish.read(now, &settings);
+        let asked = asked.map_err(|it| fault(it.to_string()))?;
+        let made = asked.report(log, &settings, now, || ()).await?;
         let words = Words::of(report.language.as_ref().unwrap_or(&config.site.language));
         let address = report.from.as_ref().map(|from| &from.0);
         let address = address.or_else(|| config.mailboxes.first().map(|it| &it.address.0));

@@ -11,6 +11,7 @@ use crate::acd::Clock;
 use crate::config::{Config, MailedReport, Slot};
 use crate::database::{Database, DatabaseFault, Statement};
 use crate::event_log::EventLog;
+use crate::report::Settings;
 use jiff::tz::TimeZone;
 use letter::{Letter, put_into_outbox};
 use std::sync::Arc;
@@ -150,10 +151,12 @@ impl MailedReports {
     }
 
     fn zone(&self, report: &MailedReport) -> TimeZone {
-        let zone = report.time_zone.as_ref();
-        zone.unwrap_or(&self.config.site.time_zone)
-            .time_zone()
-            .clone()
+        match &report.time_zone {
+            Some(zone) => zone.time_zone().clone(),
+            None => Settings::of(&self.config)
+                .zone(report.queue.as_ref())
+                .clone(),
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! What somebody asks a report about: as they wrote it, and as it is read.
 
-use super::{Interval, Period, PeriodFault, Report, from_log, period};
+use super::{Interval, Period, PeriodFault, Report, Settings, from_log, period};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
-use jiff::tz::TimeZone;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::Scope;
@@ -61,8 +60,9 @@ pub struct Asked {
 }
 
 impl Wish {
-    /// Reads it at an instant, by a wall clock.
-    pub fn read(&self, now: Timestamp, zone: &TimeZone) -> Result<Asked, WishFault> {
+    /// Reads it at an instant, by the wall clock of the queue or the site.
+    pub fn read(&self, now: Timestamp, settings: &Settings) -> Result<Asked, WishFault> {
+        let zone = settings.zone(self.queue.as_ref());
         let at = |part| move |fault| WishFault { part, fault };
         let from = self.from.as_deref().unwrap_or("today");
         let from = period::instant(from, now, zone).map_err(at(Part::From))?;
@@ -97,10 +97,12 @@ impl Asked {
     pub async fn report(
         self,
         log: &EventLog,
+        settings: &Settings,
         now: Timestamp,
         step: impl FnMut(),
     ) -> Result<Report, DatabaseFault> {
         let report = from_log::report(log, self.period, self.scope.clone(), now, step).await?;
+        let report = report.with_reasons(&settings.reasons);
         let Some(other) = self.other else {
             return Ok(report);
         };
@@ -112,11 +114,18 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, DEMO};
+    use std::path::Path;
+
+    fn settings() -> Settings {
+        let config = Config::parse(Path::new("ringdown.toml"), DEMO, &[]);
+        Settings::of(&config.unwrap_or_else(|faults| panic!("{faults}")))
+    }
 
     #[test]
     fn a_wish_of_nothing_is_today_so_far() {
         let now = Timestamp::from_seconds(1_795_000_000);
-        let asked = Wish::default().read(now, &TimeZone::UTC).unwrap();
+        let asked = Wish::default().read(now, &settings()).unwrap();
         let whole = asked.period.whole();
         assert!(whole.from <= now && whole.to >= now);
         assert!(asked.other.is_none() && asked.scope == Scope::default());
@@ -125,7 +134,7 @@ mod tests {
     #[test]
     fn each_fault_says_where_it_is() {
         let now = Timestamp::from_seconds(1_795_000_000);
-        let part = |wish: Wish| wish.read(now, &TimeZone::UTC).unwrap_err().part;
+        let part = |wish: Wish| wish.read(now, &settings()).unwrap_err().part;
         let text = |text: &str| Some(text.to_owned());
         let wish = Wish::default;
         assert_eq!(

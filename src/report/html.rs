@@ -101,7 +101,7 @@ fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Resu
         let rows = report.rows.iter().filter(|row| row.queue == *queue);
         let bars: Vec<Bar> = rows
             .map(|row| {
-                let start = minute(report, row.span.from);
+                let start = report.period.label(row.span.from);
                 Bar {
                     title: bar_title(&start, &row.tally, words),
                     label: label(report, &start),
@@ -147,7 +147,7 @@ fn bar_title(start: &str, tally: &Tally, words: &Words) -> String {
     format!("{start}: {}", told.join(", "))
 }
 
-/// The time within a day, the date over several.
+/// The time within a day, the date over several; weeks and months by their names.
 fn label(report: &Report, start: &str) -> String {
     let whole = report.period.whole();
     let is_one_day = whole.to.since(whole.from).as_secs() <= 90_000;

@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 pub struct JsonReport {
     from: String,
     to: String,
-    interval_s: i64,
+    /// As it was asked for: `30m`, `1w`, `1mo`.
+    interval: String,
+    /// Null for months, which have no one length.
+    interval_s: Option<i64>,
     time_zone: String,
     as_of: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +90,8 @@ impl JsonReport {
         Self {
             from: report.period.local(whole.from),
             to: report.period.local(whole.to),
-            interval_s: report.period.interval.as_seconds(),
+            interval: report.period.interval.to_string(),
+            interval_s: report.period.interval.fixed_seconds(),
             time_zone: period::name(&report.period.zone),
             as_of: report.period.local(report.as_of),
             queue: report.scope.queue.clone(),

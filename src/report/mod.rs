@@ -13,6 +13,7 @@ pub mod period;
 mod plot;
 pub mod progress;
 pub mod running;
+mod settings;
 mod table;
 pub mod words;
 mod xlsx;
@@ -21,6 +22,7 @@ pub use asked::{Asked, Part, Wish, WishFault};
 pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
 pub(crate) use plot::escaped;
+pub use settings::Settings;
 pub use words::Words;
 
 use crate::config::NotReadyReason;

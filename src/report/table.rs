@@ -57,7 +57,7 @@ pub(super) fn contact_lines(report: &Report, words: &Words) -> Vec<Vec<String>> 
     ];
     for row in report.rows.iter().filter(|row| has_happened(row)) {
         lines.push(line(
-            minute(report, row.span.from),
+            report.period.label(row.span.from),
             row.queue.as_str(),
             &row.tally,
             &row.spread,

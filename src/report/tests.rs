@@ -200,3 +200,158 @@ fn the_workbook_is_the_same_whenever_it_is_written() {
     assert!(first.starts_with(b"PK"), "a zip, as workbooks are");
     assert_eq!(first, written());
 }
+
+/// Contacts, and agents at work, over some weeks around a change of clocks.
+fn weeks_of(zone: &TimeZone, first: &str, seed: u64) -> (Statistics, Timestamp, Timestamp) {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    use ringdown_routing::agent::Status;
+    use ringdown_routing::contact::{Channel, Needs, Priority};
+    use ringdown_routing::event::{ContactResult, EndedBy, EventDraft, EventKind};
+    use ringdown_routing::ids::{ContactId, EventId, NodeId, OfferToken};
+
+    let mut random = StdRng::seed_from_u64(seed);
+    let begin = period::instant(first, Timestamp::from_millis(0), zone).unwrap();
+    let span_s = 40 * 86_400;
+    let mut fold = Statistics::new(Rules {
+        settle_after: Duration::MAX,
+        ..Rules::default()
+    });
+    let mut number = 0;
+    let mut tell = |draft: EventDraft| {
+        number += 1;
+        let origin = NodeId::from("a");
+        fold.record(&draft.numbered(EventId { origin, number }));
+    };
+    let at = |second: u64| begin + Duration::from_secs(second);
+    let agent = AgentId::from("ann");
+    for half_day in 0..80 {
+        let status = match random.random_range(0..3) {
+            0 => Status::LoggedOff,
+            1 => Status::NotReady("lunch".to_owned()),
+            _ => Status::Available,
+        };
+        let when = at(half_day * 43_200 + random.random_range(0..20_000));
+        tell(EventDraft::of_agent(
+            when,
+            agent.clone(),
+            EventKind::AgentStatus { status },
+        ));
+    }
+    for place in 0..400_u64 {
+        let arrived = random.random_range(0..span_s - 86_400);
+        let contact = ContactId::new(at(arrived), u128::from(place));
+        let queue = QueueId::new(format!("q{}", random.random_range(0..2)));
+        let wait = random.random_range(0..300);
+        let token = OfferToken::new(place);
+        let draft = |after: u64, kind| {
+            let draft = EventDraft::of_contact(at(arrived + after), contact, kind);
+            draft.in_queue(queue.clone()).with_agent(agent.clone())
+        };
+        tell(draft(
+            0,
+            EventKind::Arrived {
+                channel: Channel::Voice,
+                from: format!("+4930{}", random.random_range(0..200)),
+                to: format!("{}00", random.random_range(1..4)),
+                via: "loopback".to_owned(),
+            },
+        ));
+        tell(draft(
+            0,
+            EventKind::Enqueued {
+                priority: Priority::default(),
+                channel: Channel::Voice,
+                skills: Needs::default(),
+                reserved: None,
+                enqueued_at: at(arrived),
+                rings_one: false,
+                node: NodeId::from("a"),
+            },
+        ));
+        let wait_ms = wait * 1_000;
+        if random.random_range(0..4) == 0 {
+            tell(draft(wait, EventKind::Abandoned { wait_ms }));
+            let result = ContactResult::Abandoned;
+            tell(draft(wait, EventKind::Closed { result }));
+            continue;
+        }
+        tell(draft(wait, EventKind::Answered { token, wait_ms }));
+        let talk = random.random_range(1..5_000);
+        tell(draft(
+            wait + talk,
+            EventKind::Ended {
+                by: EndedBy::Caller,
+                talk_ms: talk * 1_000,
+                hold_ms: 0,
+                wrap_up_until: None,
+                wrap_up_latest: None,
+            },
+        ));
+        let result = ContactResult::Answered;
+        tell(draft(wait + talk, EventKind::Closed { result }));
+    }
+    (fold, begin, at(span_s))
+}
+
+#[test]
+fn intervals_of_any_width_split_and_merge_to_the_same_sums() {
+    use ringdown_routing::statistics::Cell;
+    for (seed, (zone, first)) in [
+        ("Europe/Berlin", "2026-03-02"),
+        ("Europe/Berlin", "2026-10-05"),
+        ("Australia/Lord_Howe", "2026-03-09"),
+        ("Australia/Lord_Howe", "2026-09-14"),
+        ("America/Santiago", "2026-03-16"),
+        ("America/Santiago", "2026-08-24"),
+        ("Asia/Taipei", "1979-06-11"),
+        ("Asia/Taipei", "2026-11-02"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let zone = TimeZone::get(zone).unwrap();
+        let (fold, begin, end) = weeks_of(&zone, first, u64::try_from(seed).unwrap());
+        let ledger = fold.ledger(
+            begin - Duration::from_secs(40 * 86_400),
+            end + Duration::from_secs(40 * 86_400),
+            end,
+        );
+        let scope = Scope {
+            queue: Some(QueueId::from("q1")),
+            channel: None,
+        };
+        for wide in ["1d", "1w", "1mo"] {
+            let wide = Period::new(begin, end, wide.parse().unwrap(), zone.clone()).unwrap();
+            let whole = wide.whole();
+            for narrow in ["15m", "30m", "1h", "1d"] {
+                let narrow = narrow.parse().unwrap();
+                let narrow = Period::new(whole.from, whole.to, narrow, zone.clone()).unwrap();
+                assert_eq!(narrow.whole(), whole, "days are made of whole parts");
+                let mut parts = narrow.spans.iter().peekable();
+                for span in &wide.spans {
+                    let (mut cells, mut time) = (Cell::default(), AgentTime::default());
+                    while let Some(part) = parts.next_if(|part| part.to <= span.to) {
+                        assert!(part.from >= span.from, "no part is in two");
+                        cells += &ledger.sum(part.from, part.to, &scope);
+                        time += ledger.tally(part.from, part.to, &scope).agent_time;
+                    }
+                    let merged = ledger.sum(span.from, span.to, &scope);
+                    assert_eq!(cells, merged, "to the last bit, sketches too");
+                    let tally = ledger.tally(span.from, span.to, &scope);
+                    assert_eq!(time, tally.agent_time);
+                }
+                assert!(parts.next().is_none());
+            }
+            // Ratios are those of the sums.
+            let report = Report::of(&fold, wide, Scope::default(), end);
+            let mut sum = Counts::default();
+            report.rows.iter().for_each(|row| sum += row.tally.counts);
+            assert_eq!(sum, report.total.counts);
+            assert!(sum.answered > 100 && sum.abandoned > 20 && report.is_conserved());
+            let all = report.total.figures().service_level.negative.unwrap();
+            let ratio = sum.answered_within as f64 / sum.offered as f64;
+            assert!((all - ratio).abs() < f64::EPSILON);
+        }
+    }
+}

@@ -22,7 +22,12 @@ pub(super) fn of_period(tongue: Tongue, fault: &PeriodFault) -> String {
     }
     match fault {
         PeriodFault::Interval(text) => {
-            format!("「{text}」不是有效的間隔：請輸入能整除一天的整數分鐘，例如 15m、30m、1h 或 1d")
+            format!(
+                "「{text}」不是有效的間隔：請輸入能整除一天的整數分鐘，例如 15m、30m 或 1h，或 1d、1w（自週一起）、1mo"
+            )
+        }
+        PeriodFault::DayPart(text) => {
+            format!("「{text}」超過一天：請輸入能整除一天的整數分鐘，例如 15m、30m、1h 或 1d")
         }
         PeriodFault::Instant(text) => format!(
             "「{text}」不是有效的時間：請輸入 RFC 3339（2026-11-23T09:00:00+08:00）、當地時間（2026-11-23T09:00）、\

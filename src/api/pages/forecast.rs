@@ -190,7 +190,7 @@ fn understand(
 ) -> Option<Understood> {
     let zone = state.parts.zone.time_zone();
     let text = |name: &str| typed(given.get(name));
-    let interval = text("interval").unwrap_or("30m").parse::<Interval>();
+    let interval = Interval::up_to_a_day(text("interval").unwrap_or("30m"));
     let interval = interval.map_err(|fault| {
         faults.insert("interval", faults::of_period(tongue, &fault));
     });

@@ -252,6 +252,7 @@ async fn state(database: &Database, tokens: &[Token], observers: Arc<Observers>)
         is_reached_by_tls: config.web.is_reached_by_tls(),
         node: NodeId::from("node-a"),
         drain: Drain::new(Arc::default()),
+        reports: Settings::of(&config),
         mails: None,
     })
 }
