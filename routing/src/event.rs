@@ -6,7 +6,7 @@ use crate::ids::{
     AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
 };
 use crate::queue::QueueRules;
-use crate::ticket::{SymptomFacts, TicketFacts};
+use crate::ticket::{AnswerEnd, AnswerWait, SymptomFacts, TicketFacts};
 use crate::time::Timestamp;
 use crate::verb::{DeclineReason, Refusal, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
@@ -422,6 +422,24 @@ pub enum EventKind {
         arrived_at: Timestamp,
         /// How it came.
         channel: Channel,
+    },
+    /// A ticket waits for an answer by mail from now on; written in the transaction that stored the mail. The
+    /// event names the contact, and the line the mail came by.
+    AnswerAwaited {
+        /// Its key.
+        ticket: TicketId,
+        /// The wait.
+        wait: AnswerWait,
+    },
+    /// A ticket waits no more for an answer by mail; written in the transaction that ended it. The event names
+    /// the line of the agent who answered, and that agent.
+    AnswerWaitEnded {
+        /// Its key.
+        ticket: TicketId,
+        /// The wait, as it was told when it began.
+        wait: AnswerWait,
+        /// How it ended.
+        end: AnswerEnd,
     },
     /// Somebody changed the desk by hand from outside (API, command line), and it was done. The event
     /// names the contact, queue or agent it was done to.

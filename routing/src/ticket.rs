@@ -1,5 +1,5 @@
-//! What the events of tickets, symptoms and ratings tell: all that is counted of them, so that a log
-//! can be counted without the ticket store.
+//! What the events of tickets, symptoms, ratings and answers by mail tell: all that is counted of them, so
+//! that a log can be counted without the ticket store, and without anybody's opening hours.
 
 use crate::contact::Channel;
 use crate::ids::QueueId;
@@ -63,4 +63,33 @@ pub struct SymptomFacts {
     pub service_level_ms: u64,
     /// How long callers of its class put up with that symptom, in milliseconds.
     pub tolerable_ms: u64,
+}
+
+/// One time that a ticket waits for an answer by mail: from its first unanswered mail to the next answer of an
+/// agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerWait {
+    /// When that mail arrived; the wait counts in that interval.
+    pub since: Timestamp,
+    /// The line the mail came by, whose backlog it is.
+    pub queue: QueueId,
+    /// Whether no agent has answered the ticket before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_first: bool,
+    /// When the answer is due by the hours of that line; `None` when no time is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+}
+
+/// How a ticket's waiting for an answer by mail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerEnd {
+    /// An agent answered.
+    Given {
+        /// How much of the wait lay in the opening hours of the line of that agent, in milliseconds.
+        working_ms: u64,
+    },
+    /// Nobody answers any more: the ticket was closed, merged or put aside.
+    Dropped,
 }

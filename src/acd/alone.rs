@@ -163,6 +163,8 @@ impl Alone {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => None,
         };

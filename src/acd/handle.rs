@@ -349,6 +349,8 @@ fn is_made_by_a_verb(kind: &EventKind) -> bool {
         | EventKind::TicketChanged { .. }
         | EventKind::SymptomRecorded { .. }
         | EventKind::Rated { .. }
+        | EventKind::AnswerAwaited { .. }
+        | EventKind::AnswerWaitEnded { .. }
         | EventKind::Intervened { .. }
         | EventKind::StoreReturned => false,
     }

@@ -260,7 +260,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 21] = [
+const MIGRATIONS: [(&str, &str); 22] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -308,6 +308,10 @@ const MIGRATIONS: [(&str, &str); 21] = [
     (
         "call-back orders",
         include_str!("migrations/0021_call_back_orders.sql"),
+    ),
+    (
+        "told answers",
+        include_str!("migrations/0022_told_answers.sql"),
     ),
 ];
 

@@ -372,6 +372,8 @@ impl Patch {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned
             | EventKind::AgentRemoved => {}

@@ -143,12 +143,12 @@ impl EventLog {
         rows.iter().map(|(body,)| parse(body)).collect()
     }
 
-    /// The events of tickets, symptoms and ratings since an instant. What they count for belongs to an
+    /// The events of tickets, symptoms, ratings and answers by mail since an instant. What they count for belongs to an
     /// interval that may lie weeks before them.
     pub async fn differences_since(&self, since: Timestamp) -> Result<Vec<Event>, DatabaseFault> {
         let rows: Vec<(String,)> = sqlx::query_as(
-            "SELECT body FROM events WHERE kind IN ('ticket_changed', 'symptom_recorded', 'rated') \
-             AND at >= $1 ORDER BY at, seq",
+            "SELECT body FROM events WHERE kind IN ('ticket_changed', 'symptom_recorded', 'rated', \
+             'answer_awaited', 'answer_wait_ended') AND at >= $1 ORDER BY at, seq",
         )
         .bind(since.as_millis())
         .fetch_all(self.database.reads())

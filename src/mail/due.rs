@@ -2,15 +2,19 @@
 //!
 //! A ticket waits from its first unanswered mail to the next answer of an agent. Times count in the opening
 //! hours of the line the mail came by; what was promised then stays when the mail goes elsewhere.
+//! The event log is told when a wait begins and when it is over, with all that is counted of it.
 
 use super::filing::{Attendance, Decided, MailToFile};
 use super::rows::{execute, text_of};
 use crate::config::Config;
 use crate::database::{DatabaseFault, Engine};
-use ringdown_routing::ids::{ContactId, QueueId, TicketId};
+use ringdown_routing::event::{EventDraft, EventKind};
+use ringdown_routing::ids::{AgentId, ContactId, QueueId, TicketId};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait};
 use ringdown_routing::time::Timestamp;
 use serde_json::{Value, json};
-use sqlx::AnyConnection;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -150,6 +154,8 @@ pub(super) enum WaitingEnd {
         queue: QueueId,
         /// How much of the wait lay in opening hours.
         working: Duration,
+        /// Who it was.
+        agent: AgentId,
     },
     /// Nobody answers any more.
     Dropped,
@@ -164,12 +170,17 @@ pub(super) async fn end_waiting(
 ) -> Result<(), DatabaseFault> {
     let ticket = i64::try_from(ticket.as_u64()).unwrap_or(i64::MAX);
     match end {
-        WaitingEnd::Answered { queue, working } => {
+        WaitingEnd::Answered {
+            queue,
+            working,
+            agent,
+        } => {
             let working = i64::try_from(working.as_millis()).unwrap_or(i64::MAX);
             sqlx::query(engine.sql(ANSWERED))
                 .bind(at.as_millis())
                 .bind(working)
                 .bind(queue.as_str().to_owned())
+                .bind(agent.as_str().to_owned())
                 .bind(ticket)
                 .execute(connection)
                 .await?;
@@ -184,21 +195,99 @@ pub(super) async fn end_waiting(
     Ok(())
 }
 
+/// What the event log was not told yet of waits, noted as told; part of the writer's transaction, after all
+/// that changes them.
+pub(crate) async fn untold(
+    engine: Engine,
+    connection: &mut AnyConnection,
+) -> Result<Vec<EventDraft>, DatabaseFault> {
+    let rows = sqlx::query(UNTOLD).fetch_all(&mut *connection).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut drafts, mut told) = (Vec::new(), Vec::with_capacity(rows.len()));
+    for row in &rows {
+        tell(row, &mut drafts)?;
+        told.push(json!({ "id": row.try_get::<i64, _>("id")? }));
+    }
+    execute(engine, connection, NOTE_TOLD, &told).await?;
+    Ok(drafts)
+}
+
+fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<(), DatabaseFault> {
+    let text = |name: &str| row.try_get::<Option<String>, _>(name);
+    let number = |name: &str| row.try_get::<Option<i64>, _>(name);
+    let since = Timestamp::from_millis(row.try_get("since")?);
+    let queue = text("queue")?.unwrap_or_default();
+    let wait = AnswerWait {
+        since,
+        queue: QueueId::new(text("came_by")?.unwrap_or_else(|| queue.clone())),
+        is_first: text("kind")?.as_deref() == Some("first"),
+        due_at: number("due_at")?.map(Timestamp::from_millis),
+    };
+    let ticket = row.try_get::<i64, _>("ticket")?;
+    let ticket = TicketId::new(u64::try_from(ticket).unwrap_or(0));
+    let changed_at = number("changed_at")?.map_or(since, Timestamp::from_millis);
+    let changed_at = changed_at.max(since);
+    let contact = text("contact")?.and_then(|id| id.parse::<ContactId>().ok());
+    let mut draft = |at, queue, agent, kind| {
+        drafts.push(EventDraft {
+            at,
+            contact,
+            queue: Some(queue),
+            agent,
+            kind,
+        });
+    };
+    if row.try_get::<i64, _>("told")? == 0 {
+        let kind = EventKind::AnswerAwaited {
+            ticket,
+            wait: wait.clone(),
+        };
+        draft(changed_at, wait.queue.clone(), None, kind);
+    }
+    let (at, end) = match text("state")?.as_deref() {
+        Some("answered") => {
+            let at = number("answered_at")?.map_or(changed_at, Timestamp::from_millis);
+            let working_ms = number("working_ms")?.unwrap_or(0);
+            let working_ms = u64::try_from(working_ms).unwrap_or(0);
+            (at, AnswerEnd::Given { working_ms })
+        }
+        Some("dropped") => (changed_at, AnswerEnd::Dropped),
+        Some(_) | None => return Ok(()),
+    };
+    let agent = text("agent")?.map(AgentId::new);
+    let kind = EventKind::AnswerWaitEnded { ticket, wait, end };
+    draft(at, QueueId::new(queue), agent, kind);
+    Ok(())
+}
+
 const FIND_PRIORITIES: &str = "\
 SELECT t.id, t.priority, CASE WHEN EXISTS (SELECT 1 FROM articles a
     WHERE a.ticket = t.id AND a.direction = 'out' AND a.automatic IS NULL) THEN 1 ELSE 0 END
 FROM {rows} JOIN tickets t ON t.id = CAST(r.value->>'ticket' AS BIGINT)";
 
 const INSERT: &str = "\
-INSERT INTO answers_due (ticket, contact, queue, kind, since, due_at, escalate_at, state)
-SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'contact', r.value->>'queue', r.value->>'kind',
+INSERT INTO answers_due (ticket, contact, queue, came_by, kind, since, due_at, escalate_at, state)
+SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'contact', r.value->>'queue', r.value->>'queue',
+    r.value->>'kind',
     CAST(r.value->>'since' AS BIGINT), CAST(r.value->>'due_at' AS BIGINT),
     CAST(r.value->>'escalate_at' AS BIGINT), 'due'
 FROM {rows} WHERE true ON CONFLICT DO NOTHING";
 
 const ANSWERED: &str = "\
-UPDATE answers_due SET state = 'answered', answered_at = $1, working_ms = $2, queue = $3
-WHERE ticket = $4 AND state = 'due'";
+UPDATE answers_due SET state = 'answered', answered_at = $1, working_ms = $2, queue = $3, agent = $4
+WHERE ticket = $5 AND state = 'due'";
 
 const DROPPED: &str =
     "UPDATE answers_due SET state = 'dropped' WHERE ticket = $1 AND state = 'due'";
+
+const UNTOLD: &str = "\
+SELECT d.id, d.ticket, d.contact, d.queue, d.came_by, d.kind, d.since, d.due_at, d.state, d.answered_at,
+    d.working_ms, d.agent, d.told, t.changed_at
+FROM answers_due d LEFT JOIN tickets t ON t.id = d.ticket
+WHERE d.told = 0 OR (d.told = 1 AND d.state <> 'due') ORDER BY d.id LIMIT 5000";
+
+const NOTE_TOLD: &str = "\
+UPDATE answers_due SET told = CASE WHEN state = 'due' THEN 1 ELSE 2 END
+WHERE id IN (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows})";

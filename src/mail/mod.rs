@@ -48,6 +48,7 @@ pub(crate) mod usher;
 pub(crate) mod work;
 
 pub(crate) use door::host;
+pub(crate) use due::untold as untold_answers;
 pub use filing::Filed;
 pub(crate) use filing::{MailToFile, file, sha256_of};
 pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation, SmtpClient};

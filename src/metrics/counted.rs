@@ -129,6 +129,8 @@ impl Counted {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }

@@ -1,5 +1,6 @@
 //! The report as one page that needs nothing else: plots, tables and definitions, for screen and paper.
 
+use super::answers::{self, answer_lines};
 use super::plot::{self, Bar, escaped};
 use super::table::{agent_lines, contact_lines, facet_lines, minute, reason_lines};
 use super::words::Column;
@@ -53,6 +54,11 @@ pub(super) fn print_body(report: &Report, words: &Words, out: &mut impl Write) -
     write_table(&contact_lines(report, words), 2, out)?;
     if !report.facets.is_empty() {
         write_table(&facet_lines(report, words), 2, out)?;
+    }
+    let answers = answer_lines(report, words);
+    if !answers.is_empty() {
+        writeln!(out, "<h2>{}</h2>", escaped(answers::title(words)))?;
+        write_table(&answers, 2, out)?;
     }
     if !report.agents.is_empty() && report.scope.queue.is_none() {
         write_table(&agent_lines(report, words), 1, out)?;

@@ -3,6 +3,7 @@
 //! Every figure comes out of `routing::statistics`; nothing is computed here. The definitions are
 //! printed beside the figures, always.
 
+mod answers;
 mod asked;
 pub(crate) mod columns;
 pub(crate) mod csv;

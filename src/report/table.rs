@@ -1,5 +1,6 @@
 //! The report as columns for people; wide characters keep their columns straight.
 
+use super::answers::answer_lines;
 use super::columns::write_columns;
 use super::{Report, Row, Words};
 use crate::report::words::Column;
@@ -13,7 +14,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 /// What stands where nothing was there to divide by.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// Prints intervals, totals, agents and definitions.
 pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
@@ -32,6 +33,11 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
     if !report.facets.is_empty() {
         writeln!(out)?;
         write_columns(&facet_lines(report, words), 2, out)?;
+    }
+    let answers = answer_lines(report, words);
+    if !answers.is_empty() {
+        writeln!(out, "\n{}", super::answers::title(words))?;
+        write_columns(&answers, 2, out)?;
     }
     if !report.agents.is_empty() && report.scope.queue.is_none() {
         writeln!(out)?;
@@ -246,7 +252,7 @@ fn agent_line(agent: &str, time: &AgentTime) -> Vec<String> {
 }
 
 /// Hours, minutes and seconds: `1:02:03`.
-fn clock(millis: u64) -> String {
+pub(super) fn clock(millis: u64) -> String {
     let seconds = millis / 1_000;
     format!(
         "{}:{:02}:{:02}",
@@ -260,7 +266,7 @@ fn seconds(figure: Option<f64>) -> String {
     figure.map_or_else(|| NOTHING.to_owned(), |seconds| format!("{seconds:.1}"))
 }
 
-fn percent(figure: Option<f64>) -> String {
+pub(super) fn percent(figure: Option<f64>) -> String {
     figure.map_or_else(
         || NOTHING.to_owned(),
         |share| format!("{:.1} %", share * 100.0),

@@ -241,6 +241,7 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
             "A 的等候之 50、80、90、95、99 百分位數，誤差 1/128 以內，依到達時段"
         }
         "percentiles.abandon_wait_s" => "B 的等候之同樣百分位數",
+        "percentiles.answer_time_s" => "已獲回覆的郵件等候之同樣百分位數，僅計營業時間",
         "percentiles.handle_time_s" => "已結束者（通話 + 保留 + 後續處理）之同樣百分位數",
         "handling_rate" => "A /（O + 阻擋 + 失敗）",
         "failure_rate" => "（阻擋 + 失敗 +（B - S））/（O + 阻擋 + 失敗），各部分另列",
@@ -264,6 +265,21 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
             "等候 <= 該等級來電者對該症狀所能容忍時間的來話 / 有症狀紀錄的來話"
         }
         "satisfaction" => "評分 1（不滿意）至 5 的平均，依被詢問之來話的到達時段",
+        "answers_awaited" => "案件開始等候郵件回覆的次數：其首封未回覆郵件到達；依郵件進入的佇列",
+        "answers_given" => "其中以專員回覆結束者，依該專員的佇列；依首封未回覆郵件的到達時段",
+        "answer_backlog" => {
+            "answers_awaited 減去已結束者：由任一佇列回覆，或不再回覆（結案、合併、垃圾郵件）"
+        }
+        "answer_backlog_age_s" => "answer_backlog 的（現在 - 首封未回覆郵件到達）之平均",
+        "answer_time_s" => {
+            "自首封未回覆郵件至回覆，落在回覆專員佇列營業時間內的時間總和 / answers_given"
+        }
+        "first_answer_time_s" => "案件首次獲專員回覆者之同樣平均",
+        "next_answer_time_s" => "其後各次回覆之同樣平均",
+        "answer_elapsed_s" => "自首封未回覆郵件至回覆，依時鐘的時間總和 / answers_given",
+        "answers_in_time" => "於期限前回覆者 / 有期限的回覆",
+        "first_answers_in_time" => "案件首次獲專員回覆者之同樣比例",
+        "next_answers_in_time" => "其後各次回覆之同樣比例",
         "cost" => {
             "服務台成本：專員登入時數與時鐘時數乘以設定的費率；部分範圍依其（通話 + 保留 + 後續處理）分攤"
         }

@@ -1,9 +1,10 @@
-//! Telling the event log how tickets, symptoms and ratings stand: in the transaction that changed them,
-//! whoever did, as the difference from what was told before.
+//! Telling the event log how tickets, symptoms, ratings and answers by mail stand: in the transaction that
+//! changed them, whoever did, as the difference from what was told before.
 
 use super::{TicketStatus, symptom::Recorded};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log;
+use crate::mail;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, QueueId, TicketId};
@@ -67,6 +68,7 @@ pub(crate) async fn tell(
             .execute(&mut *connection)
             .await?;
     }
+    drafts.extend(mail::untold_answers(engine, connection).await?);
     let events: Vec<Event> = drafts.into_iter().map(|draft| mint.number(draft)).collect();
     if !events.is_empty() {
         event_log::store(engine, connection, &events).await?;

@@ -146,6 +146,8 @@ impl<'a> Narrator<'a> {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::AgentReachable { .. }
             | EventKind::KeyedIn { .. }

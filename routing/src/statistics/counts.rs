@@ -1,5 +1,6 @@
 //! What is added up: contacts by interval of arrival, and agents' time by the clock.
 
+use super::answers::AnswerCounts;
 use super::distinct::Distinct;
 use super::sketch::Sketch;
 use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
@@ -150,6 +151,12 @@ pub struct Cell {
     /// What callers thought of it.
     #[serde(default)]
     pub ratings: RatingCounts,
+    /// The waits for an answer by mail.
+    #[serde(default)]
+    pub answers: AnswerCounts,
+    /// Those of them that got one, opening hours only.
+    #[serde(default)]
+    pub answer_times: Sketch,
 }
 
 impl Cell {
@@ -190,6 +197,8 @@ impl AddAssign<&Self> for Cell {
             *self.symptoms.entry(symptom.clone()).or_default() += *counts;
         }
         self.ratings += rhs.ratings;
+        self.answers += rhs.answers;
+        self.answer_times += &rhs.answer_times;
     }
 }
 

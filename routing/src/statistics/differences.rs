@@ -1,7 +1,8 @@
-//! What is counted without remembering anything: tickets, symptoms and ratings, whose events tell the
-//! difference that they make. So they count the same in any order, however long a ticket lives.
+//! What is counted without remembering anything: tickets, symptoms, ratings and answers by mail, whose events
+//! tell the difference that they make. So they count the same in any order, however long a ticket lives.
 
 use super::Statistics;
+use super::answers::AnswerCounts;
 use super::counts::Cell;
 use super::facet::Facet;
 use super::journey::CellKey;
@@ -9,7 +10,7 @@ use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
 use crate::contact::Channel;
 use crate::event::{Event, EventKind};
 use crate::ids::QueueId;
-use crate::ticket::SymptomFacts;
+use crate::ticket::{AnswerEnd, AnswerWait, SymptomFacts};
 use crate::time::Timestamp;
 
 impl Statistics {
@@ -48,6 +49,33 @@ impl Statistics {
                 let cell = self.facet_cells.entry((key, facet)).or_default();
                 cell.ratings += rating;
             }
+        }
+        if let EventKind::AnswerAwaited { wait, .. } = &event.kind {
+            let cell = self.cell(wait.since, Some(&wait.queue), Channel::Email);
+            cell.answers += AnswerCounts::begun(wait);
+        }
+        if let EventKind::AnswerWaitEnded { wait, end, .. } = &event.kind {
+            let cell = self.cell(wait.since, Some(&wait.queue), Channel::Email);
+            cell.answers += AnswerCounts::over(wait, *end);
+            if let AnswerEnd::Given { working_ms } = end {
+                self.count_answer(event, wait, *working_ms);
+            }
+        }
+    }
+
+    /// An answer belongs to the line of the agent who gave it, and to that agent.
+    fn count_answer(&mut self, event: &Event, wait: &AnswerWait, working_ms: u64) {
+        let queue = event.queue.as_ref().unwrap_or(&wait.queue);
+        let key = self.cell_key(wait.since, Some(queue), Channel::Email);
+        let given = AnswerCounts::given(wait, event.at, working_ms);
+        let add = |cell: &mut Cell| {
+            cell.answers += given;
+            cell.answer_times.add(working_ms);
+        };
+        add(self.cells.entry(key).or_default());
+        if let Some(agent) = &event.agent {
+            let facet = self.facets.key(Facet::Agent(agent.clone()));
+            add(self.facet_cells.entry((key, facet)).or_default());
         }
     }
 

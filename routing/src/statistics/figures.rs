@@ -2,6 +2,7 @@
 //!
 //! Ratios are sum over sum, never means of ratios; a denominator of zero gives `None` (null).
 
+use super::answers::{AnswerCounts, GivenCounts};
 use super::counts::{AgentTime, Counts};
 use super::ledger::Tally;
 use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
@@ -61,6 +62,28 @@ pub struct Figures {
     pub tolerable_wait_share: Option<f64>,
     /// Mean mark that callers gave, 1 (badly) to 5.
     pub satisfaction: Option<f64>,
+    /// Times a ticket began to wait for an answer by mail.
+    pub answers_awaited: u64,
+    /// Answers by mail that agents gave to such a wait.
+    pub answers_given: u64,
+    /// Tickets that wait for an answer by mail still.
+    pub answer_backlog: u64,
+    /// Their mean age, in seconds.
+    pub answer_backlog_age_s: Option<f64>,
+    /// Mean wait for an answer by mail, opening hours only, in seconds.
+    pub answer_time_s: Option<f64>,
+    /// The same of first answers to a ticket.
+    pub first_answer_time_s: Option<f64>,
+    /// The same of later answers.
+    pub next_answer_time_s: Option<f64>,
+    /// Mean wait for an answer by mail by the clock, in seconds.
+    pub answer_elapsed_s: Option<f64>,
+    /// Share of the answers by mail that were given by the time they were due.
+    pub answers_in_time: Option<f64>,
+    /// The same of first answers to a ticket.
+    pub first_answers_in_time: Option<f64>,
+    /// The same of later answers.
+    pub next_answers_in_time: Option<f64>,
     /// What the desk cost, in the configured currency.
     pub cost: Option<f64>,
     /// The same for each answered contact.
@@ -73,6 +96,8 @@ pub struct Figures {
     pub symptoms: SymptomCounts,
     /// The marks behind the satisfaction.
     pub ratings: RatingCounts,
+    /// The waits behind the answer times.
+    pub answers: AnswerCounts,
     /// The agents' time behind occupancy and utilisation.
     pub agent_time: AgentTime,
     /// All time logged in, in milliseconds.
@@ -115,8 +140,11 @@ impl Figures {
             tickets,
             symptoms,
             ratings,
+            answers,
+            answer_backlog_age_ms,
             cost_micros,
         } = *tally;
+        let all = answers.all();
         let c = &counts;
         let tried = c.offered + c.blocked + c.failed;
         let lost = c.abandoned.saturating_sub(c.short_abandoned);
@@ -161,6 +189,17 @@ impl Figures {
             solved_within_target: share(tickets.solved_within, tickets.with_target),
             tolerable_wait_share: share(symptoms.tolerable, symptoms.contacts),
             satisfaction: share(ratings.sum(), ratings.count()),
+            answers_awaited: answers.awaited,
+            answers_given: all.given,
+            answer_backlog: answers.backlog(),
+            answer_backlog_age_s: seconds_each(answer_backlog_age_ms, answers.backlog()),
+            answer_time_s: answer_time_s(all),
+            first_answer_time_s: answer_time_s(answers.first),
+            next_answer_time_s: answer_time_s(answers.next),
+            answer_elapsed_s: seconds_each(all.elapsed_ms, all.given),
+            answers_in_time: in_time(all),
+            first_answers_in_time: in_time(answers.first),
+            next_answers_in_time: in_time(answers.next),
             cost: cost_micros.and_then(|cost| ratio(cost, MICROS)),
             cost_per_contact: cost_micros
                 .and_then(|cost| ratio(cost, c.answered.saturating_mul(MICROS))),
@@ -169,6 +208,7 @@ impl Figures {
             tickets,
             symptoms,
             ratings,
+            answers,
             agent_time,
             logged_in_ms: agent_time.logged_in_ms(),
             is_conserved: counts.every_contact_is_accounted_for(),
@@ -315,6 +355,44 @@ pub const DEFINITIONS: &[Definition] = &[
         "mean of the marks 1 (badly) to 5, by the arrival of the contact that was asked about",
     ),
     define(
+        "answers_awaited",
+        "times a ticket began to wait for an answer by mail: its first mail that is not answered arrived; by the line it came by",
+    ),
+    define(
+        "answers_given",
+        "of such waits, those that an agent's answer ended, by the line of that agent; by the arrival of that first mail",
+    ),
+    define(
+        "answer_backlog",
+        "answers_awaited less those that are over, answered by whatever line or dropped (closed, merged, spam)",
+    ),
+    define(
+        "answer_backlog_age_s",
+        "mean of (now - arrival of the first unanswered mail) of the answer_backlog",
+    ),
+    define(
+        "answer_time_s",
+        "sum of the time from the first unanswered mail to the answer that lies in the opening hours of the line of the agent / answers_given",
+    ),
+    define(
+        "first_answer_time_s",
+        "the same of answers to tickets that no agent had answered before",
+    ),
+    define("next_answer_time_s", "the same of all later answers"),
+    define(
+        "answer_elapsed_s",
+        "sum of the time by the clock from the first unanswered mail to the answer / answers_given",
+    ),
+    define(
+        "answers_in_time",
+        "answers given by the time they were due / answers given for which a time was due",
+    ),
+    define(
+        "first_answers_in_time",
+        "the same of answers to tickets that no agent had answered before",
+    ),
+    define("next_answers_in_time", "the same of all later answers"),
+    define(
         "cost",
         "cost of the desk: agents' logged-in hours and hours by the clock at the configured rates; a part of the desk has the share of its talk + hold + wrap-up",
     ),
@@ -332,6 +410,10 @@ pub const SPREAD_DEFINITIONS: &[Definition] = &[
     define(
         "percentiles.handle_time_s",
         "the same of talk + hold + wrap-up of each contact that ended",
+    ),
+    define(
+        "percentiles.answer_time_s",
+        "the same of the waits for an answer by mail that got one, opening hours only",
     ),
 ];
 
@@ -359,6 +441,14 @@ fn mean_s(sum_ms: i64, count: i64) -> Option<f64> {
 
 fn positive(number: f64) -> Option<f64> {
     (number > 0.0).then_some(number)
+}
+
+fn answer_time_s(given: GivenCounts) -> Option<f64> {
+    seconds_each(given.working_ms, given.given)
+}
+
+fn in_time(given: GivenCounts) -> Option<f64> {
+    ratio(given.in_time, given.due)
 }
 
 /// Millionths of a unit of currency.
@@ -480,6 +570,40 @@ mod tests {
     }
 
     #[test]
+    fn answers_by_mail_are_computed_as_published() {
+        let given = |given, working_ms, elapsed_ms, due, in_time| GivenCounts {
+            given,
+            working_ms,
+            elapsed_ms,
+            due,
+            in_time,
+        };
+        let figures = Figures::of(&Tally {
+            answers: AnswerCounts {
+                awaited: 9,
+                ended: 5,
+                dropped: 1,
+                first: given(1, 600_000, 3_600_000, 1, 0),
+                next: given(3, 600_000, 3_600_000, 2, 2),
+                ..AnswerCounts::default()
+            },
+            answer_backlog_age_ms: 8_000_000,
+            ..Tally::default()
+        });
+        assert_eq!(figures.answers_awaited, 9);
+        assert_eq!(figures.answers_given, 4);
+        assert_eq!(figures.answer_backlog, 4);
+        assert_eq!(figures.answer_backlog_age_s, Some(2_000.0));
+        assert_eq!(figures.answer_time_s, Some(300.0));
+        assert_eq!(figures.first_answer_time_s, Some(600.0));
+        assert_eq!(figures.next_answer_time_s, Some(200.0));
+        assert_eq!(figures.answer_elapsed_s, Some(1_800.0));
+        assert_eq!(figures.answers_in_time, Some(2.0 / 3.0));
+        assert_eq!(figures.first_answers_in_time, Some(0.0));
+        assert_eq!(figures.next_answers_in_time, Some(1.0));
+    }
+
+    #[test]
     fn nothing_to_divide_by_is_null_and_never_zero() {
         let figures = Figures::of(&Tally::default());
         let json = serde_json::to_value(&figures).unwrap();
@@ -504,6 +628,14 @@ mod tests {
             "solved_within_target",
             "tolerable_wait_share",
             "satisfaction",
+            "answer_backlog_age_s",
+            "answer_time_s",
+            "first_answer_time_s",
+            "next_answer_time_s",
+            "answer_elapsed_s",
+            "answers_in_time",
+            "first_answers_in_time",
+            "next_answers_in_time",
             "cost",
             "cost_per_contact",
             "cost_per_minute",

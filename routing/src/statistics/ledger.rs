@@ -1,6 +1,7 @@
 //! What the fold has counted, ready to be added up by queue, channel and interval.
 
 use super::agent_time::TimeSheet;
+use super::answers::AnswerCounts;
 use super::counts::{Activity, AgentTime, Cell, Counts};
 use super::distinct::DistinctCount;
 use super::facet::{Facet, FacetKey};
@@ -65,6 +66,10 @@ pub struct Tally {
     pub symptoms: SymptomCounts,
     /// What callers thought of it.
     pub ratings: RatingCounts,
+    /// The waits for an answer by mail.
+    pub answers: AnswerCounts,
+    /// Sum of the ages of those that are not over, in milliseconds, when the ledger was read.
+    pub answer_backlog_age_ms: u64,
     /// What the desk cost, in millionths of the configured currency; `None` where nobody said.
     pub cost_micros: Option<u64>,
 }
@@ -78,6 +83,8 @@ pub struct Spread {
     pub abandon_wait_s: Percentiles,
     /// Talk, hold and wrap-up of each contact that ended.
     pub handle_time_s: Percentiles,
+    /// Waits for an answer by mail that got one, opening hours only.
+    pub answer_time_s: Percentiles,
 }
 
 impl Spread {
@@ -86,6 +93,7 @@ impl Spread {
             answer_wait_s: Percentiles::from(&sum.answer_waits),
             abandon_wait_s: Percentiles::from(&sum.abandon_waits),
             handle_time_s: Percentiles::from(&sum.handle_times),
+            answer_time_s: Percentiles::from(&sum.answer_times),
         }
     }
 }
@@ -96,8 +104,8 @@ impl Tally {
         Figures::of(self)
     }
 
-    /// The sums of a cell; no agent's time.
-    fn of_cell(cell: &Cell) -> Self {
+    /// The sums of a cell as known at an instant; no agent's time.
+    fn of_cell(cell: &Cell, as_of: Timestamp) -> Self {
         let mut symptoms = SymptomCounts::default();
         for counts in cell.symptoms.values() {
             symptoms += *counts;
@@ -108,6 +116,8 @@ impl Tally {
             tickets: cell.tickets,
             symptoms,
             ratings: cell.ratings,
+            answers: cell.answers,
+            answer_backlog_age_ms: cell.answers.backlog_age_ms(as_of),
             ..Self::default()
         }
     }
@@ -231,7 +241,7 @@ impl Ledger {
 
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
-        let mut tally = Tally::of_cell(&self.sum(from, to, scope));
+        let mut tally = Tally::of_cell(&self.sum(from, to, scope), self.as_of);
         let none = BTreeSet::new();
         let serving = scope
             .queue
@@ -288,7 +298,7 @@ impl Ledger {
                 sum += cell;
             }
         }
-        (Tally::of_cell(&sum), Spread::of(&sum))
+        (Tally::of_cell(&sum, self.as_of), Spread::of(&sum))
     }
 
     /// One agent's time in the cells that start in `from..to`.

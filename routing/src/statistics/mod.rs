@@ -12,6 +12,7 @@
 //! The invariant: O = A + B + F + CB + still waiting, in every cell, after any events in any order.
 
 mod agent_time;
+mod answers;
 mod callers;
 mod counts;
 mod differences;
@@ -28,6 +29,7 @@ mod sighting;
 mod sketch;
 mod tickets;
 
+pub use answers::{AnswerCounts, GivenCounts};
 pub use callers::REPEAT_WINDOW;
 pub use counts::{Activity, AgentTime, Cause, Cell, Counts};
 pub use distinct::{CallerKey, Distinct, DistinctCount, EXACT_MAX};
@@ -443,6 +445,8 @@ impl Statistics {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => return,
         };

@@ -145,6 +145,8 @@ impl View {
             | EventKind::TicketChanged { .. }
             | EventKind::SymptomRecorded { .. }
             | EventKind::Rated { .. }
+            | EventKind::AnswerAwaited { .. }
+            | EventKind::AnswerWaitEnded { .. }
             | EventKind::Intervened { .. }
             | EventKind::StoreReturned => {}
         }

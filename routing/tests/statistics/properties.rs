@@ -7,7 +7,7 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, Event, EventKind, IdentifiedAs, InformedHow};
 use ringdown_routing::ids::{CallerId, IncidentId, QueueId, TicketId};
 use ringdown_routing::statistics::{Cause, Facet, Ledger, Rules, Scope};
-use ringdown_routing::ticket::{SymptomFacts, TicketFacts};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait, SymptomFacts, TicketFacts};
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -152,6 +152,7 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
     }
     for (place, (start, _, story)) in stories.iter().enumerate() {
         log = tell_of_ticket(log, place, *start, story);
+        log = tell_of_answer(log, place, *start);
     }
     let mut events = log.events;
     let caller_of = |event: &Event| {
@@ -289,6 +290,45 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
         )
 }
 
+/// A wait for an answer by mail for every story.
+fn wait(place: usize, start: i64) -> AnswerWait {
+    AnswerWait {
+        since: at(start),
+        queue: QueueId::from("Q"),
+        is_first: place.is_multiple_of(2),
+        due_at: (!place.is_multiple_of(3)).then(|| at(start + 400)),
+    }
+}
+
+/// How it ends, and when: every fourth does not, one is dropped, and every fourth is answered by another line.
+fn end_of(place: usize, start: i64) -> Option<(i64, AnswerEnd)> {
+    let working_ms = 100_000 + u64::try_from(place).unwrap() * 1_000;
+    match place % 4 {
+        0 => None,
+        1 => Some((start + 300, AnswerEnd::Given { working_ms })),
+        2 => Some((start + 500, AnswerEnd::Given { working_ms })),
+        _ => Some((start + 100, AnswerEnd::Dropped)),
+    }
+}
+
+fn tell_of_answer(mut log: Log, place: usize, start: i64) -> Log {
+    let contact = Some(u128::try_from(place).unwrap() + 1);
+    let (ticket, wait) = (TicketId::new(1), wait(place, start));
+    let awaited = EventKind::AnswerAwaited {
+        ticket,
+        wait: wait.clone(),
+    };
+    log.add(start * 1_000, contact, None, awaited);
+    let Some((end_at, end)) = end_of(place, start) else {
+        return log;
+    };
+    let agent = matches!(end, AnswerEnd::Given { .. }).then_some("a0");
+    let ended = EventKind::AnswerWaitEnded { ticket, wait, end };
+    log.add(end_at * 1_000, contact, agent, ended);
+    let queue = if place % 4 == 2 { "R" } else { "Q" };
+    log.queue(queue)
+}
+
 /// A day's end at which every story is over.
 const DAY_S: i64 = 20_000;
 
@@ -358,6 +398,46 @@ proptest! {
         prop_assert_eq!(of(|cause| matches!(cause, Cause::Blocked(_))), tally.counts.blocked);
         prop_assert_eq!(of(|cause| matches!(cause, Cause::Failed(_))), tally.counts.failed);
         prop_assert_eq!(of(|cause| matches!(cause, Cause::FlowedTo(_))), tally.counts.flowed_out);
+    }
+
+    #[test]
+    fn answers_by_mail_are_counted_as_a_list_of_all_would(stories in stories()) {
+        let events = tell(&stories);
+        let ledger = fold(&events, Rules::default()).ledger(at(0), at(DAY_S), at(DAY_S));
+        let of = |queue: &str| ledger.tally(at(0), at(DAY_S), &in_queue(queue));
+        let starts: Vec<(usize, i64)> = stories.iter().map(|(start, _, _)| *start).enumerate().collect();
+        let number = |count: usize| u64::try_from(count).unwrap();
+        let (came_by, other) = (of("Q").answers, of("R").answers);
+        prop_assert_eq!(came_by.awaited, number(starts.len()));
+        prop_assert_eq!(other.awaited, 0);
+        let open: Vec<i64> = starts.iter().filter(|(place, _)| place % 4 == 0).map(|(_, start)| *start).collect();
+        prop_assert_eq!(came_by.backlog(), number(open.len()));
+        let ages: i64 = open.iter().map(|start| (DAY_S - start) * 1_000).sum();
+        prop_assert_eq!(of("Q").answer_backlog_age_ms, u64::try_from(ages).unwrap());
+        prop_assert_eq!(came_by.dropped, number(starts.iter().filter(|(place, _)| place % 4 == 3).count()));
+        for (queue, rest) in [("Q", 1), ("R", 2)] {
+            let (first, next): (Vec<_>, Vec<_>) =
+                starts.iter().filter(|(place, _)| place % 4 == rest).partition(|(place, _)| place.is_multiple_of(2));
+            for (told, wanted) in [(of(queue).answers.first, first), (of(queue).answers.next, next)] {
+                prop_assert_eq!(told.given, number(wanted.len()));
+                let ended = || wanted.iter().filter_map(|(place, start)| Some((*place, *start, end_of(*place, *start)?)));
+                let elapsed: i64 = ended().map(|(_, start, (end, _))| (end - start) * 1_000).sum();
+                prop_assert_eq!(told.elapsed_ms, u64::try_from(elapsed).unwrap());
+                let working: u64 = ended().map(|(_, _, (_, end))| match end {
+                    AnswerEnd::Given { working_ms } => working_ms,
+                    AnswerEnd::Dropped => 0,
+                }).sum();
+                prop_assert_eq!(told.working_ms, working);
+                let due = || ended().filter(|(place, _, _)| !place.is_multiple_of(3));
+                prop_assert_eq!(told.due, number(due().count()));
+                prop_assert_eq!(told.in_time, number(due().filter(|(_, start, (end, _))| *end <= start + 400).count()));
+            }
+        }
+        let all = ledger.tally(at(0), at(DAY_S), &Scope::default());
+        let of_agent = ledger.of_facet(at(0), at(DAY_S), &Facet::Agent("a0".into()), &Scope::default()).0;
+        prop_assert_eq!(of_agent.answers.all(), all.answers.all(), "whoever answered is counted, too");
+        let times = ledger.spread(at(0), at(DAY_S), &Scope::default()).answer_time_s;
+        prop_assert_eq!(times.p50.is_some(), all.answers.all().given > 0);
     }
 
     #[test]

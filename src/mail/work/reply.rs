@@ -202,6 +202,7 @@ impl MailWork {
                 self.shared.config.open_time(queue, since, now)
             }),
             queue: held.queue().cloned().unwrap_or_else(|| QueueId::from("")),
+            agent: held.agent.clone(),
         })
     }
 

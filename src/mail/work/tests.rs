@@ -5,7 +5,7 @@ use super::*;
 use crate::database::tests::{at, on_both_engines};
 use crate::mail::tests::{ANNA, Desk, HELP, mail};
 use ringdown_routing::agent::Status;
-use ringdown_routing::event::ContactResult;
+use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::verb::{Answer, Verb};
 
 fn work(desk: &Desk) -> MailWork {
@@ -471,5 +471,72 @@ fn a_mail_whose_time_passed_while_the_gateway_was_down_is_put_forward_by_the_nex
             attend::look(&work, &mut Absences::default()).await;
             assert_eq!(escalations(&second, contact).await, 1);
         }
+    });
+}
+
+/// The figures of a fold over the exported log.
+async fn replayed(desk: &Desk) -> ringdown_routing::statistics::Tally {
+    use ringdown_routing::statistics::{Rules, Scope, Statistics};
+    desk.database.flush().await.unwrap();
+    let log = EventLog::new(desk.database.clone());
+    let query = crate::event_log::EventsQuery::Between {
+        from: at(-1_000_000),
+        to: at(1_000_000),
+    };
+    let mut lines = Vec::new();
+    log.export(query, &mut lines).await.unwrap();
+    let mut fold = Statistics::new(Rules::default());
+    for line in std::str::from_utf8(&lines).unwrap().lines() {
+        fold.record(&serde_json::from_str(line).unwrap());
+    }
+    let ledger = fold.ledger(at(-1_000_000), at(1_000_000), desk.acd.now());
+    ledger.tally(at(-1_000_000), at(1_000_000), &Scope::default())
+}
+
+#[test]
+fn waits_for_an_answer_are_events_and_a_replay_tells_what_the_rows_do() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let work = work(&desk);
+        let contact = taken(&desk, "1@a").await;
+        let waiting = replayed(&desk).await;
+        assert_eq!((waiting.answers.awaited, waiting.answers.backlog()), (1, 1));
+        let held = work.held(contact).await.unwrap();
+        let kept_open = AnswerWish {
+            ending: None,
+            ..wish(7)
+        };
+        work.answer(&held, kept_open).await.unwrap();
+        // A second answer to the same wait ends nothing.
+        work.answer(&held, wish(8)).await.unwrap();
+        let told = replayed(&desk).await;
+        let rows = work.figures(at(-1_000_000), at(1_000_000)).await.unwrap();
+        let rows = &rows[&QueueId::from("desk")];
+        let (figures, answers) = (told.figures(), told.answers);
+        assert_eq!((answers.awaited, answers.backlog()), (1, 0));
+        assert_eq!((answers.first.given, answers.next.given), (1, 0));
+        assert_eq!(i64::try_from(figures.answers_given).unwrap(), rows.answered);
+        assert_eq!(figures.answer_time_s, rows.answer_working_s);
+        assert_eq!(figures.answers_in_time, rows.in_time_share);
+        let events = EventLog::new(database.clone());
+        let events = events.events_of(contact).await.unwrap();
+        let ended: Vec<_> = events
+            .iter()
+            .filter(|it| matches!(it.kind, EventKind::AnswerWaitEnded { .. }))
+            .collect();
+        assert_eq!(ended.len(), 1, "{events:?}");
+        assert_eq!(ended[0].agent, Some(ming()));
+
+        let other = desk.take(50, HELP, &mail("2@a", ANNA, "")).await;
+        let closed = crate::tickets::TicketChange {
+            status: Some(TicketStatus::Closed),
+            ..crate::tickets::TicketChange::default()
+        };
+        desk.tickets
+            .change(other.ticket, &closed, desk.acd.now())
+            .await
+            .unwrap();
+        let told = replayed(&desk).await.answers;
+        assert_eq!((told.awaited, told.dropped, told.backlog()), (2, 1, 0));
     });
 }
