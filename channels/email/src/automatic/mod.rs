@@ -107,7 +107,7 @@ pub fn classify(mail: &Mail, return_path: &ReturnPath, own: &OwnAddresses) -> Or
         || is_null && is_absence(&mail.subject)
         || marks.suppresses && is_absence(&mail.subject)
     {
-        return if is_absence(&mail.subject) {
+        return if marks.is_vacation || is_absence(&mail.subject) {
             Origin::OutOfOffice
         } else {
             Origin::AutoReply
@@ -211,6 +211,8 @@ fn is_null_sender(mail: &Mail, return_path: &ReturnPath) -> bool {
 /// What the header fields say.
 struct Marks {
     is_auto_reply: bool,
+    /// RFC 5230 §4.6: a Sieve script says `auto-replied (vacation)`.
+    is_vacation: bool,
     is_generated: bool,
     is_list: bool,
     is_bulk: bool,
@@ -227,8 +229,8 @@ impl Marks {
                 .to_ascii_lowercase()
         };
         // RFC 3834 §5: a keyword, and parameters behind it.
-        let submitted = value("Auto-Submitted");
-        let submitted = submitted.split([';', '(', ' ']).next().unwrap_or("");
+        let told = value("Auto-Submitted");
+        let submitted = told.split([';', '(', ' ']).next().unwrap_or("");
         let precedence = value("Precedence");
         let suppress = value("X-Auto-Response-Suppress");
         let has_any = |names: &[&str]| names.iter().any(|name| mail.headers.has(name));
@@ -236,6 +238,7 @@ impl Marks {
             is_auto_reply: submitted == "auto-replied"
                 || matches!(precedence.as_str(), "auto_reply" | "auto-reply")
                 || has_any(&AUTO_REPLY_FIELDS),
+            is_vacation: submitted == "auto-replied" && told.contains("(vacation)"),
             is_generated: !matches!(submitted, "" | "no" | "auto-replied")
                 || has_any(&GENERATED_FIELDS),
             is_list: has_any(&LIST_FIELDS) || precedence == "list",

@@ -141,12 +141,20 @@ impl AttachmentKind {
                 Self::SmimeSignature
             }
             ("application", "pkcs7-mime" | "x-pkcs7-mime") => Self::SmimeSealed,
+            // RFC 8551 §3.2.1: gateways that do not know the type leave its name, whose ending tells it.
+            ("application", "octet-stream") if has_ending(head, ".p7m") => Self::SmimeSealed,
+            ("application", "octet-stream") if has_ending(head, ".p7s") => Self::SmimeSignature,
             ("application", "pgp-signature") => Self::PgpSignature,
             ("application", "pgp-keys") => Self::PgpKey,
             ("application", "pgp-encrypted") => Self::PgpSealed,
             _ => Self::File,
         }
     }
+}
+
+fn has_ending(head: &PartHead, ending: &str) -> bool {
+    let name = head.file_name.as_deref().unwrap_or("");
+    name.to_ascii_lowercase().ends_with(ending)
 }
 
 /// What an invitation says, as far as a desk shows it (RFC 5545).
