@@ -40,6 +40,16 @@ impl Caller {
         }
     }
 
+    /// Whether the pages let them have callers called back: a token with the right `write`, and a manager, who is
+    /// signed in by the agent's own password.
+    pub(super) fn may_order_call_backs(&self) -> bool {
+        match self.rights {
+            Rights::Write => true,
+            Rights::Read => self.agent.is_some(),
+            Rights::Agent => false,
+        }
+    }
+
     /// Refuses an agent's token that looks into another's hands.
     pub fn may_look_at(&self, agent: &AgentId) -> Result<(), Problem> {
         match self.rights {

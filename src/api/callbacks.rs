@@ -9,6 +9,7 @@ use super::{ApiState, json};
 use crate::acd::Told;
 use crate::call_backs::{CANCELLED, CallBack, Ordered, State as CallBackState};
 use crate::cti::Claim;
+use crate::report::is_lost;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -45,7 +46,7 @@ pub(super) struct NewCallBack {
     number: Option<String>,
     /// The line; that of the contact when not given.
     queue: Option<QueueId>,
-    /// A call that was abandoned: who called is called back, with their place and ticket.
+    /// A call that was abandoned, blocked or failed: who called is called back, with their place and ticket.
     contact: Option<ContactId>,
     /// Not before.
     at: Option<jiff::Timestamp>,
@@ -129,6 +130,23 @@ pub(super) async fn order(
     Ok((StatusCode::CREATED, Json(json::record(&stored)?)).into_response())
 }
 
+/// Has somebody called back whose call was lost, on their own line, now.
+pub(super) async fn call_back_lost(
+    state: &ApiState,
+    caller: &Caller,
+    contact: ContactId,
+) -> Result<(), Problem> {
+    let new = NewCallBack {
+        number: None,
+        queue: None,
+        contact: Some(contact),
+        at: None,
+        priority: 0,
+    };
+    let (state, caller) = (State(state.clone()), Extension(caller.clone()));
+    order(state, caller, None, Body(new)).await.map(|_| ())
+}
+
 /// What was stored under the key before, if it is what is asked for now.
 fn answer_again(wish: &CallBack, before: &CallBack) -> Result<Response, Problem> {
     if (&wish.number, &wish.queue) != (&before.number, &before.queue) {
@@ -150,8 +168,10 @@ struct Missed {
 async fn missed_call(state: &ApiState, contact: ContactId) -> Result<Missed, Problem> {
     let record = state.parts.log.contact(contact).await?;
     let record = record.ok_or_else(|| Problem::NotFound(format!("no contact `{contact}`")))?;
-    if record.result != Some(ContactResult::Abandoned) {
-        let sentence = "only a call that was abandoned is called back by its contact".to_owned();
+    if !record.result.is_some_and(is_lost) {
+        let sentence =
+            "only a call that was abandoned, blocked or failed is called back by its contact"
+                .to_owned();
         return Err(Problem::Conflict(sentence));
     }
     let ticket = match record.ticket {

@@ -5,7 +5,7 @@ use super::extract::Body;
 use super::problem::Problem;
 use super::{ApiState, Caller, statistics};
 use crate::forecast::{Arrivals, Asked, AskedFault, Staffed, Told, read_arrivals};
-use crate::report::{Interval, Period};
+use crate::report::{By, Interval, Period};
 use crate::staffing::{Seconds, Share};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -121,7 +121,7 @@ pub(super) async fn of_the_log(
         queue,
         channel: None,
     };
-    let report = statistics::read(state, period, scope).await?;
+    let report = statistics::read(state, period, scope, By::Queue).await?;
     Ok(Arrivals::offered(&report))
 }
 

@@ -4,7 +4,7 @@ use super::extract::{Params, parsed};
 use super::problem::Problem;
 use super::{ApiState, Caller, statistics};
 use crate::config::Language;
-use crate::report::{Asked, Format, Report, Wish, WishFault, Words};
+use crate::report::{Asked, By, Format, Listed, Report, TableName, Wish, WishFault, Words};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{
@@ -26,6 +26,10 @@ pub(super) struct ReportParams {
     compare: Option<String>,
     queue: Option<String>,
     channel: Option<Channel>,
+    #[serde(default)]
+    by: By,
+    /// This table alone, as CSV or JSON.
+    table: Option<TableName>,
     #[serde(default)]
     format: Wanted,
     language: Option<String>,
@@ -75,15 +79,29 @@ pub(super) async fn report(
         compare: params.compare,
         queue: params.queue.map(QueueId::new),
         channel: params.channel,
+        by: params.by,
     };
     let asked = wish.read(state.now(), &state.parts.reports)?;
     let report = read(&state, asked).await?;
     let (format, kind, ending) = params.format.of();
+    let table = params.table;
+    if table.is_some() && !matches!(params.format, Wanted::Csv | Wanted::Json) {
+        let sentence = "a table alone is told as csv or json".to_owned();
+        return Err(Problem::BadRequest(sentence));
+    }
     let day: String = report.period.local(report.period.whole().from);
-    let name = format!("report-{}.{ending}", day.split('T').next().unwrap_or("0"));
+    let name = format!(
+        "{}-{}.{ending}",
+        table.map_or("report", TableName::as_str),
+        day.split('T').next().unwrap_or("0")
+    );
     let bytes = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
-        report.print(format, Words::of(&language), &mut bytes)?;
+        let words = Words::of(&language);
+        match table {
+            Some(table) => report.print_table(table, format, words, &mut bytes)?,
+            None => report.print(format, words, &mut bytes)?,
+        }
         Ok::<_, std::io::Error>(bytes)
     });
     let bytes = bytes.await.map_err(|error| internal(&error))?;
@@ -108,12 +126,18 @@ pub(super) async fn report(
 
 /// Reads what was asked for, from what is at hand or from the log.
 pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Problem> {
-    let report = statistics::read(state, asked.period, asked.scope.clone()).await?;
-    let report = match asked.other {
+    let (settings, by) = (&state.parts.reports, asked.by);
+    let report = statistics::read(state, asked.period, asked.scope.clone(), by).await?;
+    let whole = report.period.whole();
+    let listed = Listed::read(&state.parts.log, whole, &asked.scope).await?;
+    let report = report.with(settings).with_listed(listed);
+    Ok(match asked.other {
         None => report,
-        Some(other) => report.compared_with(statistics::read(state, other, asked.scope).await?),
-    };
-    Ok(report.with_reasons(&state.parts.reports.reasons))
+        Some(other) => {
+            let other = statistics::read(state, other, asked.scope, by).await?;
+            report.compared_with(other.with(settings))
+        }
+    })
 }
 
 /// The first language of `Accept-Language` (RFC 9110 section 12.5.4) there are words in, by weight; else the site's.

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::{ApiState, json, reports};
 use crate::mail::work::DEFINITIONS;
 use crate::report::running::KEPT_FOR;
-use crate::report::{JsonReport, Period, PeriodFault, Report, Wish, from_log, period};
+use crate::report::{By, JsonReport, Period, PeriodFault, Report, Wish, from_log, period};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -23,6 +23,8 @@ pub(super) struct StatisticsParams {
     interval: Option<String>,
     queue: Option<String>,
     channel: Option<Channel>,
+    #[serde(default)]
+    by: By,
 }
 
 /// The statistics of a period; today so far when nobody says which.
@@ -37,6 +39,7 @@ pub(super) async fn statistics(
         compare: None,
         queue: params.queue.map(QueueId::new),
         channel: params.channel,
+        by: params.by,
     };
     let asked = wish.read(state.now(), &state.parts.reports)?;
     let report = reports::read(&state, asked).await?;
@@ -74,17 +77,19 @@ pub(super) async fn read(
     state: &ApiState,
     period: Period,
     scope: Scope,
+    by: By,
 ) -> Result<Report, Problem> {
     let running = &state.parts.observers.running;
     if let Some(report) = running.report(&period, &scope, state.now()) {
-        return Ok(report);
+        return Ok(report.by(by));
     }
     let _turn = state.reporting.acquire().await;
     tracing::debug!(
         kept_s = KEPT_FOR.as_secs(),
         "api: statistics are read from the log"
     );
-    Ok(from_log::report(&state.parts.log, period, scope, state.now(), || {}).await?)
+    let log = &state.parts.log;
+    Ok(from_log::report(log, period, (scope, by), state.now(), || {}).await?)
 }
 
 impl From<PeriodFault> for Problem {

@@ -11,6 +11,7 @@ use crate::demo::Traffic;
 use crate::gateway::Gateway;
 use crate::live_view::screen::Screen;
 use crate::live_view::{Frame, ServiceLevelToday};
+use crate::report::Group;
 use anyhow::Context as _;
 use ringdown_routing::ids::QueueId;
 use ringdown_voice::sip::digest::Account;
@@ -227,7 +228,10 @@ fn frame(config: &Config, gateway: &Gateway) -> Frame {
     let zone = config.site.time_zone.time_zone();
     if let Ok(today) = gateway.observers().running.today(now, zone) {
         for row in &mut frame.queues {
-            let tally = today.queues.iter().find(|(id, _)| name(id) == row.name);
+            let tally = today.groups.iter().find(|(group, _)| match group {
+                Group::Queue(id) => name(id) == row.name,
+                Group::Channel(_) | Group::Facet(_) => false,
+            });
             if let Some((_, (tally, _))) = tally {
                 row.today = ServiceLevelToday::from(&tally.figures());
             }

@@ -10,7 +10,7 @@ use crate::forecast::{
     Arrivals, Fault, Format, Staffed, Told, day, read_arrivals, read_special_days,
 };
 use crate::report::progress::Progress;
-use crate::report::{Interval, Period, Report, from_log};
+use crate::report::{By, Interval, Period, Report, from_log};
 use crate::staffing::{Seconds, Share};
 use anyhow::Context;
 use clap::CommandFactory;
@@ -169,7 +169,7 @@ impl Args {
             let log = EventLog::new(database.clone());
             let mut progress = Progress::begin("events");
             let step = || progress.step();
-            let report = from_log::report(&log, period, self.scope(), now, step).await;
+            let report = from_log::report(&log, period, (self.scope(), By::Queue), now, step).await;
             progress.end();
             database.close().await;
             Ok(report?)

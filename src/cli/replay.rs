@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::config::Language;
 use crate::report::progress::Progress;
-use crate::report::{Format, Interval, Period, Report, Words, period};
+use crate::report::{By, Format, Interval, Period, Report, Words, period};
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use ringdown_routing::event::Event;
@@ -39,6 +39,9 @@ pub struct Args {
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
+    /// What the rows are on.
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -69,7 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         queue: args.queue.as_deref().map(QueueId::from),
         channel: None,
     };
-    let report = Report::of(&fold, period, scope, last);
+    let report = Report::of(&fold, period, scope, last).by(args.by);
     let mut stdout = std::io::stdout().lock();
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");

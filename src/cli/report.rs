@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
-use crate::report::{Format, Interval, Settings, Wish, Words};
+use crate::report::{By, Format, Interval, Settings, TableName, Wish, Words};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
@@ -35,8 +35,14 @@ pub struct Args {
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
+    /// What the rows are on.
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
+    /// This table alone, as columns, CSV or JSON.
+    #[arg(long, value_enum)]
+    table: Option<TableName>,
     /// Mail the latest of this [[report]] once more, now, through the running gateway.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["compare", "queue", "format"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["compare", "queue", "by", "table", "format"])]
     mail: Option<String>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
@@ -78,6 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         compare: args.compare.clone(),
         queue,
         channel: None,
+        by: args.by,
     };
     let asked = wish.read(now, &settings)?;
     let report = block_on(async {
@@ -91,10 +98,17 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     })?;
     let language = args.language.as_ref().unwrap_or(&config.site.language);
     let mut stdout = std::io::stdout().lock();
+    if args.table.is_some() && matches!(args.format, Format::Html | Format::Xlsx) {
+        anyhow::bail!("a table alone is printed as table, csv or json");
+    }
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
     }
-    report.print(args.format, Words::of(language), &mut stdout)?;
+    let words = Words::of(language);
+    match args.table {
+        Some(table) => report.print_table(table, args.format, words, &mut stdout)?,
+        None => report.print(args.format, words, &mut stdout)?,
+    }
     Ok(Outcome::Good)
 }
 

@@ -1,6 +1,6 @@
 //! What a configuration must be beyond the shape of its values.
 
-use super::check_reports::check_reports;
+use super::check_reports::{check_costs, check_reports};
 use super::source::Step::{Index, Key};
 use super::source::{Source, Step, nearest};
 use super::{Config, Mailbox, NoAgents, Queue, QueueHours, Rights, SkillStep, Then, WayOut};
@@ -60,6 +60,7 @@ pub(super) fn check(config: &Config, source: &mut Source<'_>) {
     check_calendars(config, source);
     check_mail(config, source, &queues);
     check_reports(config, source, &queues);
+    check_costs(config, source);
     check_tickets(config, source);
     check_services(config, source);
 }

@@ -7,6 +7,29 @@ use super::source::Step::{Index, Key};
 use crate::report::Interval;
 use std::collections::BTreeSet;
 
+/// Notes every fault of what an hour costs.
+pub(super) fn check_costs(config: &Config, source: &mut Source<'_>) {
+    let currency = config.site.currency.as_deref();
+    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|it| it.is_ascii_uppercase());
+    if currency.is_some_and(|code| !is_code(code)) {
+        let sentence = "must be the three letters of ISO 4217, such as `TWD`";
+        source.note_at(&[Key("site"), Key("currency")], sentence);
+    }
+    let sentence = "needs `currency` in `[site]`";
+    if currency.is_none() && config.site.cost_per_hour.is_some() {
+        source.note_at(&[Key("site"), Key("cost_per_hour")], sentence);
+    }
+    let queues = config.queues.iter().map(|it| it.cost_per_hour).enumerate();
+    let agents = config.agents.iter().map(|it| it.cost_per_hour).enumerate();
+    let queues = queues.map(|(place, cost)| ("queue", place, cost));
+    let agents = agents.map(|(place, cost)| ("agent", place, cost));
+    for (table, place, cost) in queues.chain(agents) {
+        if currency.is_none() && cost.is_some() {
+            source.note_at(&[Key(table), Index(place), Key("cost_per_hour")], sentence);
+        }
+    }
+}
+
 /// Most recipients of one report.
 const RECIPIENTS_MAX: usize = 50;
 

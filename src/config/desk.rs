@@ -2,7 +2,7 @@
 
 use super::hours::QueueHours;
 use super::queue_mail::{QueueMail, take_timeouts, usual_take_timeouts};
-use super::value::{Language, Secret, Zone, aging, seconds, seconds_if_any};
+use super::value::{HourlyRate, Language, Secret, Zone, aging, seconds, seconds_if_any};
 use ringdown_routing::agent::{AgentProfile, Served, Skills, one_call, served};
 use ringdown_routing::contact::{self, Channel, Needs, Priority};
 use ringdown_routing::ids::{AgentId, QueueId, SkillId};
@@ -107,8 +107,11 @@ pub struct Queue {
     /// Opening hours by their name under `[hours]`, or groups that follow the sun, each
     /// `{ hours = "office", time_zone = "Europe/Berlin", queue = "desk_eu" }`; always open when not given.
     pub hours: Option<QueueHours>,
-    /// The zone in which its hours are meant when they have none of their own; the site's when not given.
+    /// The zone in which its hours are meant when they have none of their own, and that cuts the days of a
+    /// report on it alone; the site's when not given.
     pub time_zone: Option<Zone>,
+    /// What an hour of an agent who serves it costs; of several queues the highest counts.
+    pub cost_per_hour: Option<HourlyRate>,
     /// What becomes of those who wait when the line closes by its hours or by hand.
     #[serde(default)]
     pub at_closing: AtClosing,
@@ -445,6 +448,8 @@ pub struct Agent {
     /// What makes the agent available at first.
     #[serde(default)]
     pub log_in: LogIn,
+    /// What an hour of theirs costs; as the queues and the site say when not given.
+    pub cost_per_hour: Option<HourlyRate>,
 }
 
 impl Agent {

@@ -36,7 +36,7 @@ pub use mailed_report::{Every, MailedReport, Slot};
 pub use queue_mail::{Escalation, QueueMail};
 pub use redis::Redis;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
-pub use value::{AddressRange, Language, Region, Secret, Zone};
+pub use value::{AddressRange, HourlyRate, Language, Region, Secret, Zone};
 pub use voice::{AnswerMode, Media, Number, Sip, Trunk};
 
 use ringdown_routing::ids::{AgentId, QueueId};

@@ -1,6 +1,6 @@
 //! `[site]`, `[cms]`, `[tickets]`, `[database]`, `[web]` and `[limits]`.
 
-use super::value::{Language, Region, Secret, Zone, millis, seconds};
+use super::value::{HourlyRate, Language, Region, Secret, Zone, millis, seconds};
 use ringdown_routing::ids::AgentId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +22,11 @@ pub struct Site {
     /// Time zone of reports, opening hours and ticket numbers.
     #[serde(default = "Zone::utc")]
     pub time_zone: Zone,
+    /// What an hour of a logged-in agent costs, where neither the agent nor a queue of theirs says; costs are not
+    /// reported for whom nothing says it.
+    pub cost_per_hour: Option<HourlyRate>,
+    /// In which currency: the three letters of ISO 4217.
+    pub currency: Option<String>,
 }
 
 /// `[cms]`: who people are.

@@ -171,6 +171,23 @@ impl<'de> Deserialize<'de> for AddressRange {
     }
 }
 
+/// What an hour costs, in millionths of the currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HourlyRate(pub u64);
+
+impl<'de> Deserialize<'de> for HourlyRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let rate = Number::deserialize(deserializer)?.0;
+        if !(0.0..=HOURLY_RATE_MAX).contains(&rate) {
+            return Err(D::Error::custom("is a cost from 0 to 1000000"));
+        }
+        Ok(Self((rate * 1_000_000.0).round() as u64))
+    }
+}
+
+/// The highest cost of an hour.
+const HOURLY_RATE_MAX: f64 = 1_000_000.0;
+
 /// Reads a key that ends in `_s`: seconds, whole or broken.
 pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let seconds = Number::deserialize(deserializer)?.0;
@@ -216,7 +233,7 @@ impl<'de> Deserialize<'de> for Number {
             type Value = Number;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of seconds")
+                f.write_str("a number")
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<Number, E> {

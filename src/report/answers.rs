@@ -1,7 +1,7 @@
 //! The table of answers by mail: how long tickets waited for them, by line and by who gave them.
 
 use super::table::{clock, percent};
-use super::{Report, Words};
+use super::{Group, Report, Words};
 use ringdown_routing::statistics::{Facet, Figures, Spread, Tally};
 
 /// A heading, each line that mails came by, each agent who answered and the total; the first two columns are
@@ -12,8 +12,10 @@ pub(super) fn answer_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     }
     let said = Said::of(words);
     let mut lines = vec![said.heading.map(str::to_owned).to_vec()];
-    for (queue, (tally, spread)) in &report.queues {
-        if has_answers(tally) {
+    for (group, (tally, spread)) in &report.groups {
+        if let Group::Queue(queue) = group
+            && has_answers(tally)
+        {
             lines.push(line(words.queue, queue.as_str(), tally, spread));
         }
     }
@@ -33,7 +35,7 @@ pub(super) fn title(words: &Words) -> &'static str {
     Said::of(words).title
 }
 
-fn has_answers(tally: &Tally) -> bool {
+pub(super) fn has_answers(tally: &Tally) -> bool {
     tally.answers.awaited + tally.answers.all().given > 0
 }
 

@@ -1,6 +1,6 @@
 //! What somebody asks a report about: as they wrote it, and as it is read.
 
-use super::{Interval, Period, PeriodFault, Report, Settings, from_log, period};
+use super::{By, Interval, Listed, Period, PeriodFault, Report, Settings, from_log, period};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
 use ringdown_routing::contact::Channel;
@@ -23,6 +23,8 @@ pub struct Wish {
     pub queue: Option<QueueId>,
     /// Only of this channel.
     pub channel: Option<Channel>,
+    /// What it is divided by.
+    pub by: By,
 }
 
 /// A part of a wish.
@@ -55,6 +57,8 @@ pub struct Asked {
     pub period: Period,
     /// What part of the desk.
     pub scope: Scope,
+    /// What it is divided by.
+    pub by: By,
     /// The period it is compared with.
     pub other: Option<Period>,
 }
@@ -87,6 +91,7 @@ impl Wish {
                 queue: self.queue.clone(),
                 channel: self.channel,
             },
+            by: self.by,
             other,
         })
     }
@@ -101,13 +106,15 @@ impl Asked {
         now: Timestamp,
         step: impl FnMut(),
     ) -> Result<Report, DatabaseFault> {
-        let report = from_log::report(log, self.period, self.scope.clone(), now, step).await?;
-        let report = report.with_reasons(&settings.reasons);
+        let subject = (self.scope.clone(), self.by);
+        let report = from_log::report(log, self.period, subject, now, step).await?;
+        let listed = Listed::read(log, report.period.whole(), &self.scope).await?;
+        let report = report.with(settings).with_listed(listed);
         let Some(other) = self.other else {
             return Ok(report);
         };
-        let other = from_log::report(log, other, self.scope, now, || ()).await?;
-        Ok(report.compared_with(other))
+        let other = from_log::report(log, other, (self.scope, self.by), now, || ()).await?;
+        Ok(report.compared_with(other.with(settings)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report as CSV (RFC 4180): one line per queue and interval, every field by its published name.
 
 use super::Report;
+use super::tables::Table;
 use ringdown_routing::statistics::DEFINITIONS;
 use serde_json::Value;
 use std::io::{self, Write};
@@ -21,10 +22,11 @@ const SPREAD_FIELDS: [&str; 9] = [
 /// Prints it; a figure with nothing to divide by is an empty field.
 pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let fields = DEFINITIONS.iter().map(|definition| definition.field);
-    let head: Vec<&str> = ["start", "end", "queue"]
+    let head: Vec<&str> = ["start", "end", report.by.as_str()]
         .into_iter()
         .chain(fields)
         .chain(SPREAD_FIELDS)
+        .chain(["is_conserved"])
         .collect();
     write!(out, "{}\r\n", head.join(","))?;
     for row in &report.rows {
@@ -32,7 +34,7 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
             report.period.local(row.span.from),
             report.period.local(row.span.to),
         );
-        write!(out, "{start},{end},{}", quoted(row.queue.as_str()))?;
+        write!(out, "{start},{end},{}", quoted(&row.group.name()))?;
         let figures = serde_json::to_value(row.tally.figures())?;
         for definition in DEFINITIONS {
             write!(out, ",{}", field(&figures, definition.field))?;
@@ -41,7 +43,22 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         for name in SPREAD_FIELDS {
             write!(out, ",{}", field(&spread, name))?;
         }
-        write!(out, "\r\n")?;
+        write!(out, ",{}\r\n", field(&figures, "is_conserved"))?;
+    }
+    Ok(())
+}
+
+/// Prints one table; what is not known is an empty field.
+pub(super) fn print_table(report: &Report, table: &Table, out: &mut impl Write) -> io::Result<()> {
+    let head: Vec<&str> = table.heads.iter().map(|head| head.key).collect();
+    write!(out, "{}\r\n", head.join(","))?;
+    for row in &table.rows {
+        let fields = row.iter().map(|value| match value.to_json(report) {
+            Value::Null => String::new(),
+            Value::String(text) => quoted(&text),
+            other => other.to_string(),
+        });
+        write!(out, "{}\r\n", fields.collect::<Vec<_>>().join(","))?;
     }
     Ok(())
 }

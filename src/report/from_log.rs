@@ -1,7 +1,7 @@
 //! A report read from the event log, page by page.
 
 use super::running::Running;
-use super::{Period, Report};
+use super::{By, Period, Report};
 use crate::database::DatabaseFault;
 use crate::event_log::{EventLog, EventsQuery};
 use crate::rollups::Rollups;
@@ -23,13 +23,18 @@ const REVISION: Duration = Duration::from_secs(24 * 3_600);
 pub async fn report(
     log: &EventLog,
     period: Period,
-    scope: Scope,
+    (scope, by): (Scope, By),
     now: Timestamp,
     mut step: impl FnMut(),
 ) -> Result<Report, DatabaseFault> {
     let rollups = Rollups::new(log);
+    let rollups = if by.is_of_facets() {
+        rollups.by_facet()
+    } else {
+        rollups
+    };
     if let Some(report) = rollups.report(&period, &scope, now, &mut step).await? {
-        return Ok(report);
+        return Ok(report.by(by));
     }
     let whole = period.whole();
     let mut fold = Statistics::new(Rules {
@@ -52,7 +57,7 @@ pub async fn report(
         fold.record(&event);
     }
     let as_of = now.max(fold.newest().unwrap_or(now));
-    Ok(Report::of(&fold, period, scope, as_of))
+    Ok(Report::of(&fold, period, scope, as_of).by(by))
 }
 
 /// Fills the running statistics with what the log has since an instant; `taken` is shown each event of it.

@@ -2,9 +2,13 @@
 
 use super::answers::{self, answer_lines};
 use super::plot::{self, Bar, escaped};
-use super::table::{agent_lines, contact_lines, facet_lines, minute, reason_lines};
+use super::table::{
+    CURRENCY, LEFT_OUT, agent_lines, contact_lines, facet_lines, minute, reason_lines,
+};
+use super::tables::{CanBeCalledBack, Table, Value};
 use super::words::Column;
-use super::{Report, Words};
+use super::{By, Group, Report, Words};
+use ringdown_routing::ids::ContactId;
 use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS, Tally};
 use std::io::{self, Write};
 
@@ -12,7 +16,7 @@ use std::io::{self, Write};
 pub(super) const STYLE: &str = "\
 body{font:14px/1.45 system-ui,'Noto Sans TC','PingFang TC',sans-serif;color:#222;max-width:1200px;margin:2em auto;padding:0 1em}\
 h1{font-size:1.4em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}.when{color:#555;margin:.2em 0 1em}\
-table{margin:1.6em 0;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
+table{margin:.8em 0 1.6em;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
 th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}\
 th{border-bottom:2px solid #222;white-space:normal;vertical-align:bottom}.text{text-align:left}tr.total td{font-weight:600}\
 svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
@@ -22,7 +26,7 @@ dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1
 .wide{overflow-x:auto}\
 @page{size:A4 landscape;margin:12mm}\
 @media print{body{max-width:none;margin:0;padding:0;font-size:11px}thead{display:table-header-group}\
-table{font-size:9px}tr,svg,dl div{break-inside:avoid}.wide{overflow:visible}}";
+table{font-size:9px}tr,svg,dl div{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}}";
 
 /// Prints it.
 pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
@@ -43,16 +47,21 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
         title = escaped(words.title),
         when = escaped(&when),
     )?;
-    print_body(report, words, out)?;
+    print_body(report, words, &|contact| contact.to_string(), out)?;
     writeln!(out, "</body></html>")
 }
 
 /// Prints what stands below the heading.
-pub(super) fn print_body(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn print_body(
+    report: &Report,
+    words: &Words,
+    order: &impl Fn(ContactId) -> String,
+    out: &mut impl Write,
+) -> io::Result<()> {
     print_soundness(report, words, out)?;
     print_plots(report, words, out)?;
     write_table(&contact_lines(report, words), 2, out)?;
-    if !report.facets.is_empty() {
+    if !report.facets.is_empty() && report.by == By::Queue {
         write_table(&facet_lines(report, words), 2, out)?;
     }
     let answers = answer_lines(report, words);
@@ -65,6 +74,9 @@ pub(super) fn print_body(report: &Report, words: &Words, out: &mut impl Write) -
         if !report.not_ready.is_empty() {
             write_table(&reason_lines(report, words), 3, out)?;
         }
+    }
+    for table in report.tables().iter().filter(|it| !it.rows.is_empty()) {
+        print_table(report, table, (words, order), out)?;
     }
     writeln!(out, "<h2>{}</h2><dl>", escaped(words.definitions))?;
     for definition in DEFINITIONS.iter().chain(SPREAD_DEFINITIONS) {
@@ -89,6 +101,10 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
         ("unsound", words.not_conserved)
     };
     writeln!(out, "<p class=\"{class}\">{}</p>", escaped(sentence))?;
+    if let Some(currency) = &report.currency {
+        let told = words.say(CURRENCY);
+        writeln!(out, "<p class=\"key\">{told} {}</p>", escaped(currency))?;
+    }
     let holes = report.health.late + report.health.with_holes;
     if holes > 0 {
         writeln!(
@@ -100,11 +116,57 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
     Ok(())
 }
 
+/// One table with what it means above it; what can be called back has what it is ordered by.
+fn print_table(
+    report: &Report,
+    table: &Table,
+    (words, order): (&Words, &impl Fn(ContactId) -> String),
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "<section id=\"{}\"><h2>{}</h2><p class=\"key\">{}</p>",
+        table.name.as_str(),
+        escaped(table.name.title(words)),
+        escaped(table.name.definition(words)),
+    )?;
+    let mut lines = table.lines(report, words);
+    for (line, row) in lines.iter_mut().skip(1).zip(&table.rows) {
+        for (cell, value) in line.iter_mut().zip(row) {
+            *cell = match value {
+                Value::Contact(contact, CanBeCalledBack::Yes) => order(*contact),
+                _ => escaped(cell),
+            };
+        }
+    }
+    if let Some(heading) = lines.first_mut() {
+        heading.iter_mut().for_each(|cell| *cell = escaped(cell));
+    }
+    write_html_table(&lines, table.words, out)?;
+    if table.left_out > 0 {
+        let told = escaped(words.say(LEFT_OUT));
+        writeln!(out, "<p class=\"key\">{told} {}</p>", table.left_out)?;
+    }
+    writeln!(out, "</section>")
+}
+
+/// Most plots of a page; of more groups those with the most contacts have one.
+const PLOTS_MAX: usize = 12;
+
 /// One plot for each queue: what became of those who entered it, and the service level.
 fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
     let names = PARTS.map(|column| words.column(column));
-    for queue in report.queues.keys() {
-        let rows = report.rows.iter().filter(|row| row.queue == *queue);
+    let mut groups: Vec<(&Group, u64)> = report
+        .groups
+        .iter()
+        .map(|(group, (tally, _))| (group, tally.counts.offered))
+        .collect();
+    if groups.len() > PLOTS_MAX {
+        groups.sort_by_key(|(_, offered)| std::cmp::Reverse(*offered));
+        groups.truncate(PLOTS_MAX);
+    }
+    for (group, _) in groups {
+        let rows = report.rows.iter().filter(|row| row.group == *group);
         let bars: Vec<Bar> = rows
             .map(|row| {
                 let start = report.period.label(row.span.from);
@@ -116,9 +178,9 @@ fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Resu
                 }
             })
             .collect();
-        let name = queue.as_str();
-        let svg = plot::bars(&bars, &names, words.column(Column::ServiceLevel), name);
-        writeln!(out, "<h2>{}</h2>{svg}", escaped(name))?;
+        let name = group.name();
+        let svg = plot::bars(&bars, &names, words.column(Column::ServiceLevel), &name);
+        writeln!(out, "<h2>{}</h2>{svg}", escaped(&name))?;
     }
     Ok(())
 }
@@ -163,6 +225,14 @@ fn label(report: &Report, start: &str) -> String {
 
 /// The first line is the heading, the first `words` columns are text.
 fn write_table(lines: &[Vec<String>], words: usize, out: &mut impl Write) -> io::Result<()> {
+    let escaped_lines = lines
+        .iter()
+        .map(|line| line.iter().map(|cell| escaped(cell)).collect());
+    write_html_table(&escaped_lines.collect::<Vec<_>>(), words, out)
+}
+
+/// The same of what is HTML already.
+fn write_html_table(lines: &[Vec<String>], words: usize, out: &mut impl Write) -> io::Result<()> {
     let Some((head, rows)) = lines.split_first() else {
         return Ok(());
     };
@@ -175,13 +245,13 @@ fn write_table(lines: &[Vec<String>], words: usize, out: &mut impl Write) -> io:
     };
     write!(out, "<div class=\"wide\"><table><thead><tr>")?;
     for (column, cell) in head.iter().enumerate() {
-        write!(out, "<th{}>{}</th>", class(column), escaped(cell))?;
+        write!(out, "<th{}>{cell}</th>", class(column))?;
     }
     writeln!(out, "</tr></thead><tbody>")?;
     for row in rows {
         write!(out, "<tr>")?;
         for (column, cell) in row.iter().enumerate() {
-            write!(out, "<td{}>{}</td>", class(column), escaped(cell))?;
+            write!(out, "<td{}>{cell}</td>", class(column))?;
         }
         writeln!(out, "</tr>")?;
     }

@@ -1,6 +1,6 @@
 //! The report as one JSON document; the API answers the same.
 
-use super::{Report, period};
+use super::{Group, Report, period};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::statistics::{
@@ -24,7 +24,9 @@ pub struct JsonReport {
     queue: Option<QueueId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<Channel>,
-    statistics: BTreeMap<QueueId, JsonFigures>,
+    /// What `statistics` and `intervals` are on.
+    by: &'static str,
+    statistics: BTreeMap<String, JsonFigures>,
     total: JsonFigures,
     intervals: Vec<JsonRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +36,10 @@ pub struct JsonReport {
     skills: BTreeMap<String, JsonFigures>,
     contacts_by_agent: BTreeMap<String, JsonFigures>,
     agents: BTreeMap<AgentId, JsonAgent>,
+    /// ISO 4217; absent where no costs are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency: Option<String>,
+    tables: BTreeMap<&'static str, serde_json::Value>,
     is_conserved: bool,
     log: Health,
     definitions: BTreeMap<&'static str, &'static str>,
@@ -44,7 +50,9 @@ pub struct JsonReport {
 struct JsonRow {
     start: String,
     end: String,
-    queue: QueueId,
+    /// The name of the queue (agent, number, ...) by what it is.
+    #[serde(flatten)]
+    name: BTreeMap<&'static str, String>,
     #[serde(flatten)]
     figures: JsonFigures,
 }
@@ -53,7 +61,7 @@ struct JsonRow {
 struct JsonCompared {
     from: String,
     to: String,
-    statistics: BTreeMap<QueueId, JsonFigures>,
+    statistics: BTreeMap<String, JsonFigures>,
     total: JsonFigures,
 }
 
@@ -96,7 +104,8 @@ impl JsonReport {
             as_of: report.period.local(report.as_of),
             queue: report.scope.queue.clone(),
             channel: report.scope.channel,
-            statistics: of_queues(&report.queues),
+            by: report.by.as_str(),
+            statistics: of_groups(&report.groups),
             total: JsonFigures::of(&report.total, report.spread),
             intervals: report
                 .rows
@@ -104,14 +113,14 @@ impl JsonReport {
                 .map(|row| JsonRow {
                     start: report.period.local(row.span.from),
                     end: report.period.local(row.span.to),
-                    queue: row.queue.clone(),
+                    name: BTreeMap::from([(report.by.as_str(), row.group.name())]),
                     figures: JsonFigures::of(&row.tally, row.spread),
                 })
                 .collect(),
             compared: report.compared.as_ref().map(|compared| JsonCompared {
                 from: report.period.local(compared.whole.from),
                 to: report.period.local(compared.whole.to),
-                statistics: of_queues(&compared.queues),
+                statistics: of_groups(&compared.groups),
                 total: JsonFigures::of(&compared.total, compared.spread),
             }),
             numbers: facets(report, |facet| match facet {
@@ -148,6 +157,12 @@ impl JsonReport {
                     (agent.clone(), agent_time)
                 })
                 .collect(),
+            currency: report.currency.clone(),
+            tables: report
+                .tables()
+                .iter()
+                .map(|table| (table.name.as_str(), table.to_json(report)))
+                .collect(),
             is_conserved: report.is_conserved(),
             log: report.health,
             definitions: DEFINITIONS
@@ -160,10 +175,10 @@ impl JsonReport {
     }
 }
 
-fn of_queues(queues: &BTreeMap<QueueId, (Tally, Spread)>) -> BTreeMap<QueueId, JsonFigures> {
-    let queues = queues.iter();
-    queues
-        .map(|(queue, (tally, spread))| (queue.clone(), JsonFigures::of(tally, *spread)))
+fn of_groups(groups: &BTreeMap<Group, (Tally, Spread)>) -> BTreeMap<String, JsonFigures> {
+    let groups = groups.iter();
+    groups
+        .map(|(group, (tally, spread))| (group.name(), JsonFigures::of(tally, *spread)))
         .collect()
 }
 

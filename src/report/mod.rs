@@ -5,7 +5,9 @@
 
 mod answers;
 mod asked;
+mod by;
 pub(crate) mod columns;
+mod costs;
 pub(crate) mod csv;
 pub mod from_log;
 mod html;
@@ -16,18 +18,23 @@ pub mod progress;
 pub mod running;
 mod settings;
 mod table;
+pub mod tables;
 pub mod words;
 mod xlsx;
 
 pub use asked::{Asked, Part, Wish, WishFault};
+pub use by::{By, Group};
+pub use costs::Costs;
 pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
 pub(crate) use plot::escaped;
 pub use settings::Settings;
+pub(crate) use tables::is_lost;
+pub use tables::{Listed, TableName};
 pub use words::Words;
 
 use crate::config::NotReadyReason;
-use ringdown_routing::ids::{AgentId, QueueId};
+use ringdown_routing::ids::{AgentId, ContactId};
 use ringdown_routing::statistics::{
     AgentTime, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
 };
@@ -44,13 +51,15 @@ pub struct Report {
     pub as_of: Timestamp,
     /// What part of the desk was asked for.
     pub scope: Scope,
-    /// Each queue over the whole period.
-    pub queues: BTreeMap<QueueId, (Tally, Spread)>,
+    /// What it is divided by.
+    pub by: By,
+    /// Each of those over the whole period.
+    pub groups: BTreeMap<Group, (Tally, Spread)>,
     /// All of the scope over the whole period.
     pub total: Tally,
     /// How its times are spread.
     pub spread: Spread,
-    /// Each queue in each interval, intervals first.
+    /// Each of the groups in each interval, intervals first.
     pub rows: Vec<Row>,
     /// Each number, caller class and skill over the whole period.
     pub facets: BTreeMap<Facet, (Tally, Spread)>,
@@ -64,6 +73,13 @@ pub struct Report {
     pub health: Health,
     /// The period it is compared with.
     pub compared: Option<Compared>,
+    /// Single contacts and callers, where the contacts' records were read.
+    pub listed: Option<Listed>,
+    /// The currency of costs, where any are known.
+    pub currency: Option<String>,
+    /// How long callers of each class put up with waiting, by symptom.
+    tolerable_wait_s: BTreeMap<String, [u64; 3]>,
+    ledger: Ledger,
 }
 
 /// Another period beside the one that is reported.
@@ -71,21 +87,21 @@ pub struct Report {
 pub struct Compared {
     /// From when to when.
     pub whole: Span,
-    /// Each queue over all of it.
-    pub queues: BTreeMap<QueueId, (Tally, Spread)>,
+    /// Each of the groups over all of it.
+    pub groups: BTreeMap<Group, (Tally, Spread)>,
     /// All of the scope over all of it.
     pub total: Tally,
     /// How its times are spread.
     pub spread: Spread,
 }
 
-/// One queue in one interval.
+/// One queue (or agent, number, ...) in one interval.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The interval.
     pub span: Span,
-    /// The queue.
-    pub queue: QueueId,
+    /// Which.
+    pub group: Group,
     /// Its sums.
     pub tally: Tally,
     /// How its times are spread.
@@ -113,39 +129,11 @@ impl Report {
     pub fn of(statistics: &Statistics, period: Period, scope: Scope, as_of: Timestamp) -> Self {
         let whole = period.whole();
         let ledger = statistics.ledger(whole.from, whole.to, as_of);
-        Self::of_ledger(&ledger, period, scope, statistics.health())
+        Self::of_ledger(ledger, period, scope, statistics.health())
     }
 
-    pub(crate) fn of_ledger(ledger: &Ledger, period: Period, scope: Scope, health: Health) -> Self {
+    pub(crate) fn of_ledger(ledger: Ledger, period: Period, scope: Scope, health: Health) -> Self {
         let whole = period.whole();
-        let wanted: Vec<QueueId> = match &scope.queue {
-            Some(queue) => vec![queue.clone()],
-            None => ledger.queues().into_iter().collect(),
-        };
-        let in_queue = |queue: &QueueId| Scope {
-            queue: Some(queue.clone()),
-            channel: scope.channel,
-        };
-        let queues = wanted
-            .iter()
-            .map(|queue| {
-                let scope = in_queue(queue);
-                let tally = ledger.tally(whole.from, whole.to, &scope);
-                let spread = ledger.spread(whole.from, whole.to, &scope);
-                (queue.clone(), (tally, spread))
-            })
-            .collect();
-        let mut rows = Vec::with_capacity(period.spans.len() * wanted.len());
-        for span in &period.spans {
-            for queue in &wanted {
-                rows.push(Row {
-                    span: *span,
-                    queue: queue.clone(),
-                    tally: ledger.tally(span.from, span.to, &in_queue(queue)),
-                    spread: ledger.spread(span.from, span.to, &in_queue(queue)),
-                });
-            }
-        }
         let facets = ledger
             .facets()
             .map(|facet| {
@@ -160,34 +148,44 @@ impl Report {
         });
         let not_ready = not_ready.filter(|(_, reasons)| !reasons.is_empty());
         let not_ready = not_ready.collect();
-        let agents = ledger
-            .agents()
-            .into_iter()
-            .map(|agent| {
-                let time = ledger.agent_time(whole.from, whole.to, &agent);
-                (agent, time)
-            })
-            .collect();
-        Self {
+        let mut agents = ledger.agent_times(whole.from, whole.to);
+        for agent in ledger.agents() {
+            agents.entry(agent).or_default();
+        }
+        let report = Self {
             as_of: ledger.as_of,
+            by: By::Queue,
+            groups: BTreeMap::new(),
             total: ledger.tally(whole.from, whole.to, &scope),
             spread: ledger.spread(whole.from, whole.to, &scope),
-            queues,
-            rows,
+            rows: Vec::new(),
             facets,
             agents,
             not_ready,
             reasons: Vec::new(),
             health,
             compared: None,
+            listed: None,
+            currency: None,
+            tolerable_wait_s: BTreeMap::new(),
             period,
             scope,
-        }
+            ledger,
+        };
+        report.by(By::Queue)
     }
 
-    /// The same report with the configuration's word on why agents are not ready.
-    pub fn with_reasons(mut self, reasons: &[NotReadyReason]) -> Self {
-        self.reasons = reasons.to_vec();
+    /// The same report with the configuration's word: on why agents are not ready, on what callers put up with, and on
+    /// what everything costs.
+    pub fn with(mut self, settings: &Settings) -> Self {
+        self.reasons.clone_from(&settings.reasons);
+        self.tolerable_wait_s.clone_from(&settings.tolerable_wait_s);
+        self.with_costs(settings.costs.as_ref())
+    }
+
+    /// The same report with single contacts and callers.
+    pub fn with_listed(mut self, listed: Listed) -> Self {
+        self.listed = Some(listed);
         self
     }
 
@@ -195,7 +193,7 @@ impl Report {
     pub fn compared_with(mut self, other: Self) -> Self {
         self.compared = Some(Compared {
             whole: other.period.whole(),
-            queues: other.queues,
+            groups: other.groups,
             total: other.total,
             spread: other.spread,
         });
@@ -236,9 +234,42 @@ impl Report {
         }
     }
 
-    /// Prints what stands below the heading of the page, to stand within another page beside [`PAGE_STYLE`].
-    pub fn print_body(&self, words: &Words, out: &mut impl Write) -> io::Result<()> {
-        html::print_body(self, words, out)
+    /// Prints one table alone, as [`Format::Csv`] or as columns; `false` where there is none of that name.
+    pub fn print_table(
+        &self,
+        name: TableName,
+        format: Format,
+        words: &Words,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let Some(table) = self.table(name) else {
+            return Ok(());
+        };
+        let printed = match format {
+            Format::Csv => csv::print_table(self, &table, out),
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, &table.to_json(self))?;
+                writeln!(out)
+            }
+            Format::Table | Format::Html | Format::Xlsx => {
+                table::print_table(self, &table, words, out)
+            }
+        };
+        match printed.and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Prints what stands below the heading of the page, to stand within another page beside [`PAGE_STYLE`];
+    /// `order` makes what a call-back is ordered by.
+    pub fn print_body(
+        &self,
+        words: &Words,
+        order: impl Fn(ContactId) -> String,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        html::print_body(self, words, &order, out)
     }
 
     fn print_json(&self, out: &mut impl Write) -> io::Result<()> {

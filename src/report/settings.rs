@@ -1,5 +1,6 @@
 //! What the configuration says of reports.
 
+use super::Costs;
 use crate::config::{Config, NotReadyReason};
 use jiff::tz::TimeZone;
 use ringdown_routing::ids::QueueId;
@@ -14,6 +15,10 @@ pub struct Settings {
     zones: BTreeMap<QueueId, TimeZone>,
     /// Why agents are not ready.
     pub reasons: Vec<NotReadyReason>,
+    /// How long callers of class 1, 2 and 3 put up with waiting, by symptom, in seconds.
+    pub tolerable_wait_s: BTreeMap<String, [u64; 3]>,
+    /// What agents cost; `None` where the configuration does not say.
+    pub costs: Option<Costs>,
 }
 
 impl Settings {
@@ -27,6 +32,8 @@ impl Settings {
             zone: config.site.time_zone.time_zone().clone(),
             zones: own.collect(),
             reasons: config.not_ready_reasons.clone(),
+            tolerable_wait_s: config.tickets.tolerable_wait_s.clone(),
+            costs: Costs::of(config),
         }
     }
 

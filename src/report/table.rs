@@ -2,9 +2,9 @@
 
 use super::answers::answer_lines;
 use super::columns::write_columns;
-use super::{Report, Row, Words};
+use super::tables::Table;
+use super::{By, Group, Report, Row, Words};
 use crate::report::words::Column;
-use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::{
     AgentTime, DEFINITIONS, Facet, Figures, SPREAD_DEFINITIONS, Spread, Tally,
 };
@@ -30,7 +30,7 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
     )?;
     writeln!(out)?;
     write_columns(&contact_lines(report, words), 2, out)?;
-    if !report.facets.is_empty() {
+    if !report.facets.is_empty() && report.by == By::Queue {
         writeln!(out)?;
         write_columns(&facet_lines(report, words), 2, out)?;
     }
@@ -47,59 +47,84 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
             write_columns(&reason_lines(report, words), 3, out)?;
         }
     }
+    for table in report.tables().iter().filter(|it| !it.rows.is_empty()) {
+        writeln!(out)?;
+        print_table(report, table, words, out)?;
+    }
     writeln!(out)?;
     print_soundness(report, words, out)?;
     print_definitions(words, out)
 }
 
+/// Prints one table with what it means.
+pub(super) fn print_table(
+    report: &Report,
+    table: &Table,
+    words: &Words,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", table.name.title(words))?;
+    write_columns(&table.lines(report, words), table.words, out)?;
+    if table.left_out > 0 {
+        writeln!(out, "{} {}", words.say(LEFT_OUT), table.left_out)?;
+    }
+    writeln!(out, "  {}", table.name.definition(words))
+}
+
+/// Rows that are not shown.
+pub(super) const LEFT_OUT: (&str, &str) = ("more, not shown:", "另有未列出：");
+
 /// A heading, each interval in which somebody came, and the totals; the first two columns are words.
 pub(super) fn contact_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     let mut lines = vec![
-        [words.interval, words.queue]
+        [words.interval, words.by(report.by)]
             .into_iter()
-            .chain(COLUMNS.iter().map(|column| words.column(*column)))
+            .chain(columns(report).map(|column| words.column(column)))
             .map(str::to_owned)
             .collect::<Vec<_>>(),
     ];
     for row in report.rows.iter().filter(|row| has_happened(row)) {
         lines.push(line(
+            report,
             report.period.label(row.span.from),
-            row.queue.as_str(),
-            &row.tally,
-            &row.spread,
+            &row.group.name(),
+            (&row.tally, &row.spread),
         ));
     }
-    let totals = (&report.queues, &report.total, &report.spread);
-    lines.extend(total_lines(words.total, totals, words));
+    let totals = (&report.groups, &report.total, &report.spread);
+    lines.extend(total_lines(report, words.total, totals, words));
     if let Some(compared) = &report.compared {
-        let totals = (&compared.queues, &compared.total, &compared.spread);
+        let totals = (&compared.groups, &compared.total, &compared.spread);
         let (from, to) = (
             minute(report, compared.whole.from),
             minute(report, compared.whole.to),
         );
         let label = format!("{} {from} – {to}", words.compared);
-        lines.extend(total_lines(&label, totals, words));
+        lines.extend(total_lines(report, &label, totals, words));
     }
     lines
 }
 
-/// The totals of every queue, and of all of them when there are several.
+/// The totals of every queue (or agent, number, ...), and of everything.
 fn total_lines(
+    report: &Report,
     label: &str,
-    (queues, total, spread): (&BTreeMap<QueueId, (Tally, Spread)>, &Tally, &Spread),
+    (groups, total, spread): (&BTreeMap<Group, (Tally, Spread)>, &Tally, &Spread),
     words: &Words,
 ) -> Vec<Vec<String>> {
-    let of_queues = queues
+    let line = |name: &str, sums| line(report, label.to_owned(), name, sums);
+    let of_groups = groups
         .iter()
-        .map(|(queue, (tally, spread))| line(label.to_owned(), queue.as_str(), tally, spread));
-    let all = (queues.len() != 1).then(|| line(label.to_owned(), words.all, total, spread));
-    of_queues.chain(all).collect()
+        .map(|(group, (tally, spread))| line(&group.name(), (tally, spread)));
+    let is_one_queue = report.by == By::Queue && groups.len() == 1;
+    let all = (!is_one_queue).then(|| line(words.all, (total, spread)));
+    of_groups.chain(all).collect()
 }
 
 /// A heading, and each number, caller class and skill; the first two columns are words.
 pub(super) fn facet_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     let head = [words.counted_by, ""].into_iter();
-    let columns = COLUMNS.iter().map(|column| words.column(*column));
+    let columns = columns(report).map(|column| words.column(column));
     let mut lines = vec![head.chain(columns).map(str::to_owned).collect::<Vec<_>>()];
     for (facet, (tally, spread)) in &report.facets {
         let (kind, name) = match facet {
@@ -109,7 +134,7 @@ pub(super) fn facet_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
             Facet::Agent(agent) => (words.agent_columns[0], agent.to_string()),
             Facet::Other => (words.other, String::new()),
         };
-        lines.push(line(kind.to_owned(), &name, tally, spread));
+        lines.push(line(report, kind.to_owned(), &name, (tally, spread)));
     }
     lines
 }
@@ -156,12 +181,18 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
         words.not_conserved
     };
     writeln!(out, "{sentence}")?;
+    if let Some(currency) = &report.currency {
+        writeln!(out, "{} {currency}", words.say(CURRENCY))?;
+    }
     let holes = report.health.late + report.health.with_holes;
     if holes > 0 {
         writeln!(out, "{} {holes}", words.holes)?;
     }
     Ok(())
 }
+
+/// What costs are in.
+pub(super) const CURRENCY: (&str, &str) = ("Costs in", "成本單位：");
 
 fn print_definitions(words: &Words, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{}", words.definitions)?;
@@ -181,6 +212,8 @@ fn print_definitions(words: &Words, out: &mut impl Write) -> io::Result<()> {
 fn has_happened(row: &Row) -> bool {
     let counts = row.tally.counts;
     counts.offered + counts.blocked + counts.informed + counts.failed + counts.left_before_queue > 0
+        || (matches!(row.group, Group::Facet(Facet::Agent(_)))
+            && row.tally.agent_time.logged_in_ms() > 0)
 }
 
 const COLUMNS: [Column; 16] = [
@@ -202,10 +235,24 @@ const COLUMNS: [Column; 16] = [
     Column::Occupancy,
 ];
 
-fn line(interval: String, queue: &str, tally: &Tally, spread: &Spread) -> Vec<String> {
+/// Costs have columns where any are known.
+const COST_COLUMNS: [Column; 3] = [Column::Cost, Column::CostPerContact, Column::CostPerMinute];
+
+fn columns(report: &Report) -> impl Iterator<Item = Column> {
+    let of_costs = COST_COLUMNS.into_iter();
+    let of_costs = of_costs.filter(|_| report.currency.is_some());
+    COLUMNS.into_iter().chain(of_costs)
+}
+
+fn line(
+    report: &Report,
+    interval: String,
+    name: &str,
+    (tally, spread): (&Tally, &Spread),
+) -> Vec<String> {
     let figures = tally.figures();
-    let cells = COLUMNS.iter().map(|column| cell(*column, &figures, spread));
-    [interval, queue.to_owned()]
+    let cells = columns(report).map(|column| cell(column, &figures, spread));
+    [interval, name.to_owned()]
         .into_iter()
         .chain(cells)
         .collect()
@@ -230,6 +277,9 @@ fn cell(column: Column, figures: &Figures, spread: &Spread) -> String {
         Column::ServiceLevel => percent(figures.service_level.negative),
         Column::LongestWait => seconds(figures.longest_wait_s),
         Column::Occupancy => percent(figures.occupancy),
+        Column::Cost => money(figures.cost),
+        Column::CostPerContact => money(figures.cost_per_contact),
+        Column::CostPerMinute => money(figures.cost_per_minute),
     }
 }
 
@@ -264,6 +314,10 @@ pub(super) fn clock(millis: u64) -> String {
 
 fn seconds(figure: Option<f64>) -> String {
     figure.map_or_else(|| NOTHING.to_owned(), |seconds| format!("{seconds:.1}"))
+}
+
+fn money(figure: Option<f64>) -> String {
+    figure.map_or_else(|| NOTHING.to_owned(), |money| format!("{money:.2}"))
 }
 
 pub(super) fn percent(figure: Option<f64>) -> String {

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::Language;
 use jiff::tz::TimeZone;
 use ringdown_routing::event::Event;
+use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::Rules;
 use std::time::Duration;
 
@@ -354,4 +355,155 @@ fn intervals_of_any_width_split_and_merge_to_the_same_sums() {
             assert!((all - ratio).abs() < f64::EPSILON);
         }
     }
+}
+
+/// A report on 40 days of two queues.
+fn weeks(settings: &str) -> Report {
+    let text = format!(
+        "[site]\nregion = \"TW\"\n{settings}\n[sip]\ndomain = \"desk.localhost\"\n\
+         [[queue]]\nid = \"q0\"\n[[queue]]\nid = \"q1\"\n[[agent]]\nid = \"ann\"\nqueues = [\"q0\", \"q1\"]\n"
+    );
+    let config = crate::config::Config::parse(std::path::Path::new("ringdown.toml"), &text, &[]);
+    let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let (fold, begin, end) = weeks_of(&zone, "2026-10-05", 3);
+    let period = Period::new(begin, end, "1w".parse().unwrap(), zone).unwrap();
+    Report::of(&fold, period, Scope::default(), end).with(&Settings::of(&config))
+}
+
+#[test]
+fn every_division_has_the_sums_of_the_whole() {
+    let report = weeks("");
+    for by in By::ALL {
+        let report = report.clone().by(by);
+        let of_rows = report.rows.iter().map(|row| row.tally.counts.offered);
+        let of_groups = report
+            .groups
+            .values()
+            .map(|(tally, _)| tally.counts.offered);
+        let (of_rows, of_groups): (u64, u64) = (of_rows.sum(), of_groups.sum());
+        assert_eq!(of_rows, of_groups, "{by:?}");
+        let wanted = match by {
+            By::Queue | By::Channel | By::Number => report.total.counts.offered,
+            By::Agent => report.total.counts.answered,
+            By::Skill | By::CallerClass => 0,
+        };
+        assert_eq!(of_rows, wanted, "{by:?}");
+        if by == By::Agent {
+            let idle = report.rows.iter().map(|row| row.tally.agent_time.idle_ms);
+            assert_eq!(idle.sum::<u64>(), report.total.agent_time.idle_ms);
+        }
+        if by == By::Channel {
+            let (tally, _) = report.groups.values().next().unwrap();
+            assert_eq!(tally.figures().occupancy, None);
+        }
+    }
+}
+
+#[test]
+fn costs_are_hours_at_their_rate_and_shared_by_the_work() {
+    let none = weeks("");
+    assert_eq!(none.total.figures().cost, None);
+    assert_eq!(none.currency, None);
+    let report = weeks("currency = \"EUR\"\ncost_per_hour = 36");
+    let total = report.total.figures();
+    let hours = total.logged_in_ms as f64 / 3_600_000.0;
+    assert!((total.cost.unwrap() - hours * 36.0).abs() < 1e-5);
+    let each = total.cost.unwrap() / total.counts.answered as f64;
+    assert!((total.cost_per_contact.unwrap() - each).abs() < 1e-9);
+    let minutes = total.counts.talk_ms as f64 / 60_000.0;
+    assert!((total.cost_per_minute.unwrap() - total.cost.unwrap() / minutes).abs() < 1e-9);
+    let shares = report.groups.values().map(|(tally, _)| {
+        let figures = tally.figures();
+        let part = tally.counts.handle_ms() as f64 / total.counts.handle_ms() as f64;
+        assert!((figures.cost.unwrap() - total.cost.unwrap() * part).abs() < 1e-5);
+        figures.cost.unwrap()
+    });
+    assert!((shares.sum::<f64>() - total.cost.unwrap()).abs() < 1e-5);
+    let by_agent = report.clone().by(By::Agent);
+    assert_eq!(by_agent.groups.len(), 1);
+    let dear = weeks("currency = \"EUR\"\ncost_per_hour = 72")
+        .total
+        .figures();
+    assert!((dear.cost.unwrap() - 2.0 * total.cost.unwrap()).abs() < 1e-5);
+    let text = |format| {
+        let mut out = Vec::new();
+        let words = Words::of(&"zh-TW".parse().unwrap());
+        report.print(format, words, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert!(
+        text(Format::Table).contains("每通成本") && text(Format::Html).contains("成本單位： EUR")
+    );
+    let json: serde_json::Value = serde_json::from_str(&text(Format::Json)).unwrap();
+    assert_eq!(json["currency"], "EUR");
+}
+
+#[test]
+fn tables_are_told_with_their_definitions_in_both_languages() {
+    for (language, title, definition) in [
+        (
+            "en",
+            "Volume, and what stands beside it",
+            "no cause is told by this table",
+        ),
+        ("zh-TW", "來話量與同期指標", "本表不指出原因"),
+    ] {
+        for format in [Format::Table, Format::Html] {
+            let text = printed(format, language);
+            assert!(text.contains(title) && text.contains(definition), "{text}");
+        }
+    }
+    let report = report();
+    let failures = report.table(TableName::Failures).unwrap();
+    let words = Words::of(&"en".parse().unwrap());
+    let told = failures.lines(&report, words);
+    assert_eq!(told[0], ["queue", "result", "cause", "contacts", "share"]);
+    let json = failures.to_json(&report);
+    assert_eq!(json["rows"].as_array().unwrap().len(), told.len() - 1);
+    for name in TableName::ALL {
+        for language in ["en", "zh-TW"] {
+            let words = Words::of(&language.parse().unwrap());
+            assert!(!name.definition(words).is_empty() && !name.title(words).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_log_with_a_hole_is_told_in_every_format() {
+    let mut fold = Statistics::new(Rules::default());
+    // Closed as answered, and no word of who answered.
+    let is_answer = |line: &&str| line.contains("\"event\": \"answered\"");
+    for line in LOG.lines().filter(|line| !is_answer(line)) {
+        let event: Event = serde_json::from_str(line).unwrap();
+        fold.record(&event);
+    }
+    let zone = TimeZone::get("Asia/Taipei").unwrap();
+    let last = fold.newest().unwrap();
+    let from = period::instant("2026-11-23T09:00", last, &zone).unwrap();
+    let to = period::instant("2026-11-23T10:00", last, &zone).unwrap();
+    let period = Period::new(from, to, Interval::HALF_HOUR, zone).unwrap();
+    let report = Report::of(&fold, period, Scope::default(), last);
+    assert!(!report.is_conserved(), "{:?}", report.total.counts);
+    let words = Words::of(&"en".parse().unwrap());
+    let text = |format| {
+        let mut out = Vec::new();
+        report.print(format, words, &mut out).unwrap();
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    for format in [Format::Table, Format::Html] {
+        assert!(text(format).contains("NOT everybody is accounted for"));
+    }
+    assert!(text(Format::Json).contains("\"is_conserved\": false"));
+    let csv = text(Format::Csv);
+    let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let place = head
+        .iter()
+        .position(|field| *field == "is_conserved")
+        .unwrap();
+    let told = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(place).unwrap());
+    assert_eq!(told.collect::<Vec<_>>(), ["false", "true"]);
 }

@@ -1,5 +1,6 @@
 //! What reports say, in the languages of the desk: English and traditional Chinese.
 
+use super::By;
 use crate::config::Language;
 use ringdown_routing::statistics::{ATTRIBUTION, Definition};
 
@@ -38,6 +39,12 @@ pub enum Column {
     LongestWait,
     /// Occupancy.
     Occupancy,
+    /// Cost.
+    Cost,
+    /// Cost for each answered contact.
+    CostPerContact,
+    /// Cost for each minute spoken.
+    CostPerMinute,
 }
 
 /// The words of one language.
@@ -88,6 +95,26 @@ impl Words {
     /// What a report is called.
     pub fn title(&self) -> &'static str {
         self.title
+    }
+
+    /// The one of two texts, English and traditional Chinese, that is in this language.
+    pub(crate) fn say(&self, (english, chinese): (&'static str, &'static str)) -> &'static str {
+        match self.tag {
+            "zh-TW" => chinese,
+            _ => english,
+        }
+    }
+
+    /// What a report is divided by.
+    pub(crate) fn by(&self, by: By) -> &'static str {
+        match by {
+            By::Queue => self.queue,
+            By::Agent => self.agent_columns[0],
+            By::Skill => self.skill,
+            By::Channel => self.say(("channel", "管道")),
+            By::Number => self.number,
+            By::CallerClass => self.caller_class,
+        }
     }
 
     pub(super) fn column(&self, column: Column) -> &'static str {
@@ -152,6 +179,9 @@ static ENGLISH: Words = Words {
         Column::ServiceLevel => "SL A_T/O",
         Column::LongestWait => "longest s",
         Column::Occupancy => "occupancy",
+        Column::Cost => "cost",
+        Column::CostPerContact => "a contact",
+        Column::CostPerMinute => "a minute",
     },
     formulas: |_| None,
 };
@@ -209,6 +239,9 @@ static CHINESE: Words = Words {
         Column::ServiceLevel => "服務水準 A_T/O",
         Column::LongestWait => "最長等候 秒",
         Column::Occupancy => "佔用率",
+        Column::Cost => "成本",
+        Column::CostPerContact => "每通成本",
+        Column::CostPerMinute => "每分鐘成本",
     },
     formulas: chinese_formula,
 };

@@ -2,15 +2,22 @@
 //! numbers that can be calculated with.
 
 use super::table::reason_lines;
+use super::tables::{Table, TableName, Value};
 use super::{Report, Words, period};
 use ringdown_routing::statistics::{DEFINITIONS, Facet, SPREAD_DEFINITIONS, Spread, Tally};
 use ringdown_routing::time::Timestamp;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
-use serde_json::Value;
+use serde_json::Value as Json;
 use std::io::{self, Write};
 
 /// Fields that are shares and shown in per cent.
-const SHARES: [&str; 6] = [
+const SHARES: [&str; 12] = [
+    "repeat_caller_share",
+    "incident_share",
+    "first_contact_resolution",
+    "first_line_resolution",
+    "solved_within_target",
+    "tolerable_wait_share",
     "service_level.",
     "abandon_rate",
     "occupancy",
@@ -43,6 +50,10 @@ fn workbook(report: &Report, words: &Words) -> Result<Vec<u8>, XlsxError> {
     write_facets(report, workbook.add_worksheet(), words, &formats)?;
     write_agents(report, workbook.add_worksheet(), words, &formats)?;
     write_reasons(report, workbook.add_worksheet(), words, &formats)?;
+    let tables = report.tables();
+    for table in &tables {
+        write_table(report, table, workbook.add_worksheet(), (words, &formats))?;
+    }
     write_definitions(report, workbook.add_worksheet(), words, &formats)?;
     workbook.save_to_buffer()
 }
@@ -56,7 +67,7 @@ fn write_intervals(
     begin(
         sheet,
         words.interval,
-        &["start", "end", "offset", "queue"],
+        &["start", "end", "offset", report.by.as_str()],
         formats,
     )?;
     for (line, row) in (1..).zip(&report.rows) {
@@ -64,7 +75,7 @@ fn write_intervals(
         sheet.write_datetime_with_format(line, 0, &date_time(&start)?, &formats.date)?;
         sheet.write_datetime_with_format(line, 1, &date_time(&end)?, &formats.date)?;
         sheet.write_string(line, 2, start.get(19..).unwrap_or(""))?;
-        sheet.write_string(line, 3, row.queue.as_str())?;
+        sheet.write_string(line, 3, row.group.name())?;
         write_figures(sheet, line, 4, (&row.tally, &row.spread), formats)?;
     }
     sheet.set_freeze_panes(1, 4)?;
@@ -77,22 +88,27 @@ fn write_totals(
     words: &Words,
     formats: &Formats,
 ) -> Result<(), XlsxError> {
-    begin(sheet, words.total, &["from", "to", "queue"], formats)?;
+    begin(
+        sheet,
+        words.total,
+        &["from", "to", report.by.as_str()],
+        formats,
+    )?;
     let mut periods = vec![(
         report.period.whole(),
-        &report.queues,
+        &report.groups,
         (&report.total, &report.spread),
     )];
     if let Some(compared) = &report.compared {
         let total = (&compared.total, &compared.spread);
-        periods.push((compared.whole, &compared.queues, total));
+        periods.push((compared.whole, &compared.groups, total));
     }
     let mut line = 1;
-    for (whole, queues, total) in periods {
-        let of_queues = queues
+    for (whole, groups, total) in periods {
+        let of_groups = groups
             .iter()
-            .map(|(queue, (tally, spread))| (queue.as_str(), (tally, spread)));
-        for (name, sums) in of_queues.chain([(words.all, total)]) {
+            .map(|(group, (tally, spread))| (group.name(), (tally, spread)));
+        for (name, sums) in of_groups.chain([(words.all.to_owned(), total)]) {
             sheet.write_string(line, 0, local(report, whole.from))?;
             sheet.write_string(line, 1, local(report, whole.to))?;
             sheet.write_string(line, 2, name)?;
@@ -192,6 +208,50 @@ fn write_reasons(
     Ok(())
 }
 
+/// One table, its fields by their names in files.
+fn write_table(
+    report: &Report,
+    table: &Table,
+    sheet: &mut Worksheet,
+    (words, formats): (&Words, &Formats),
+) -> Result<(), XlsxError> {
+    sheet.set_name(table.name.as_str())?;
+    for (column, head) in (0..).zip(table.heads) {
+        let heading = format!("{} ({})", head.heading(words), head.key);
+        sheet.write_string_with_format(0, column, heading, &formats.head)?;
+    }
+    for (line, row) in (1..).zip(&table.rows) {
+        for (column, value) in (0..).zip(row) {
+            match value {
+                Value::Nothing => {}
+                Value::Instant(at) => {
+                    let at = date_time(&local(report, *at))?;
+                    sheet.write_datetime_with_format(line, column, &at, &formats.date)?;
+                }
+                Value::Text(_) | Value::Contact(..) => {
+                    sheet.write_string(line, column, value.told(report))?;
+                }
+                Value::Count(count) => {
+                    let count = *count as f64;
+                    sheet.write_number_with_format(line, column, count, &formats.count)?;
+                }
+                Value::Seconds(seconds) => {
+                    sheet.write_number_with_format(line, column, *seconds, &formats.seconds)?;
+                }
+                Value::Share(share) => {
+                    sheet.write_number_with_format(line, column, *share, &formats.share)?;
+                }
+                Value::Figure(figure) => {
+                    sheet.write_number(line, column, *figure)?;
+                }
+            }
+        }
+    }
+    sheet.set_freeze_panes(1, 0)?;
+    sheet.autofit();
+    Ok(())
+}
+
 fn write_definitions(
     report: &Report,
     sheet: &mut Worksheet,
@@ -210,8 +270,14 @@ fn write_definitions(
         words.not_conserved
     };
     let zone = period::name(&report.period.zone);
-    let last = u32::try_from(DEFINITIONS.len() + SPREAD_DEFINITIONS.len()).unwrap_or(0);
-    for (line, sentence) in (last + 1..).zip([sound, words.attribution, zone.as_str()]) {
+    let mut last = u32::try_from(DEFINITIONS.len() + SPREAD_DEFINITIONS.len()).unwrap_or(0);
+    for name in TableName::ALL {
+        sheet.write_string_with_format(last, 0, name.as_str(), &formats.head)?;
+        sheet.write_string(last, 1, name.definition(words))?;
+        last += 1;
+    }
+    let currency = report.currency.as_deref().unwrap_or("");
+    for (line, sentence) in (last + 1..).zip([sound, words.attribution, zone.as_str(), currency]) {
         sheet.write_string(line, 1, sentence)?;
     }
     sheet.autofit();
@@ -262,7 +328,7 @@ fn write_figures(
         })
     });
     for (column, (path, field)) in (first..).zip(fields.chain(percentiles)) {
-        if let Some(figure) = told.pointer(&path).and_then(Value::as_f64) {
+        if let Some(figure) = told.pointer(&path).and_then(Json::as_f64) {
             let format = formats.of(field);
             sheet.write_number_with_format(line, column, figure, format)?;
         }
@@ -276,6 +342,7 @@ struct Formats {
     clock: Format,
     share: Format,
     seconds: Format,
+    money: Format,
     count: Format,
 }
 
@@ -287,6 +354,7 @@ impl Formats {
             clock: Format::new().set_num_format("[h]:mm:ss"),
             share: Format::new().set_num_format("0.0%"),
             seconds: Format::new().set_num_format("0.0"),
+            money: Format::new().set_num_format("0.00"),
             count: Format::new().set_num_format("0"),
         }
     }
@@ -296,6 +364,8 @@ impl Formats {
             &self.share
         } else if field.ends_with("_s") {
             &self.seconds
+        } else if field.starts_with("cost") || field == "satisfaction" {
+            &self.money
         } else {
             &self.count
         }

@@ -37,6 +37,16 @@ pub struct Rollups {
     log: EventLog,
     /// Names this one as the holder of the lease.
     name: String,
+    facets: Facets,
+}
+
+/// How narrow the sums by facet are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Facets {
+    /// As wide as they come; for a report that tells them of its whole period alone.
+    Whole,
+    /// By interval.
+    ByInterval,
 }
 
 impl Rollups {
@@ -46,6 +56,15 @@ impl Rollups {
             database: log.database().clone(),
             log: log.clone(),
             name: format!("{:016x}", rand::random::<u64>()),
+            facets: Facets::Whole,
+        }
+    }
+
+    /// The same, read for reports that tell numbers, skills, agents or classes of callers by interval.
+    pub fn by_facet(self) -> Self {
+        Self {
+            facets: Facets::ByInterval,
+            ..self
         }
     }
 }

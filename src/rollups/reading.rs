@@ -1,7 +1,7 @@
 //! Reading: the sums of whole days, and what the log has told since the last step.
 
 use super::rows::{self, State, Step};
-use super::{CELL, DAY, Rollups};
+use super::{CELL, DAY, Facets, Rollups};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log::EventsQuery;
 use crate::report::{Period, Report};
@@ -62,7 +62,7 @@ impl Rollups {
         }
         let health = fold.health();
         Ok(Some(Report::of_ledger(
-            &ledger,
+            ledger,
             period.clone(),
             scope.clone(),
             health,
@@ -116,7 +116,7 @@ impl Rollups {
             return Ok(None);
         }
         let mut sums = Vec::new();
-        for (part, days) in parts_for(from, to) {
+        for (part, days) in parts_for(from, to, self.facets) {
             for (first, end) in days {
                 let found: Vec<(Vec<u8>,)> = sqlx::query_as(
                     "SELECT body FROM rollups WHERE day >= $1 AND day < $2 AND part = $3 \
@@ -140,13 +140,17 @@ impl Rollups {
 
 /// What of which days is read for a period: its intervals, facets by day where a day lies within it, else by
 /// interval, for their sums are told of the whole period alone.
-fn parts_for(from: Timestamp, to: Timestamp) -> [(&'static str, Vec<(Timestamp, Timestamp)>); 3] {
+fn parts_for(
+    from: Timestamp,
+    to: Timestamp,
+    facets: Facets,
+) -> [(&'static str, Vec<(Timestamp, Timestamp)>); 3] {
     let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
     let floor = from.as_millis().div_euclid(day_ms) * day_ms;
     let inner = floor + if floor == from.as_millis() { 0 } else { day_ms };
     let inner_end = to.as_millis().div_euclid(day_ms) * day_ms;
     let at = Timestamp::from_millis;
-    if inner >= inner_end {
+    if inner >= inner_end || facets == Facets::ByInterval {
         return [
             (rows::INTERVALS, vec![(at(floor), to)]),
             (rows::FACETS, vec![(at(floor), to)]),

@@ -270,6 +270,35 @@ impl Ledger {
         sum
     }
 
+    /// The same of the contacts that no queue is told of.
+    pub fn sum_outside(&self, from: Timestamp, to: Timestamp, channel: Option<Channel>) -> Cell {
+        let mut sum = Cell::default();
+        let all = span(&self.contacts, from, to, (None, Channel::Voice));
+        for ((_, queue, came_by), cell) in all {
+            if queue.is_none() && channel.is_none_or(|wanted| wanted == *came_by) {
+                sum += cell;
+            }
+        }
+        sum
+    }
+
+    /// The same of the contacts that have a facet.
+    pub fn sum_of_facet(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        facet: &Facet,
+        scope: &Scope,
+    ) -> Cell {
+        let mut sum = Cell::default();
+        if let Some(cells) = self.facets.get(facet) {
+            for cell in within(cells, from, to, scope) {
+                sum += cell;
+            }
+        }
+        sum
+    }
+
     /// Every channel in the ledger.
     pub fn channels(&self) -> BTreeSet<Channel> {
         self.contacts
@@ -292,12 +321,7 @@ impl Ledger {
         facet: &Facet,
         scope: &Scope,
     ) -> (Tally, Spread) {
-        let mut sum = Cell::default();
-        if let Some(cells) = self.facets.get(facet) {
-            for cell in within(cells, from, to, scope) {
-                sum += cell;
-            }
-        }
+        let sum = self.sum_of_facet(from, to, facet, scope);
         (Tally::of_cell(&sum, self.as_of), Spread::of(&sum))
     }
 
@@ -310,6 +334,15 @@ impl Ledger {
             }
         }
         sum
+    }
+
+    /// The time of each agent who has some in the cells that start in `from..to`.
+    pub fn agent_times(&self, from: Timestamp, to: Timestamp) -> BTreeMap<AgentId, AgentTime> {
+        let mut sums: BTreeMap<AgentId, AgentTime> = BTreeMap::new();
+        for ((_, agent), time) in self.agents_in(from, to) {
+            *sums.entry(agent.clone()).or_default() += *time;
+        }
+        sums
     }
 
     /// One agent's time not ready in the cells that start in `from..to`, by reason, in milliseconds; they add

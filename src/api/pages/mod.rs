@@ -12,7 +12,8 @@
 //!
 //! Who sees what: the definitions and the calculators everybody who is signed in; what each queue and agent did (the
 //! reports, and forecasts and patience from the desk's own log) only a token with the right `read` or `write`, and the
-//! agents of `[web] managers`. Nothing here changes the desk; what reports and staffing are asked for stands in their
+//! agents of `[web] managers`. These managers, and tokens with `write`, may order a call-back for a lost call; nothing
+//! else here changes the desk. What reports and staffing are asked for stands in their
 //! address, so that it can be kept and passed on.
 
 mod curve;
@@ -46,6 +47,7 @@ pub(super) fn router(state: ApiState) -> Router {
         .route("/sign_in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign_out", post(sign_in::sign_out))
         .route("/reports", get(reports::show))
+        .route("/reports/call_back", post(reports::call_back))
         .route("/staffing", get(staffing::show))
         .route("/forecast", get(forecast::show).post(forecast::upload))
         .route("/definitions", get(definitions::show))

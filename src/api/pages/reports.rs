@@ -3,15 +3,15 @@
 use super::faults;
 use super::form::{Field, choices, typed};
 use super::shell::{Page, page};
-use super::sign_in::{form_urlencoded, must_be_signed_in};
+use super::sign_in::{form_urlencoded, is_from_here, must_be_signed_in, next, see_other};
 use super::tongue::Tongue;
-use crate::api::{ApiState, Caller, reports};
-use crate::report::{Asked, Part, Report, Wish, WishFault, Words, escaped, period};
-use axum::extract::{Query, State};
+use crate::api::{ApiState, Caller, Problem, callbacks, reports};
+use crate::report::{Asked, By, Part, Report, Wish, WishFault, Words, escaped, period};
+use axum::extract::{Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use ringdown_routing::contact::Channel;
-use ringdown_routing::ids::QueueId;
+use ringdown_routing::ids::{ContactId, QueueId};
 use serde::Deserialize;
 use std::fmt::Write;
 
@@ -24,6 +24,9 @@ pub(super) struct Given {
     compare: Option<String>,
     queue: Option<String>,
     channel: Option<String>,
+    by: Option<String>,
+    /// What became of a call-back that was ordered from here.
+    told: Option<String>,
     language: Option<String>,
 }
 
@@ -80,8 +83,9 @@ impl Shown<'_> {
             Ok(report) => report,
             Err(problem) => return problem.into_response(),
         };
-        let (tongue, form) = (self.tongue, self.form(None));
-        let printed = tokio::task::spawn_blocking(move || print(tongue, &asked, &report));
+        let (tongue, form) = (self.tongue, self.told() + &self.form(None));
+        let order = self.order();
+        let printed = tokio::task::spawn_blocking(move || print(tongue, &asked, &report, order));
         match printed.await {
             Ok(printed) => self.page(StatusCode::OK, &(form + &self.downloads() + &printed)),
             Err(error) => {
@@ -101,6 +105,43 @@ impl Shown<'_> {
             compare: text(&given.compare),
             queue: text(&given.queue).map(QueueId::new),
             channel: text(&given.channel).and_then(|word| channel(&word)),
+            by: self.by(),
+        }
+    }
+
+    fn by(&self) -> By {
+        let word = typed(self.given.by.as_ref()).unwrap_or("");
+        let by = By::ALL.into_iter().find(|by| by.as_str() == word);
+        by.unwrap_or_default()
+    }
+
+    /// What became of a call-back that was ordered from here.
+    fn told(&self) -> String {
+        let told = match self.given.told.as_deref() {
+            Some("ordered") => self.tongue.say("The call-back is ordered.", "已安排回撥。"),
+            Some("refused") => self.tongue.say(
+                "The call-back was not ordered: the contact cannot be called back, or one is ordered already.",
+                "未安排回撥：該來話無法回撥，或已安排。",
+            ),
+            Some(_) | None => return String::new(),
+        };
+        format!("<p class=\"said\" role=\"status\">{told}</p>")
+    }
+
+    /// The button that has a caller called back; for who may not, the contact's id.
+    fn order(&self) -> impl Fn(ContactId) -> String + Send + 'static {
+        let may_order = self.caller.may_order_call_backs() && self.state.parts.calls_out;
+        let label = self.tongue.say("call back", "回撥");
+        let next = escaped(self.here);
+        move |contact| {
+            if !may_order {
+                return contact.to_string();
+            }
+            format!(
+                "<span title=\"{contact}\"><form method=\"post\" action=\"/reports/call_back\">\
+                 <input type=\"hidden\" name=\"contact\" value=\"{contact}\">\
+                 <input type=\"hidden\" name=\"next\" value=\"{next}\"><button>{label}</button></form></span>"
+            )
         }
     }
 
@@ -155,6 +196,9 @@ impl Shown<'_> {
             Field::new("channel", tongue.say("Channel", "管道"))
                 .of(&channel)
                 .choice(channels(tongue)),
+            Field::new("by", tongue.say("Rows by", "分列依"))
+                .of(self.by().as_str())
+                .choice(words_of_by(tongue)),
         ];
         let fields: String = fields.iter().map(Field::to_html).collect();
         format!(
@@ -179,6 +223,7 @@ impl Shown<'_> {
                 "channel",
                 wish.channel.map(|channel| channel.as_str().to_owned()),
             ),
+            ("by", Some(wish.by.as_str().to_owned())),
         ] {
             if let Some(text) = text {
                 let _ = write!(query, "&{name}={}", form_urlencoded(&text));
@@ -208,7 +253,12 @@ impl Shown<'_> {
     }
 }
 
-fn print(tongue: Tongue, asked: &Asked, report: &Report) -> String {
+fn print(
+    tongue: Tongue,
+    asked: &Asked,
+    report: &Report,
+    order: impl Fn(ContactId) -> String,
+) -> String {
     let whole = asked.period.whole();
     let minute = |at| {
         let told = asked.period.local(at);
@@ -223,8 +273,59 @@ fn print(tongue: Tongue, asked: &Asked, report: &Report) -> String {
         escaped(&period::name(&asked.period.zone)),
     );
     // Writing to memory cannot fail.
-    let _ = report.print_body(Words::of(&tongue.language()), &mut printed);
+    let _ = report.print_body(Words::of(&tongue.language()), order, &mut printed);
     heading + &String::from_utf8_lossy(&printed)
+}
+
+fn words_of_by(tongue: Tongue) -> Vec<(String, String)> {
+    let language = tongue.language();
+    let words = Words::of(&language);
+    let each = By::ALL.map(|by| (by.as_str().to_owned(), words.by(by).to_owned()));
+    each.to_vec()
+}
+
+/// What the button says.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ordered {
+    contact: ContactId,
+    next: Option<String>,
+}
+
+/// Has a caller called back, as `POST /callbacks` does; however often the button is pressed, once.
+pub(super) async fn call_back(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    Form(ordered): Form<Ordered>,
+) -> Response {
+    if !is_from_here(&headers) {
+        return Problem::Forbidden.into_response();
+    }
+    let next = next(&ordered.next);
+    let caller = match must_be_signed_in(&state, &headers, next).await {
+        Ok(caller) => caller,
+        Err(response) => return response,
+    };
+    if !caller.may_order_call_backs() {
+        return Problem::Forbidden.into_response();
+    }
+    let told = match callbacks::call_back_lost(&state, &caller, ordered.contact).await {
+        Ok(()) => "ordered",
+        Err(
+            problem @ (Problem::Conflict(_) | Problem::NotFound(_) | Problem::Unprocessable(_)),
+        ) => {
+            tracing::debug!(?problem, contact = %ordered.contact, "pages: no call-back is ordered");
+            "refused"
+        }
+        Err(problem) => return problem.into_response(),
+    };
+    let (path, query) = next.split_once('?').unwrap_or((next, ""));
+    let kept = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("told="));
+    let mut query: Vec<&str> = kept.collect();
+    let told = format!("told={told}");
+    query.push(&told);
+    see_other(&format!("{path}?{}#lost", query.join("&")), None)
 }
 
 fn channels(tongue: Tongue) -> Vec<(String, String)> {

@@ -235,7 +235,7 @@ fn form(
 }
 
 /// Where to go: a path of ours, whatever the address says.
-fn next(next: &Option<String>) -> &str {
+pub(super) fn next(next: &Option<String>) -> &str {
     let next = next.as_deref().unwrap_or("/reports");
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
@@ -247,7 +247,7 @@ fn next(next: &Option<String>) -> &str {
 
 /// Whether a form was sent by a page of ours. A browser says so by `Origin`; what is no browser sends no cookie of
 /// anybody else.
-fn is_from_here(headers: &HeaderMap) -> bool {
+pub(super) fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     if text("sec-fetch-site".parse().unwrap_or(ORIGIN)).is_some_and(|site| site == "cross-site") {
         return false;
@@ -281,7 +281,7 @@ fn set_cookie(state: &ApiState, cookie: &str) -> Option<String> {
     ))
 }
 
-fn see_other(path: &str, cookie: Option<&str>) -> Response {
+pub(super) fn see_other(path: &str, cookie: Option<&str>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(path) {

@@ -410,3 +410,97 @@ fn the_api_gives_reports_in_every_format_and_forecasts() {
         is_problem(&desk.post("/forecasts", None, &json!({})).await, 422);
     });
 }
+
+#[test]
+fn a_lost_call_is_called_back_by_a_button_once() {
+    on_a_desk(async |desk| {
+        let lost = contact(7);
+        for (place, kind) in (0..).zip([
+            arrived("+886911000111"),
+            EventKind::Abandoned { wait_ms: 9_000 },
+            EventKind::Closed {
+                result: ContactResult::Abandoned,
+            },
+        ]) {
+            let mut event = event(900 + place, 5, lost, kind);
+            event.queue = Some(QueueId::from("helpdesk"));
+            assert!(desk.state.parts.log.append(event));
+        }
+        desk.state.parts.log.flush().await.unwrap();
+        let page = "/reports?from=2026-11-18&to=2026-11-19&interval=1d";
+        let button = format!("name=\"contact\" value=\"{lost}\"");
+        let reader = desk.look(page, &desk.cookie("reader").await).await;
+        assert!(reader.html.contains(&lost.to_string()), "{}", reader.html);
+        assert!(!reader.html.contains(&button), "a reader changes nothing");
+        let cookie = desk.cookie("writer").await;
+        let seen = desk.look(page, &cookie).await;
+        assert!(seen.html.contains(&button) && seen.html.contains("+886911000111"));
+        let press = async |cookie: &str, origin: &str| {
+            let request = Request::post("/reports/call_back")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("host", "desk.example")
+                .header("origin", origin)
+                .header("cookie", cookie);
+            let body = format!("contact={lost}&next=%2Freports%3Ffrom%3D2026-11-18");
+            desk.see(request.body(Body::from(body)).unwrap()).await
+        };
+        let elsewhere = press(&cookie, "http://evil.example").await;
+        assert_eq!(elsewhere.status, StatusCode::FORBIDDEN);
+        let reader = desk.cookie("reader").await;
+        let refused = press(&reader, "http://desk.example").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert_eq!(desk.get("/callbacks").await.body["items"], json!([]));
+        for told in ["ordered", "refused"] {
+            let seen = press(&cookie, "http://desk.example").await;
+            assert_eq!(seen.status, StatusCode::SEE_OTHER);
+            let to = format!("/reports?from=2026-11-18&told={told}#lost");
+            assert_eq!(seen.headers["location"], to.as_str());
+        }
+        let ordered = desk.get("/callbacks").await.body["items"].clone();
+        assert_eq!(ordered.as_array().unwrap().len(), 1, "{ordered}");
+        assert_eq!(ordered[0]["origin"], lost.to_string());
+        assert_eq!(ordered[0]["asked_by"], "writer");
+        let seen = desk.look(page, &cookie).await;
+        assert!(!seen.html.contains(&button), "one is ordered already");
+        let csv = "/api/v1/reports?from=2026-11-18&to=2026-11-19&format=csv&table=lost";
+        let csv = desk.look(csv, &cookie).await;
+        let wanted = format!("+886911000111,100,helpdesk,abandoned,,waiting,{lost},9.0\r\n");
+        assert!(
+            csv.html.ends_with(&wanted.replace("+886", "'+886")),
+            "{}",
+            csv.html
+        );
+    });
+}
+
+#[test]
+fn rows_are_told_by_agent_number_or_channel() {
+    on_a_desk(async |desk| {
+        desk.call(1).await;
+        desk.call(2).await;
+        for (by, name) in [("number", "100"), ("channel", "voice")] {
+            let told = desk
+                .get(&format!(
+                    "/statistics?from=2026-11-18&to=2026-11-19&by={by}"
+                ))
+                .await;
+            assert_eq!(told.body["by"], by);
+            assert_eq!(told.body["statistics"][name]["left_before_queue"], 2);
+            let row = told.body["intervals"].as_array().unwrap().iter();
+            let came = row.filter(|row| row["left_before_queue"] != 0);
+            let came: Vec<_> = came.map(|row| row[by].clone()).collect();
+            assert_eq!(came, [json!(name)]);
+        }
+        let volume = desk.get("/statistics?from=2026-11-18&to=2026-11-19").await;
+        let volume = volume.body["tables"]["volume"].clone();
+        assert!(volume["definition"].as_str().unwrap().contains("no cause"));
+        assert_eq!(volume["rows"][0]["repeat_caller_share"], 0.5);
+        let wrong = desk.get("/statistics?by=moon").await;
+        assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+        let cookie = desk.cookie("reader").await;
+        let page = desk
+            .look("/reports?from=2026-11-18&by=number", &cookie)
+            .await;
+        assert!(page.html.contains("<option value=\"number\" selected>"));
+    });
+}

@@ -1,0 +1,320 @@
+//! The tables that are counted: read out of the same sums as the intervals.
+
+use super::{Head, Table, TableName, Value, head};
+use crate::report::by::{By, groups};
+use crate::report::{Group, Report};
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::{Cause, Cell, Facet, Scope, SymptomCounts, Tally};
+use std::collections::BTreeMap;
+
+const VOLUME: &[Head] = &[
+    head("interval", ("interval", "時段")),
+    head("offered", ("offered", "進線")),
+    head("distinct_callers", ("different callers", "不同來電者")),
+    head("repeat_caller_share", ("repeat callers", "重複來電")),
+    head("incident_share", ("incidents", "事故比例")),
+    head("service_level", ("SL A_T/O", "服務水準 A_T/O")),
+    head("satisfaction", ("satisfaction 1–5", "滿意度 1–5")),
+    head("ratings", ("marks", "評分數")),
+];
+
+/// One row an interval in which anybody came, a ticket was opened or a mark was given, and the whole.
+pub(super) fn volume(report: &Report) -> Table {
+    let told = |label: String, tally: &Tally| {
+        let figures = tally.figures();
+        vec![
+            Value::Text(label),
+            Value::count(figures.counts.offered),
+            Value::count(figures.distinct_callers),
+            Value::share(figures.repeat_caller_share),
+            Value::share(figures.incident_share),
+            Value::share(figures.service_level.negative),
+            figures.satisfaction.map_or(Value::Nothing, Value::Figure),
+            Value::Count(figures.ratings.count()),
+        ]
+    };
+    let spans = report.period.spans.iter().map(|span| {
+        let tally = report.ledger.tally(span.from, span.to, &report.scope);
+        (report.period.label(span.from), tally)
+    });
+    let has_something = |tally: &Tally| {
+        let counts = &tally.counts;
+        counts.offered + counts.identified > 0
+            || tally.tickets.opened != 0
+            || tally.ratings.count() != 0
+    };
+    let mut rows: Vec<Vec<Value>> = spans
+        .filter(|(_, tally)| has_something(tally))
+        .map(|(label, tally)| told(label, &tally))
+        .collect();
+    let whole = report.period.whole();
+    let label = format!(
+        "{} – {}",
+        report.period.label(whole.from),
+        report
+            .period
+            .local(whole.to)
+            .get(..16)
+            .unwrap_or("")
+            .replace('T', " ")
+    );
+    rows.push(told(label, &report.total));
+    Table {
+        name: TableName::Volume,
+        heads: VOLUME,
+        words: 1,
+        rows,
+        left_out: 0,
+    }
+}
+
+/// Each queue's cell over the whole period; contacts in no queue come under none.
+fn by_queue(report: &Report) -> Vec<(Option<QueueId>, Cell)> {
+    let whole = report.period.whole();
+    let mut cells: Vec<(Option<QueueId>, Cell)> = Vec::new();
+    for group in groups(&report.ledger, By::Queue, &report.scope) {
+        if let Group::Queue(queue) = group {
+            let scope = Scope {
+                queue: Some(queue.clone()),
+                channel: report.scope.channel,
+            };
+            cells.push((Some(queue), report.ledger.sum(whole.from, whole.to, &scope)));
+        }
+    }
+    if report.scope.queue.is_none() {
+        let channel = report.scope.channel;
+        let outside = report.ledger.sum_outside(whole.from, whole.to, channel);
+        cells.push((None, outside));
+    }
+    cells
+}
+
+const FAILURES: &[Head] = &[
+    head("queue", ("queue", "佇列")),
+    head("result", ("result", "結果")),
+    head("cause", ("cause", "原因")),
+    head("contacts", ("contacts", "來話")),
+    head("share", ("share", "比例")),
+];
+
+pub(super) fn failures(report: &Report) -> Table {
+    let mut rows = Vec::new();
+    for (queue, cell) in by_queue(report) {
+        let counts = &cell.counts;
+        let tried = counts.offered + counts.blocked + counts.failed;
+        for (cause, count) in &cell.causes {
+            let (result, cause) = match cause {
+                Cause::Blocked(cause) => ("blocked", cause),
+                Cause::Failed(cause) => ("failed", cause),
+                Cause::FlowedTo(_) => continue,
+            };
+            rows.push(vec![
+                Value::text(queue.as_ref().map(ToString::to_string)),
+                Value::Text(result.to_owned()),
+                Value::text(Some(cause.clone())),
+                Value::count(*count),
+                share_of(*count, tried),
+            ]);
+        }
+    }
+    Table {
+        name: TableName::Failures,
+        heads: FAILURES,
+        words: 3,
+        rows,
+        left_out: 0,
+    }
+}
+
+const TRANSFERS: &[Head] = &[
+    head("queue", ("from queue", "自佇列")),
+    head("agent", ("handed over by", "轉出專員")),
+    head("to", ("to", "轉往")),
+    head("contacts", ("contacts", "來話")),
+    head("share", ("share", "比例")),
+];
+
+/// What each agent handed over stands apart from what nobody had answered.
+pub(super) fn transfers(report: &Report) -> Table {
+    let whole = report.period.whole();
+    let mut rows = Vec::new();
+    for (queue, cell) in by_queue(report) {
+        let flowed = |cell: &Cell| -> BTreeMap<String, u64> {
+            let causes = cell.causes.iter();
+            causes
+                .filter_map(|(cause, count)| match cause {
+                    Cause::FlowedTo(to) => Some((to.clone(), *count)),
+                    Cause::Blocked(_) | Cause::Failed(_) => None,
+                })
+                .collect()
+        };
+        let mut unanswered = flowed(&cell);
+        let mut of_agents = Vec::new();
+        if let Some(queue) = &queue {
+            let scope = Scope {
+                queue: Some(queue.clone()),
+                channel: report.scope.channel,
+            };
+            for facet in report.ledger.facets() {
+                let Facet::Agent(agent) = facet else {
+                    continue;
+                };
+                let cell = report
+                    .ledger
+                    .sum_of_facet(whole.from, whole.to, facet, &scope);
+                for (to, count) in flowed(&cell) {
+                    if let Some(rest) = unanswered.get_mut(&to) {
+                        *rest = rest.saturating_sub(count);
+                    }
+                    of_agents.push((Some(agent.to_string()), to, count));
+                }
+            }
+        }
+        let unanswered = unanswered.into_iter();
+        let unanswered = unanswered.map(|(to, count)| (None, to, count));
+        for (agent, to, count) in unanswered.chain(of_agents) {
+            if count > 0 {
+                rows.push(vec![
+                    Value::text(queue.as_ref().map(ToString::to_string)),
+                    Value::text(agent),
+                    Value::text(Some(to)),
+                    Value::count(count),
+                    share_of(count, cell.counts.offered),
+                ]);
+            }
+        }
+    }
+    Table {
+        name: TableName::Transfers,
+        heads: TRANSFERS,
+        words: 3,
+        rows,
+        left_out: 0,
+    }
+}
+
+const SYMPTOMS: &[Head] = &[
+    head("symptom", ("symptom", "症狀")),
+    head("class", ("caller class", "來電者等級")),
+    head("contacts", ("contacts", "來話")),
+    head("answered", ("answered", "接聽")),
+    head("service_level", ("SL", "服務水準")),
+    head("mean_wait_s", ("mean wait s", "平均等候 秒")),
+    head("tolerable_wait_s", ("put up with s", "可容忍 秒")),
+    head("tolerable_wait_share", ("within", "容忍內")),
+];
+
+pub(super) fn symptoms(report: &Report) -> Table {
+    let whole = report.period.whole();
+    let all = report.ledger.sum(whole.from, whole.to, &report.scope);
+    let classes: Vec<(u8, Cell)> = (1..=3)
+        .map(|class| {
+            let facet = Facet::CallerClass(class);
+            let cell = report
+                .ledger
+                .sum_of_facet(whole.from, whole.to, &facet, &report.scope);
+            (class, cell)
+        })
+        .collect();
+    let mut rows = Vec::new();
+    for (symptom, counts) in &all.symptoms {
+        let tolerable = |class: u8| {
+            let place = usize::from(class).checked_sub(1)?;
+            let waits = report.tolerable_wait_s.get(symptom)?;
+            waits.get(place).map(|seconds| *seconds as f64)
+        };
+        let mut unknown = *counts;
+        for (class, cell) in &classes {
+            if let Some(counts) = cell.symptoms.get(symptom) {
+                unknown -= *counts;
+                let class_told = Value::Text(class.to_string());
+                rows.extend(of_symptom(symptom, class_told, counts, tolerable(*class)));
+            }
+        }
+        rows.extend(of_symptom(symptom, Value::Nothing, &unknown, None));
+    }
+    Table {
+        name: TableName::Symptoms,
+        heads: SYMPTOMS,
+        words: 2,
+        rows,
+        left_out: 0,
+    }
+}
+
+fn of_symptom(
+    symptom: &str,
+    class: Value,
+    counts: &SymptomCounts,
+    tolerable_s: Option<f64>,
+) -> Option<Vec<Value>> {
+    let of_all = |part: i64| (counts.contacts > 0).then(|| part as f64 / counts.contacts as f64);
+    (counts.contacts != 0).then(|| {
+        vec![
+            Value::Text(symptom.to_owned()),
+            class,
+            Value::Count(counts.contacts),
+            Value::Count(counts.answered),
+            Value::share(of_all(counts.answered_within)),
+            Value::seconds(of_all(counts.wait_ms).map(|millis| millis / 1_000.0)),
+            Value::seconds(tolerable_s),
+            Value::share(of_all(counts.tolerable)),
+        ]
+    })
+}
+
+const RESOLUTION: &[Head] = &[
+    head("queue", ("queue", "佇列")),
+    head("opened", ("opened", "開立")),
+    head("incidents", ("incidents", "事故")),
+    head("eligible", ("eligible", "合格")),
+    head(
+        "first_contact_resolution",
+        ("first contact", "首次聯絡解決"),
+    ),
+    head("first_line_resolution", ("first line", "第一線解決")),
+    head("mean_time_to_resolve_s", ("to resolve s", "平均解決 秒")),
+    head("mean_time_to_escalate_s", ("to escalate s", "平均轉線 秒")),
+    head("mean_time_to_close_s", ("to close s", "平均結案 秒")),
+    head("solved_within_target", ("within target", "目標內解決")),
+];
+
+pub(super) fn resolution(report: &Report) -> Table {
+    let told = |queue: Option<String>, cell: &Cell| {
+        let figures = Tally {
+            tickets: cell.tickets,
+            ..Tally::default()
+        }
+        .figures();
+        let tickets = &figures.tickets;
+        (tickets.opened != 0).then(|| {
+            vec![
+                Value::text(queue),
+                Value::Count(tickets.opened),
+                Value::Count(tickets.incidents),
+                Value::Count(tickets.eligible),
+                Value::share(figures.first_contact_resolution),
+                Value::share(figures.first_line_resolution),
+                Value::seconds(figures.mean_time_to_resolve_s),
+                Value::seconds(figures.mean_time_to_escalate_s),
+                Value::seconds(figures.mean_time_to_close_s),
+                Value::share(figures.solved_within_target),
+            ]
+        })
+    };
+    let cells = by_queue(report);
+    let rows = cells
+        .iter()
+        .filter_map(|(queue, cell)| told(queue.as_ref().map(ToString::to_string), cell));
+    Table {
+        name: TableName::Resolution,
+        heads: RESOLUTION,
+        words: 1,
+        rows: rows.collect(),
+        left_out: 0,
+    }
+}
+
+fn share_of(part: u64, whole: u64) -> Value {
+    Value::share((whole > 0).then(|| part as f64 / whole as f64))
+}

@@ -1,0 +1,320 @@
+//! Tables beside the intervals: what was lost, why, who came again, and what was solved. Each has one published
+//! definition, which is printed with it in every format.
+
+mod counted;
+mod listed;
+
+pub use listed::Listed;
+pub(crate) use listed::is_lost;
+
+use super::Report;
+use super::words::Words;
+use ringdown_routing::ids::ContactId;
+use ringdown_routing::time::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum TableName {
+    /// Volume beside what may explain it.
+    Volume,
+    /// Abandoned and lost calls, one by one.
+    Lost,
+    /// Why contacts were refused or failed.
+    Failures,
+    /// Who was sent where.
+    Transfers,
+    /// Callers who came more than once.
+    RepeatCallers,
+    /// Waits by symptom beside what callers put up with.
+    Symptoms,
+    /// What the first line solved.
+    Resolution,
+}
+
+impl TableName {
+    /// Every one, in the order in which they are printed.
+    pub const ALL: [Self; 7] = [
+        Self::Volume,
+        Self::Lost,
+        Self::Failures,
+        Self::Transfers,
+        Self::RepeatCallers,
+        Self::Symptoms,
+        Self::Resolution,
+    ];
+
+    /// Its name in files and addresses.
+    pub fn as_str(self) -> &'static str {
+        self.about().0
+    }
+
+    /// What it is called.
+    pub fn title(self, words: &Words) -> &'static str {
+        words.say(self.about().1)
+    }
+
+    /// What stands in it.
+    pub fn definition(self, words: &Words) -> &'static str {
+        words.say(self.about().2)
+    }
+
+    fn about(self) -> (&'static str, InBoth, InBoth) {
+        match self {
+            Self::Volume => (
+                "volume",
+                ("Volume, and what stands beside it", "來話量與同期指標"),
+                (
+                    "offered, different callers, repeat-caller share, incident share, service level (A_T / O) and \
+                     satisfaction of the same period. More calls may mean that something is unstable, or that more \
+                     people know the desk: no cause is told by this table",
+                    "同一期間的進線、不同來電者、重複來電比例、事故比例、服務水準（A_T / O）與滿意度。來話增加可能表示系統不穩定，\
+                     也可能表示更多人認識服務台：本表不指出原因",
+                ),
+            ),
+            Self::Lost => (
+                "lost",
+                ("Abandoned and lost contacts", "放棄與流失的來話"),
+                (
+                    "contacts that arrived in the period and that nobody answered: abandoned (left the line), blocked \
+                     (refused before it) or failed (signalling or media); those turned into a call-back by the caller \
+                     are not among them. Newest first, at most 200",
+                    "期間內到達而無人接聽的來話：放棄（離開佇列）、阻擋（進入佇列前被拒）或失敗（信令或媒體）；\
+                     來電者自行改為回撥者不在其中。由新到舊，最多 200 筆",
+                ),
+            ),
+            Self::Failures => (
+                "failures",
+                ("Failures by cause", "失敗原因"),
+                (
+                    "blocked and failed contacts by the cause their event tells; share: of O + blocked + failed of the \
+                     queue",
+                    "依事件所載原因統計的阻擋與失敗來話；比例：占該佇列的 O + 阻擋 + 失敗",
+                ),
+            ),
+            Self::Transfers => (
+                "transfers",
+                ("Transfers and overflow", "轉接與溢出"),
+                (
+                    "contacts that left a queue unanswered for another place (F), by where they went; with an agent: \
+                     handed over by that agent after an answer. share: of O of the queue",
+                    "未接聽即離開佇列前往他處的來話（F），依去向；列有專員者：由該專員接聽後轉出。比例：占該佇列的 O",
+                ),
+            ),
+            Self::RepeatCallers => (
+                "repeat_callers",
+                ("Repeat callers", "重複來電者"),
+                (
+                    "callers with more than one contact that arrived in the period, by the CMS's word, else by number or \
+                     address; most contacts first, at most 50",
+                    "期間內來話超過一次的來電者，依 CMS，否則依號碼或地址；由多到少，最多 50 筆",
+                ),
+            ),
+            Self::Symptoms => (
+                "symptoms",
+                ("Service level by symptom", "各症狀的服務水準"),
+                (
+                    "contacts with a symptom recorded, by the caller's class; service_level: answered within T of their \
+                     queue / contacts; tolerable_wait_share: wait <= what callers of the class put up with / contacts",
+                    "有症狀紀錄的來話，依來電者等級；service_level：於其佇列的 T 內接聽 / 來話；\
+                     tolerable_wait_share：等候 <= 該等級所能容忍的時間 / 來話",
+                ),
+            ),
+            Self::Resolution => (
+                "resolution",
+                (
+                    "First-contact and first-line resolution",
+                    "首次聯絡與第一線解決率",
+                ),
+                (
+                    "tickets by the line that has them and the interval of opening; the rates and mean times are those \
+                     of the definitions below",
+                    "依負責的佇列與開立時段統計的案件；各比率與平均時間見下方定義",
+                ),
+            ),
+        }
+    }
+}
+
+/// A text in English and in traditional Chinese.
+pub(super) type InBoth = (&'static str, &'static str);
+
+/// A column: its name in files, and its heading.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// In JSON and CSV.
+    pub key: &'static str,
+    heading: InBoth,
+}
+
+impl Head {
+    /// What stands above it.
+    pub fn heading(&self, words: &Words) -> &'static str {
+        words.say(self.heading)
+    }
+}
+
+pub(super) const fn head(key: &'static str, heading: InBoth) -> Head {
+    Head { key, heading }
+}
+
+/// One field of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Nothing is known, or there was nothing to divide by.
+    Nothing,
+    /// Words.
+    Text(String),
+    /// When.
+    Instant(Timestamp),
+    /// How many.
+    Count(i64),
+    /// How long, in seconds.
+    Seconds(f64),
+    /// Part of a whole, 0 to 1.
+    Share(f64),
+    /// A figure of its own kind.
+    Figure(f64),
+    /// One contact, which can be called back.
+    Contact(ContactId, CanBeCalledBack),
+}
+
+/// Whether a call-back can be ordered for a contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanBeCalledBack {
+    /// It was a call with a number, and none is ordered.
+    Yes,
+    /// No call, no number, or one is ordered already.
+    No,
+}
+
+impl Value {
+    pub(super) fn text(text: Option<String>) -> Self {
+        text.filter(|text| !text.is_empty())
+            .map_or(Self::Nothing, Self::Text)
+    }
+
+    pub(super) fn count(count: u64) -> Self {
+        Self::Count(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    pub(super) fn seconds(seconds: Option<f64>) -> Self {
+        seconds.map_or(Self::Nothing, Self::Seconds)
+    }
+
+    pub(super) fn share(share: Option<f64>) -> Self {
+        share.map_or(Self::Nothing, Self::Share)
+    }
+
+    /// As people read it; instants by the report's wall clock.
+    pub fn told(&self, report: &Report) -> String {
+        match self {
+            Self::Nothing => "–".to_owned(),
+            Self::Text(text) => text.clone(),
+            Self::Instant(at) => {
+                let local = report.period.local(*at).replace('T', " ");
+                local.chars().take(19).collect()
+            }
+            Self::Count(count) => count.to_string(),
+            Self::Seconds(seconds) => format!("{seconds:.1}"),
+            Self::Share(share) => format!("{:.1} %", share * 100.0),
+            Self::Figure(figure) => format!("{figure:.2}"),
+            Self::Contact(contact, _) => contact.to_string(),
+        }
+    }
+
+    /// As files have it.
+    pub fn to_json(&self, report: &Report) -> Json {
+        match self {
+            Self::Nothing => Json::Null,
+            Self::Text(text) => json!(text),
+            Self::Instant(at) => json!(report.period.local(*at)),
+            Self::Count(count) => json!(count),
+            Self::Seconds(figure) | Self::Share(figure) | Self::Figure(figure) => json!(figure),
+            Self::Contact(contact, _) => json!(contact),
+        }
+    }
+
+    /// Whether it stands to the left.
+    pub fn is_words(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Instant(_) | Self::Contact(..) => true,
+            Self::Nothing
+            | Self::Count(_)
+            | Self::Seconds(_)
+            | Self::Share(_)
+            | Self::Figure(_) => false,
+        }
+    }
+}
+
+/// A table of one report.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Which.
+    pub name: TableName,
+    /// Its columns.
+    pub heads: &'static [Head],
+    /// How many of the columns are words.
+    pub words: usize,
+    /// Its rows, a value for each column.
+    pub rows: Vec<Vec<Value>>,
+    /// Rows there were beyond those.
+    pub left_out: u64,
+}
+
+impl Table {
+    /// A heading and each row, for people.
+    pub fn lines(&self, report: &Report, words: &Words) -> Vec<Vec<String>> {
+        let heads = self.heads.iter().map(|head| head.heading(words).to_owned());
+        let rows = self.rows.iter();
+        let rows = rows.map(|row| row.iter().map(|value| value.told(report)).collect());
+        std::iter::once(heads.collect()).chain(rows).collect()
+    }
+
+    /// Its rows as objects, with what they mean.
+    pub fn to_json(&self, report: &Report) -> Json {
+        let rows: Vec<Json> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let fields = self.heads.iter().zip(row);
+                let fields =
+                    fields.map(|(head, value)| (head.key.to_owned(), value.to_json(report)));
+                Json::Object(fields.collect::<Map<_, _>>())
+            })
+            .collect();
+        json!({
+            "definition": self.name.about().2.0,
+            "rows": rows,
+            "left_out": self.left_out,
+        })
+    }
+}
+
+impl Report {
+    /// Every table, in the order in which they are printed; what is told of single contacts is only there where the
+    /// contacts' records were read.
+    pub fn tables(&self) -> Vec<Table> {
+        TableName::ALL
+            .into_iter()
+            .filter_map(|name| self.table(name))
+            .collect()
+    }
+
+    /// One of them.
+    pub fn table(&self, name: TableName) -> Option<Table> {
+        match name {
+            TableName::Volume => Some(counted::volume(self)),
+            TableName::Lost => self.listed.as_ref().map(Listed::lost),
+            TableName::Failures => Some(counted::failures(self)),
+            TableName::Transfers => Some(counted::transfers(self)),
+            TableName::RepeatCallers => self.listed.as_ref().map(Listed::repeat_callers),
+            TableName::Symptoms => Some(counted::symptoms(self)),
+            TableName::Resolution => Some(counted::resolution(self)),
+        }
+    }
+}
