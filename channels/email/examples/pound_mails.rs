@@ -6,6 +6,9 @@
 //! Ends with status 1 when an input breaks a rule (it is written to `pound_mails.crash`), takes for
 //! ever, or when memory goes on growing.
 
+#[path = "../fuzz/src/folder.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod folder;
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod inputs;

@@ -1,5 +1,8 @@
 //! What mails do that are built to exhaust a reader, and what HTML does that is built to run.
 
+#[path = "../fuzz/src/folder.rs"]
+#[expect(unreachable_pub, dead_code, reason = "shared with the fuzz targets")]
+mod folder;
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, dead_code, reason = "shared with the fuzz targets")]
 mod inputs;

@@ -1,5 +1,8 @@
-//! Throws mutated mails at the reader and at everything behind it, and sessions at the SMTP server; `examples/pound_mails.rs` throws millions.
+//! Throws mutated mails at the reader and at everything behind it, sessions at the SMTP server and answers at the IMAP client; `examples/pound_mails.rs` throws millions.
 
+#[path = "../fuzz/src/folder.rs"]
+#[expect(unreachable_pub, reason = "shared with the fuzz targets")]
+mod folder;
 #[path = "../fuzz/src/inputs.rs"]
 #[expect(unreachable_pub, reason = "shared with the fuzz targets")]
 mod inputs;

@@ -1,6 +1,6 @@
 //! The doors through which strangers' bytes come in, and what must hold behind each, whatever comes.
 
-use super::session;
+use super::{folder, session};
 use bytes::Bytes;
 use ringdown_email::authentication::{judge, results};
 use ringdown_email::automatic::{Origin, OwnAddresses, ReturnPath, classify, may_answer};
@@ -16,7 +16,7 @@ use ringdown_routing::ids::TicketId;
 use ringdown_routing::time::Timestamp;
 
 /// Where an input comes in: as a whole mail, as a part of one in this type, as the fields by which a mail is
-/// placed, or as what a client of the SMTP server says.
+/// placed, as what a client of the SMTP server says, or as what an IMAP server says to us.
 #[derive(Debug, Clone, Copy)]
 pub enum Door {
     /// The input is a mail.
@@ -27,10 +27,13 @@ pub enum Door {
     Fields,
     /// The input is a session, behind two octets that say of what kind.
     Session,
+    /// The input is what a server says, behind two octets that say what is asked of it.
+    Folder,
 }
 
 /// All of them; whole mails are many.
-pub const DOORS: [Door; 16] = [
+pub const DOORS: [Door; 18] = [
+    Door::Folder,
     Door::Session,
     Door::Fields,
     Door::Session,
@@ -45,6 +48,7 @@ pub const DOORS: [Door; 16] = [
     Door::Part("message/delivery-status"),
     Door::Mail,
     Door::Part("text/calendar"),
+    Door::Folder,
     Door::Mail,
     Door::Part("text/plain; charset=gb2312"),
 ];
@@ -53,6 +57,7 @@ pub const DOORS: [Door; 16] = [
 pub fn feed(door: Door, input: &[u8]) {
     let raw = match door {
         Door::Session => return session::feed(input),
+        Door::Folder => return folder::feed(input),
         Door::Fields => {
             let body = format!("\r\n\r\n{}\r\n", marker());
             let mail = [b"From: a@example.org\r\n", input, body.as_bytes()].concat();
@@ -97,6 +102,7 @@ const TIGHT: Limits = Limits {
     text_bytes_max: 300,
     html_bytes_max: 500,
     html_depth_max: 5,
+    tnef_bytes_max: 1_000,
     inline_image_bytes_max: 100,
 };
 

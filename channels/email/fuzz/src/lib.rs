@@ -1,5 +1,6 @@
 //! What the fuzz targets feed, and what must hold.
 
+pub mod folder;
 pub mod inputs;
 #[path = "../../../../tests/pounding/mutation.rs"]
 pub mod mutation;

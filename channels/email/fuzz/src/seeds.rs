@@ -1,5 +1,7 @@
-//! Sound mails of the fixtures with the bodies within them, and sound sessions of an SMTP client.
+//! Sound mails of the fixtures with the bodies within them, and what sound clients of our SMTP server and sound
+//! IMAP servers say.
 
+use super::folder::{SERVER_WORDS, SERVERS};
 use super::inputs::{Door, bodies_of};
 use super::mutation::{Dice, Seeds, read_files};
 use super::session::{SESSION_WORDS, SESSIONS};
@@ -9,6 +11,7 @@ use std::path::Path;
 pub struct SeedsByDoor {
     mails: Seeds,
     sessions: Seeds,
+    servers: Seeds,
 }
 
 impl SeedsByDoor {
@@ -17,10 +20,12 @@ impl SeedsByDoor {
         let mut mails = read_files(&fixtures.join("mails"), "eml")?;
         let bodies: Vec<_> = mails.iter().flat_map(|mail| bodies_of(mail)).collect();
         mails.extend(bodies);
-        let sessions = SESSIONS.map(|text| text.as_bytes().to_vec());
+        let octets = |text: &str| text.as_bytes().to_vec();
+        let (sessions, servers) = (SESSIONS.map(octets), SERVERS.map(octets));
         Ok(Self {
             mails: Seeds::new(mails, &WORDS, INPUT_BYTES_MAX),
             sessions: Seeds::new(sessions.into(), &SESSION_WORDS, SESSION_BYTES_MAX),
+            servers: Seeds::new(servers.into(), &SERVER_WORDS, SESSION_BYTES_MAX),
         })
     }
 
@@ -28,6 +33,7 @@ impl SeedsByDoor {
     pub fn mutate(&self, door: Door, dice: &mut Dice) -> Vec<u8> {
         let seeds = match door {
             Door::Session => &self.sessions,
+            Door::Folder => &self.servers,
             Door::Mail | Door::Part(_) | Door::Fields => &self.mails,
         };
         seeds.mutate(dice)

@@ -5,6 +5,7 @@
 //! worst a mail that is offered again, and the same mail twice is one article.
 
 pub mod shell;
+mod way;
 
 use std::fmt::Write as _;
 

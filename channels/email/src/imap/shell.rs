@@ -1,16 +1,14 @@
 //! One folder of an IMAP server, open: what is in it, its mails, and word when a new one comes.
 
+use super::way::{Allowance, Stream, Way};
 use super::{Existing, Look, Position, folder_on_the_wire};
 use async_imap::types::{Capabilities, Fetch, UnsolicitedResponse};
 use async_imap::{Authenticator, Client, Session};
 use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -111,10 +109,22 @@ pub struct FetchedMail {
     pub is_cut: bool,
 }
 
+impl FetchedMail {
+    fn of(mut raw: Vec<u8>, most: usize) -> Self {
+        let is_cut = raw.len() > most;
+        raw.truncate(most);
+        Self {
+            raw: Bytes::from(raw),
+            is_cut,
+        }
+    }
+}
+
 /// An open folder.
 pub struct Folder {
     // Away only while the server tells news; an error there ends the folder.
     session: Option<Session<Way>>,
+    allowance: Allowance,
     account: Account,
     validity: u32,
     uid_next: u32,
@@ -136,13 +146,37 @@ impl fmt::Debug for Folder {
 impl Folder {
     /// Connects, logs in and opens the folder.
     pub async fn open(account: &Account) -> Result<Self, FolderFault> {
-        let client = within("connecting", connect(account)).await?;
+        let allowance = Allowance::default();
+        let client = within("connecting", connect(account, &allowance)).await?;
+        Self::begin(client, allowance, account).await
+    }
+
+    /// Logs in and opens the folder of a server to which there is a stream already.
+    pub async fn over(
+        stream: impl Stream + 'static,
+        account: &Account,
+    ) -> Result<Self, FolderFault> {
+        let allowance = Allowance::default();
+        allowance.renew();
+        let client = Client::new(Way::over(stream, &allowance));
+        let client = within("connecting", greeted(client)).await?;
+        Self::begin(client, allowance, account).await
+    }
+
+    async fn begin(
+        client: Client<Way>,
+        allowance: Allowance,
+        account: &Account,
+    ) -> Result<Self, FolderFault> {
+        allowance.renew();
         let mut session = within("logging in", log_in(client, account)).await?;
+        allowance.renew();
         let can = within("asking what the server can", async {
             let all = session.capabilities().await;
             all.map(|all| can(&all)).map_err(refused("CAPABILITY"))
         })
         .await?;
+        allowance.renew();
         let selected = within("opening the folder", async {
             let name = folder_on_the_wire(&account.folder);
             session.select(name).await.map_err(refused("SELECT"))
@@ -150,6 +184,7 @@ impl Folder {
         .await?;
         Ok(Self {
             session: Some(session),
+            allowance,
             account: account.clone(),
             validity: selected.uid_validity.ok_or(FolderFault::NoUids)?,
             uid_next: selected.uid_next.ok_or(FolderFault::NoUids)?,
@@ -188,29 +223,44 @@ impl Folder {
         Ok(uids)
     }
 
-    /// Fetches a mail and leaves it as it is; `None` when it is gone meanwhile.
-    pub async fn fetch(&mut self, uid: u32) -> Result<Option<FetchedMail>, FolderFault> {
-        let most = self.account.mail_bytes_max;
-        // One octet more tells whether there is more.
-        let wanted = format!("(BODY.PEEK[]<0.{}>)", most.saturating_add(1));
+    /// How many octets the server says a mail has; `None` when it is gone meanwhile.
+    pub async fn bytes_of(&mut self, uid: u32) -> Result<Option<u64>, FolderFault> {
         let session = self.session()?;
-        let fetched = async {
-            one(session, uid, &wanted)
-                .await
-                .map_err(refused("UID FETCH"))
-        };
-        let fetched = timeout(FETCH_MAX, fetched)
+        let told = within("asking for the size of a mail", async {
+            let told = one(session, uid, "(RFC822.SIZE)").await;
+            told.map_err(refused("UID FETCH"))
+        })
+        .await?;
+        Ok(told.map(|told| told.size.map_or(0, u64::from)))
+    }
+
+    /// Fetches a mail, one piece after the other, and leaves it as it is; `None` when it is gone meanwhile.
+    pub async fn fetch(&mut self, uid: u32) -> Result<Option<FetchedMail>, FolderFault> {
+        timeout(FETCH_MAX, self.fetch_pieces(uid))
             .await
-            .map_err(|_| FolderFault::Silent("fetching a mail"))??;
-        let Some(fetched) = fetched else {
-            return Ok(None);
-        };
-        let raw = fetched.body().unwrap_or_default();
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Ok(Some(FetchedMail {
-            raw: Bytes::copy_from_slice(&raw[..raw.len().min(most)]),
-            is_cut: raw.len() > most,
-        }))
+            .map_err(|_| FolderFault::Silent("fetching a mail"))?
+    }
+
+    async fn fetch_pieces(&mut self, uid: u32) -> Result<Option<FetchedMail>, FolderFault> {
+        let most = usize::try_from(self.account.mail_bytes_max).unwrap_or(usize::MAX);
+        let mut raw = Vec::new();
+        loop {
+            // One octet more tells whether there is more.
+            let wanted = most.saturating_add(1).saturating_sub(raw.len());
+            let wanted = wanted.min(PIECE_BYTES);
+            let window = format!("(BODY.PEEK[]<{}.{wanted}>)", raw.len());
+            let fetched = one(self.session()?, uid, &window).await;
+            let fetched = fetched.map_err(refused("UID FETCH"))?;
+            let Some(piece) = fetched.as_ref().and_then(Fetch::body) else {
+                let is_at_its_end = fetched.is_some() && !raw.is_empty();
+                return Ok(is_at_its_end.then(|| FetchedMail::of(raw, most)));
+            };
+            raw.extend_from_slice(piece);
+            // More than was asked for is all there is, of a server that knows no pieces.
+            if piece.len() != wanted || raw.len() > most {
+                return Ok(Some(FetchedMail::of(raw, most)));
+            }
+        }
     }
 
     /// Marks a mail as read, and moves it where taken mails go. A mail that was cut stays, flagged for a person.
@@ -255,6 +305,7 @@ impl Folder {
             })
             .await;
         }
+        self.allowance.renew();
         let session = self.session.take().ok_or_else(broken_off)?;
         let mut idle = session.idle();
         within("IDLE", async { idle.init().await.map_err(refused("IDLE")) }).await?;
@@ -285,7 +336,9 @@ impl Folder {
         Ok(has_news)
     }
 
+    /// For the next command.
     fn session(&mut self) -> Result<&mut Session<Way>, FolderFault> {
+        self.allowance.renew();
         self.session.as_mut().ok_or_else(broken_off)
     }
 }
@@ -322,7 +375,9 @@ async fn one(
     let mut found = None;
     // To the end, so that the next command begins with a clean line.
     while let Some(fetch) = answers.try_next().await? {
-        if fetch.uid == Some(uid) && fetch.body().is_some() {
+        // What the server tells unasked, such as flags, has no place in it.
+        let is_asked_for = fetch.body().is_some() || fetch.size.is_some() || found.is_none();
+        if fetch.uid == Some(uid) && is_asked_for {
             found = Some(fetch);
         }
     }
@@ -382,26 +437,24 @@ impl Authenticator for Bearer {
     }
 }
 
-async fn connect(account: &Account) -> Result<Client<Way>, FolderFault> {
+async fn connect(account: &Account, allowance: &Allowance) -> Result<Client<Way>, FolderFault> {
+    allowance.renew();
     let plain = TcpStream::connect((account.host.as_str(), account.port)).await?;
     plain.set_nodelay(true)?;
     match account.tls {
-        Tls::None => greeted(Client::new(Way::Plain(plain))).await,
+        Tls::None => greeted(Client::new(Way::over(plain, allowance))).await,
         Tls::Tls => {
             let stream = wrap(plain, account).await?;
-            greeted(Client::new(Way::Tls(Box::new(stream)))).await
+            greeted(Client::new(Way::over(stream, allowance))).await
         }
         Tls::Starttls => {
-            let mut client = greeted(Client::new(Way::Plain(plain))).await?;
+            let mut client = greeted(Client::new(Way::over(plain, allowance))).await?;
             client
                 .run_command_and_check_ok("STARTTLS", None)
                 .await
                 .map_err(refused("STARTTLS"))?;
-            let Way::Plain(plain) = client.into_inner() else {
-                return Err(broken_off());
-            };
-            let stream = wrap(plain, account).await?;
-            Ok(Client::new(Way::Tls(Box::new(stream))))
+            let stream = wrap(client.into_inner().into_inner(), account).await?;
+            Ok(Client::new(Way::over(stream, allowance)))
         }
     }
 }
@@ -413,7 +466,7 @@ async fn greeted(mut client: Client<Way>) -> Result<Client<Way>, FolderFault> {
     }
 }
 
-async fn wrap(plain: TcpStream, account: &Account) -> Result<TlsStream<TcpStream>, FolderFault> {
+async fn wrap<S: Stream>(plain: S, account: &Account) -> Result<TlsStream<S>, FolderFault> {
     let bad = |fault: &dyn fmt::Display| FolderFault::Tls(fault.to_string());
     let mut roots = RootCertStore::empty();
     // Certificates of this machine that cannot be read vouch for nobody.
@@ -435,53 +488,8 @@ async fn wrap(plain: TcpStream, account: &Account) -> Result<TlsStream<TcpStream
         .map_err(|fault| bad(&fault))
 }
 
-/// The way to a server, plain or wrapped.
-#[derive(Debug)]
-enum Way {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Way {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Way {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, octets),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, octets),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
-}
-
+/// Octets of a mail that are asked for at one time.
+const PIECE_BYTES: usize = 1_024 * 1_024;
 /// Longest time for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// Longest time for one mail.

@@ -4,7 +4,7 @@ use super::charset;
 use super::file_name;
 use super::heads::{Disposition, PartHead, TransferEncoding, one_line};
 use super::mail::Fault;
-use super::transfer;
+use super::transfer::{self, Pieces};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -108,17 +108,25 @@ impl Attachment {
 
     /// Its bytes, unwrapped now; whatever was wrong with the wrapping, this is as far as it goes.
     pub fn bytes(&self) -> Bytes {
-        transfer::decode(&self.body, self.encoding).0
+        match self.encoding {
+            TransferEncoding::Identity => self.body.clone(),
+            TransferEncoding::Base64 | TransferEncoding::QuotedPrintable => {
+                let mut bytes = Vec::with_capacity(self.bytes_max());
+                self.pieces()
+                    .for_each(|piece| bytes.extend_from_slice(&piece));
+                Bytes::from(bytes)
+            }
+        }
+    }
+
+    /// The same bytes, one piece after the other, so that never more than one is held beside the mail.
+    pub fn pieces(&self) -> Pieces {
+        Pieces::wrapped(self.body.clone(), self.encoding)
     }
 
     /// At most how many bytes it has, without unwrapping it.
     pub fn bytes_max(&self) -> usize {
-        match self.encoding {
-            TransferEncoding::Base64 => self.body.len() / 4 * 3 + 3,
-            TransferEncoding::Identity => self.body.len(),
-            // Where line ends are of two kinds, the short ones grow.
-            TransferEncoding::QuotedPrintable => self.body.len() * 2,
-        }
+        transfer::bytes_max(self.body.len(), self.encoding)
     }
 }
 

@@ -212,7 +212,9 @@ impl Walk<'_> {
         }
         self.read_report(head, &body);
         if is_tnef(head) {
-            match tnef::open(&transfer::decode(&body, head.encoding).0) {
+            let fits = transfer::bytes_max(body.len(), head.encoding) <= self.limits.tnef_bytes_max;
+            let opened = fits.then(|| tnef::open(&transfer::decode(&body, head.encoding).0));
+            match opened.flatten() {
                 Some(opened) => return self.take_tnef(opened),
                 None => self.faults.push(Fault::TnefBroken),
             }

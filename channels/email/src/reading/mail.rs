@@ -183,7 +183,7 @@ pub enum Fault {
     HtmlUnfit,
     /// An attachment whose name hides what it is: paths, turned-round letters, two endings.
     NameUnsafe,
-    /// A `winmail.dat` that cannot be opened; kept as it is.
+    /// A `winmail.dat` that cannot be opened or has more than [`Limits::tnef_bytes_max`]; kept as it is.
     TnefBroken,
     /// A delivery report without what a report must have (RFC 3464).
     ReportBroken,
@@ -240,6 +240,8 @@ pub struct Limits {
     pub html_bytes_max: usize,
     /// Elements within elements of such HTML.
     pub html_depth_max: usize,
+    /// Bytes of a `winmail.dat` that is opened: what lies within is held beside the mail.
+    pub tnef_bytes_max: usize,
     /// Bytes of a picture that is put into the HTML itself; larger ones stay references.
     pub inline_image_bytes_max: usize,
 }
@@ -257,6 +259,7 @@ impl Default for Limits {
             text_bytes_max: 1024 * 1024,
             html_bytes_max: 2 * 1024 * 1024,
             html_depth_max: 250,
+            tnef_bytes_max: 16 * 1024 * 1024,
             inline_image_bytes_max: 16 * 1024,
         }
     }

@@ -32,6 +32,8 @@ mod tnef;
 mod transfer;
 mod words;
 
+pub use transfer::Pieces;
+
 use bytes::Bytes;
 use mail::{Fault, Limits, Mail};
 
