@@ -84,6 +84,9 @@ pub(crate) enum CollectFault {
     /// A mail cannot be stored now; it stays where it is.
     #[error(transparent)]
     Intake(#[from] IntakeFault),
+    /// What the server said broke its reader, which is a fault of ours.
+    #[error("the visit broke off: {0}")]
+    Broken(String),
 }
 
 /// One folder, looked at over and over.
@@ -99,12 +102,13 @@ struct Round {
 
 /// Looks at a folder until it is told to stop; a fault is told once and tried again, ever more slowly.
 async fn keep(round: Round, mut stopped: watch::Receiver<bool>) {
+    let round = Arc::new(round);
     let mut pause = PAUSE_MIN;
     let mut told = String::new();
     let mut work = async || {
         loop {
             let began = tokio::time::Instant::now();
-            let Err(fault) = round.visit().await;
+            let fault = broken_visit(&round).await;
             round.intake.tally().note_folder(&round.name(), false);
             // The folder was well meanwhile: the next fault is news, even if it is the same one.
             if began.elapsed() > PAUSE_MAX {
@@ -127,6 +131,19 @@ async fn keep(round: Round, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// What ended a visit; one that breaks off costs no more than itself.
+async fn broken_visit(round: &Arc<Round>) -> CollectFault {
+    let round = Arc::clone(round);
+    // Dropped with this, so that no visit goes on that nobody waits for.
+    let mut visit = JoinSet::new();
+    visit.spawn(async move { round.visit().await });
+    match visit.join_next().await {
+        Some(Ok(Err(fault))) => fault,
+        Some(Err(error)) => CollectFault::Broken(error.to_string()),
+        None => CollectFault::Broken("it was not begun".to_owned()),
+    }
+}
+
 impl Round {
     /// Takes what is there, then what comes, until something is in the way.
     async fn visit(&self) -> Result<std::convert::Infallible, CollectFault> {
@@ -138,10 +155,7 @@ impl Round {
             let look = folder.decide(known, self.settings.existing);
             let uids = folder.look(&look).await?;
             for uid in &uids {
-                if let Some(mail) = folder.fetch(*uid).await? {
-                    self.take(*uid, &mail).await?;
-                    folder.put_away(*uid, &mail).await?;
-                }
+                self.take_from(&mut folder, *uid).await?;
                 // Only where they come in the order of their UIDs is everything before this one taken, too.
                 if matches!(look, Look::From(_)) {
                     known = Some(self.remember(&folder, *uid).await?);
@@ -158,6 +172,20 @@ impl Round {
         }
     }
 
+    /// Fetches a mail once there is room for it, takes it in and puts it away; nothing when it is gone meanwhile.
+    async fn take_from(&self, folder: &mut Folder, uid: u32) -> Result<(), CollectFault> {
+        let Some(bytes) = folder.bytes_of(uid).await? else {
+            return Ok(());
+        };
+        // Kept until the mail is stored.
+        let _room = self.intake.room_for(bytes.min(self.mail_bytes_max)).await;
+        let Some(mail) = folder.fetch(uid).await? else {
+            return Ok(());
+        };
+        self.take(uid, &mail).await?;
+        Ok(folder.put_away(uid, &mail).await?)
+    }
+
     async fn take(&self, uid: u32, mail: &FetchedMail) -> Result<(), CollectFault> {
         if mail.is_cut {
             tracing::warn!(
@@ -165,8 +193,6 @@ impl Round {
                 "a mail is larger than `mail_bytes_max`: its beginning is filed, the mail stays there, flagged"
             );
         }
-        let bytes = u64::try_from(mail.raw.len()).unwrap_or(u64::MAX);
-        let _room = self.intake.room_for(bytes).await;
         let arrival = MailArrival {
             mailbox: self.mailbox.clone(),
             // As the server wrote it into the mail.

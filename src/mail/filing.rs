@@ -13,6 +13,7 @@ use crate::database::{DatabaseFault, Engine};
 use crate::tickets::{self, OpenTicket, Rule};
 use bytes::Bytes;
 use ringdown_email::automatic::Origin;
+use ringdown_email::reading::Pieces;
 use ringdown_email::threading::{Clue, ReopenRule, Sender};
 use ringdown_routing::event::IdentifiedAs;
 use ringdown_routing::ids::{CallerId, ContactId, NodeId, QueueId, TicketId};
@@ -74,26 +75,56 @@ pub(crate) struct MailIdentity {
     pub(super) body_sha256: String,
 }
 
-/// Octets by their SHA-256.
+/// Octets by their SHA-256. They are unwrapped as they are stored, and never held twice.
 #[derive(Clone, Debug)]
 pub(super) struct Blob {
     pub(super) sha256: String,
-    pub(super) bytes: Bytes,
+    /// How many there are.
+    pub(super) bytes: usize,
+    pieces: Pieces,
+}
+
+impl MailToFile {
+    /// Octets that storing it writes: the mail, and what came with it unwrapped.
+    pub(crate) fn bytes(&self) -> usize {
+        let attached = self.attachments.iter().map(|it| it.blob.bytes);
+        self.raw.bytes + attached.sum::<usize>()
+    }
 }
 
 impl Blob {
     pub(super) fn of(bytes: Bytes) -> Self {
-        Self {
-            sha256: sha256_of(&bytes),
-            bytes,
+        Self::of_pieces(Pieces::plain(bytes))
+    }
+
+    /// Reads the pieces through once, for their length and hash.
+    pub(super) fn of_pieces(pieces: Pieces) -> Self {
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        for piece in pieces.clone() {
+            bytes += piece.len();
+            hash.update(&piece);
         }
+        Self {
+            sha256: hexadecimal(&hash.finalize()),
+            bytes,
+            pieces,
+        }
+    }
+
+    /// The octets, one piece after the other.
+    pub(super) fn pieces(&self) -> Pieces {
+        self.pieces.clone()
     }
 }
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn sha256_of(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for octet in Sha256::digest(octets) {
+    hexadecimal(&Sha256::digest(octets))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * octets.len());
+    for octet in octets {
         // Writing to a text cannot fail.
         let _ = write!(text, "{octet:02x}");
     }

@@ -296,8 +296,9 @@ impl Intake {
     /// Waits until there is room to hold a mail of so many octets; whoever loads one does this first.
     pub async fn room_for(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        // The mail itself, and as much again for what is unwrapped from it.
-        let wanted = bytes.saturating_mul(2).min(self.shared.room_bytes);
+        // The mail itself, and what is unwrapped from it at one time: texts, and a piece of an attachment.
+        let beside = bytes.min(READ_BESIDE_BYTES_MAX);
+        let wanted = bytes.saturating_add(beside).min(self.shared.room_bytes);
         self.shared.room.acquire_many(wanted).await.ok()
     }
 
@@ -465,7 +466,7 @@ impl Intake {
     async fn identify(&self, arrival: &MailArrival, read: &ReadMail) -> Sender {
         let (mail, authenticator) = (&read.mail, &self.shared.authenticator);
         let (verdict, identification) = tokio::join!(
-            authenticator.verify(&read.raw.bytes, mail, arrival),
+            authenticator.verify(&read.octets, mail, arrival),
             self.look_up(mail)
         );
         let outcome = match identification.outcome() {
@@ -787,6 +788,10 @@ pub(super) fn mint_contact(at: Timestamp) -> ContactId {
 
 /// Most octets of a mail that is read without leaving the task: some 100 microseconds.
 const READ_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Most octets that reading holds beside the mail: its texts (`Limits::text_bytes_max`, `html_bytes_max`) in their
+/// forms, an opened container of Outlook (`Limits::tnef_bytes_max`), one piece of an attachment.
+const READ_BESIDE_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// Most letters of a ticket's subject.
 const SUBJECT_LETTERS_MAX: usize = 500;

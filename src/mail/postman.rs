@@ -399,3 +399,63 @@ const PAUSE_MIN: Duration = Duration::from_secs(15);
 
 /// Longest pause before a letter is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::tests::{run, sqlite};
+    use ringdown_harness::mail::MailSink;
+
+    fn waiting(number: usize) -> Statement {
+        Statement::new(
+            "INSERT INTO outbox (message_id, kind, ticket, mailbox, return_path, recipient, recipient_key, \
+             sha256, state, attempts, next_at, at) \
+             VALUES ($1, 'answer', 1, 'm', 'desk@desk.example', $2, $2, 'x', 'waiting', 0, 0, 0)",
+            vec![
+                format!("<{number}@desk.example>").into(),
+                format!("a{number}@b.example").into(),
+            ],
+        )
+    }
+
+    #[test]
+    fn all_that_waits_goes_out_at_one_look() {
+        run(async {
+            let (_folder, database) = sqlite().await;
+            let sink = MailSink::start(|_| {});
+            let letters = 10 * AT_ONCE + 1;
+            let blob = Statement::new(
+                "INSERT INTO blobs (sha256, place, body) VALUES ('x', 0, $1)",
+                vec![crate::database::Value::Bytes(
+                    b"Subject: x\r\n\r\ny\r\n".to_vec(),
+                )],
+            );
+            let rows = (0..letters).map(waiting).chain([blob]);
+            database.write(rows.collect()).await.unwrap();
+            let smarthost = Smarthost {
+                host: "127.0.0.1".to_owned(),
+                port: sink.address().port(),
+                tls: SmarthostTls::None,
+                user: None,
+                password: None,
+                authority: None,
+            };
+            let round = Arc::new(Round {
+                database: database.clone(),
+                transport: transport(&smarthost, "desk.example").unwrap(),
+                node: NodeId::new("node-a"),
+                clock: Clock::of_the_machine(),
+                age_max: Duration::MAX,
+                tally: MailTally::default(),
+            });
+            round.work(false, &mut true).await.unwrap();
+            assert_eq!(sink.taken().len(), letters);
+            let (sent,): (i64,) =
+                sqlx::query_as("SELECT COUNT(*) FROM outbox WHERE state = 'sent'")
+                    .fetch_one(database.reads())
+                    .await
+                    .unwrap();
+            assert_eq!(usize::try_from(sent), Ok(letters));
+        });
+    }
+}

@@ -10,6 +10,8 @@ use ringdown_email::reading::{self};
 pub(super) struct ReadMail {
     pub(super) mail: Mail,
     pub(super) raw: Blob,
+    /// The mail as it came; [`ReadMail::raw`] and the attachments refer to it.
+    pub(super) octets: Bytes,
     pub(super) attachments: Vec<AttachmentDraft>,
     /// SHA-256 of its body, or of all of it when it has no Message-ID to go with that.
     pub(super) body_sha256: String,
@@ -17,9 +19,11 @@ pub(super) struct ReadMail {
     pub(super) is_hostile: bool,
 }
 
-/// Reads a mail. One that breaks the reader is a fault of ours, and is kept as one that cannot be read.
+/// Reads a mail. Attachments stay wrapped in its octets until they are stored, so that a mail of 50 MB is held
+/// as one of 50 MB. One that breaks the reader is a fault of ours, and is kept as one that cannot be read.
 pub(super) fn read(raw: Bytes, limits: &Limits) -> ReadMail {
-    let sha256 = sha256_of(&raw);
+    let blob = Blob::of(raw.clone());
+    let sha256 = &blob.sha256;
     let read = std::panic::catch_unwind(|| {
         let mail = reading::read(&raw, limits);
         let attachments = unwrap_attachments(&mail);
@@ -35,19 +39,19 @@ pub(super) fn read(raw: Bytes, limits: &Limits) -> ReadMail {
         Some(_) => sha256_of(body_of(&raw)),
         None => sha256.clone(),
     };
-    let raw = Blob { sha256, bytes: raw };
     if is_hostile {
         attachments.push(AttachmentDraft {
             filename: "message.eml".to_owned(),
             content_type: "message/rfc822".to_owned(),
             content_id: None,
             is_inline: false,
-            blob: raw.clone(),
+            blob: blob.clone(),
         });
     }
     ReadMail {
         mail,
-        raw,
+        raw: blob,
+        octets: raw,
         attachments,
         body_sha256,
         is_hostile,
@@ -57,15 +61,12 @@ pub(super) fn read(raw: Bytes, limits: &Limits) -> ReadMail {
 fn unwrap_attachments(mail: &Mail) -> Vec<AttachmentDraft> {
     let attachments = mail.attachments.iter();
     attachments
-        .map(|attachment| {
-            let bytes = attachment.bytes();
-            AttachmentDraft {
-                filename: attachment.file_name.clone(),
-                content_type: attachment.content_type.clone(),
-                content_id: attachment.content_id.clone(),
-                is_inline: attachment.is_inline,
-                blob: Blob::of(bytes),
-            }
+        .map(|attachment| AttachmentDraft {
+            filename: attachment.file_name.clone(),
+            content_type: attachment.content_type.clone(),
+            content_id: attachment.content_id.clone(),
+            is_inline: attachment.is_inline,
+            blob: Blob::of_pieces(attachment.pieces()),
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use crate::database::{DatabaseFault, Engine};
 use crate::event_log::{ContactState, without_nul};
 use crate::tickets::TicketStatus;
 use ringdown_email::automatic::Origin;
+use ringdown_email::reading::Pieces;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::ContactResult;
 use ringdown_routing::ids::TicketId;
@@ -164,11 +165,11 @@ pub(super) async fn insert_files(
     mails: &[&MailToFile],
     articles: &[i64],
 ) -> Result<(), DatabaseFault> {
-    let mut rows = Vec::new();
+    let (mut rows, mut blobs) = (Vec::new(), Vec::new());
     for (mail, article) in mails.iter().zip(articles) {
-        insert_blob(engine, connection, &mail.raw).await?;
+        blobs.push(&mail.raw);
         for (place, file) in mail.attachments.iter().enumerate() {
-            insert_blob(engine, connection, &file.blob).await?;
+            blobs.push(&file.blob);
             rows.push(json!({
                 "article": article,
                 "place": place,
@@ -176,15 +177,43 @@ pub(super) async fn insert_files(
                 "content_type": file.content_type,
                 "content_id": file.content_id,
                 "inline": i64::from(file.is_inline),
-                "bytes": file.blob.bytes.len(),
+                "bytes": file.blob.bytes,
                 "sha256": file.blob.sha256,
             }));
         }
     }
+    insert_blobs(engine, connection, &blobs).await?;
     if rows.is_empty() {
         return Ok(());
     }
     execute(engine, connection, INSERT_ATTACHMENTS, &rows).await
+}
+
+/// Octets of many mails: small ones several to a statement, large ones piece by piece.
+async fn insert_blobs(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    blobs: &[&Blob],
+) -> Result<(), DatabaseFault> {
+    let (small, large): (Vec<&Blob>, Vec<&Blob>) = blobs
+        .iter()
+        .partition(|blob| (1..=SMALL_BYTES_MAX).contains(&blob.bytes));
+    let mut together = small.chunks_exact(TOGETHER);
+    for blobs in &mut together {
+        let places = (0..TOGETHER).map(|row| format!("(${}, 0, ${})", 2 * row + 1, 2 * row + 2));
+        let places: Vec<String> = places.collect();
+        let sql = INSERT_BLOB.replace("($1, $2, $3)", &places.join(", "));
+        let mut query = sqlx::query(engine.sql(&sql));
+        for blob in blobs {
+            let octets: Vec<u8> = blob.pieces().flatten().collect();
+            query = query.bind(blob.sha256.clone()).bind(octets);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    for blob in together.remainder().iter().chain(&large) {
+        insert_blob(engine, connection, blob).await?;
+    }
+    Ok(())
 }
 
 /// Octets, unless they are there already.
@@ -193,7 +222,7 @@ pub(super) async fn insert_blob(
     connection: &mut AnyConnection,
     blob: &Blob,
 ) -> Result<(), DatabaseFault> {
-    for (place, piece) in (0_i64..).zip(blob.bytes.chunks(PIECE_BYTES)) {
+    for (place, piece) in (0_i64..).zip(blob.pieces()) {
         sqlx::query(engine.sql(INSERT_BLOB))
             .bind(blob.sha256.clone())
             .bind(place)
@@ -220,7 +249,7 @@ pub(super) async fn note_mails(
                 "message_id": mail.identity.message_id,
                 "body_sha256": mail.identity.body_sha256,
                 "raw_sha256": mail.raw.sha256,
-                "bytes": mail.raw.bytes.len(),
+                "bytes": mail.raw.bytes,
                 "envelope_from": mail.envelope_from,
                 "envelope_to": mail.envelope_to,
                 "sender": mail.arrival.from,
@@ -258,8 +287,14 @@ pub(super) fn text_of(rows: &impl Serialize) -> Result<String, DatabaseFault> {
     Ok(without_nul(text))
 }
 
+/// Octets of a blob of which several go into one statement.
+const SMALL_BYTES_MAX: usize = 64 * 1_024;
+
+/// How many do; one number, so that there is one statement to prepare.
+const TOGETHER: usize = 16;
+
 /// Octets of one piece of a blob.
-pub(crate) const PIECE_BYTES: usize = 1_024 * 1_024;
+pub(crate) const PIECE_BYTES: usize = Pieces::PIECE_BYTES;
 
 const TOUCH_TICKETS: &str = "\
 UPDATE tickets SET status = COALESCE(x.status, tickets.status), changed_at = x.at FROM (

@@ -12,6 +12,7 @@ use ringdown_routing::statistics::REPEAT_WINDOW;
 use ringdown_routing::ticket::{SymptomFacts, TicketFacts};
 use ringdown_routing::time::Timestamp;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use std::time::Duration;
@@ -55,8 +56,16 @@ pub(crate) async fn tell(
     let tickets = sqlx::query(UNTOLD_TICKETS)
         .fetch_all(&mut *connection)
         .await?;
+    let mut told = Vec::with_capacity(tickets.len());
     for row in &tickets {
-        tell_ticket(connection, row, &mut drafts).await?;
+        told.push(tell_ticket(connection, row, &mut drafts).await?);
+    }
+    if !told.is_empty() {
+        let told = serde_json::Value::Array(told).to_string();
+        sqlx::query(engine.sql(NOTE_TOLD))
+            .bind(event_log::without_nul(told))
+            .execute(&mut *connection)
+            .await?;
     }
     for row in sqlx::query(UNTOLD_RATINGS)
         .fetch_all(&mut *connection)
@@ -91,11 +100,12 @@ pub(super) async fn mark_comings_again(
     Ok(())
 }
 
+/// The row of what is told of a ticket from now on.
 async fn tell_ticket(
     connection: &mut AnyConnection,
     row: &AnyRow,
     drafts: &mut Vec<EventDraft>,
-) -> Result<(), DatabaseFault> {
+) -> Result<serde_json::Value, DatabaseFault> {
     let (id, changed_at): (i64, i64) = (row.try_get("id")?, row.try_get("changed_at")?);
     let before: Option<TicketFacts> = written(row.try_get("facts")?)?;
     let now = facts(row, before.as_ref())?;
@@ -115,19 +125,11 @@ async fn tell_ticket(
     let is_first = now.is_at_first_contact && now.escalated_at.is_none() && now.is_eligible;
     let first_solved_at = now.solved_at.filter(|_| is_first);
     let facts = serde_json::to_string(&now).map_err(unreadable)?;
-    sqlx::query(
-        "UPDATE tickets SET told_at = changed_at, facts = $1, first_solved_at = $2 WHERE id = $3",
-    )
-    .bind(facts)
-    .bind(first_solved_at.map(Timestamp::as_millis))
-    .bind(id)
-    .execute(&mut *connection)
-    .await?;
     let recorded: Option<Recorded> = written(row.try_get("symptom")?)?;
     if let Some(recorded) = recorded {
         tell_symptom(connection, id, at, &recorded, drafts).await?;
     }
-    Ok(())
+    Ok(json!({ "id": id, "facts": facts, "first_solved_at": first_solved_at }))
 }
 
 /// How the ticket of a row stands.
@@ -285,6 +287,12 @@ SELECT t.id, t.kind, t.priority, t.status, t.queue, t.resolution, t.created_at, 
     (SELECT MAX(c.ended_at) FROM contacts c WHERE c.ticket = t.id) AS ended_at,
     (SELECT MIN(c.channel) FROM contacts c WHERE c.ticket = t.id) AS channel
 FROM tickets t WHERE t.told_at IS NULL OR t.told_at < t.changed_at ORDER BY t.id LIMIT 5000";
+
+const NOTE_TOLD: &str = "\
+UPDATE tickets SET told_at = changed_at, facts = x.facts, first_solved_at = x.first_solved_at FROM (
+    SELECT CAST(r.value->>'id' AS BIGINT) AS id, r.value->>'facts' AS facts,
+        CAST(r.value->>'first_solved_at' AS BIGINT) AS first_solved_at FROM {rows}
+) x WHERE tickets.id = x.id";
 
 const CONTACTS_OF_TICKET: &str = "\
 SELECT id, queue, channel, class, arrived_at, wait_ms, answered_at, symptom FROM contacts
