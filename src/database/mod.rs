@@ -8,13 +8,17 @@
 //! and `{rows}`, a JSON array read as rows, which is how a batch is written with one statement.
 
 mod fault;
+mod inbox;
+mod statement;
 mod writer;
 
 pub use fault::DatabaseFault;
-pub use writer::{Health, Statement, Value};
+pub use statement::{Statement, Value};
+pub use writer::Health;
 
 use crate::config::Config;
 use crate::mail::{Deed, Done, Filed, MailToFile};
+use inbox::Haste;
 use ringdown_routing::event::Event;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -129,7 +133,12 @@ impl Database {
 
     /// Waits until everything given to be written before this call is committed.
     pub async fn flush(&self) -> Result<(), DatabaseFault> {
-        self.writer.flush().await
+        self.writer.flush(Haste::Awaited).await
+    }
+
+    /// The same for those who need not have it at once: no transaction is begun for it before its time.
+    pub(crate) async fn flush_with_others(&self) -> Result<(), DatabaseFault> {
+        self.writer.flush(Haste::WithOthers).await
     }
 
     /// Writes what waits, and takes no more.
@@ -140,7 +149,15 @@ impl Database {
 
     /// Runs statements in one transaction, committed when this returns.
     pub async fn write(&self, statements: Vec<Statement>) -> Result<(), DatabaseFault> {
-        self.writer.write(statements).await
+        self.writer.write(statements, Haste::Awaited).await
+    }
+
+    /// The same for what nobody waits for: no transaction is begun for it before its time.
+    pub(crate) async fn write_with_others(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<(), DatabaseFault> {
+        self.writer.write(statements, Haste::WithOthers).await
     }
 
     /// Files a mail in one transaction; the answer comes when it is committed.

@@ -1,13 +1,17 @@
 //! The one task that writes: many small writes, one transaction.
 //!
-//! Writers hand over and go on (events), or wait for their answer (tickets, admin statements). The
-//! task takes what is there, at most every [`BATCH_PAUSE`], writes it with a handful of statements
-//! and commits. When the database cannot be written, or does not answer, the batch is kept and tried
-//! again, ever more slowly; events and tickets that come meanwhile wait in bounded memory, and beyond that
-//! are counted as lost. Whoever can be told to come again is told at once.
+//! Writers hand over and go on (events), or wait for their answer. The task takes what is there, writes it
+//! with a handful of statements and commits. Where somebody waits for the commit ([`Haste::Awaited`]: the 250
+//! of a mail, the answer to a command), it goes on at once, and whatever comes while a transaction
+//! runs shares the next one. What nobody waits for begins one at most every [`BATCH_PAUSE`].
+//! When the database cannot be written, or does not answer, the batch is kept and tried again, ever more
+//! slowly; events and tickets that come meanwhile wait in bounded memory, and beyond that are counted as
+//! lost. Whoever can be told to come again is told at once.
 //! A statement the database refuses outright is found by halving the batch, told, and dropped, so
 //! that one bad row never holds up the rest.
 
+use super::inbox::{Answer, Awaited, BATCH_MAX, BATCH_PAUSE, Haste, Inbox, Item};
+use super::statement::{Statement, Value};
 use super::{DatabaseFault, Engine, open_connection};
 use crate::event_log;
 use crate::mail::{self, Deed, Done, Filed, MailToFile};
@@ -15,8 +19,7 @@ use crate::tickets::{self, Linked, Mint, OpenTicket};
 use ringdown_routing::event::Event;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, Connection};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +30,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     items: mpsc::Sender<Item>,
+    awaited: Arc<Awaited>,
     counts: Arc<Counts>,
     told: broadcast::Sender<Event>,
 }
@@ -42,77 +46,6 @@ pub struct Health {
     pub lost: u64,
     /// Transactions committed since the start.
     pub commits: u64,
-}
-
-/// A statement with its values, for writes that are not on a call's path.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    sql: Cow<'static, str>,
-    values: Vec<Value>,
-}
-
-impl Statement {
-    /// Pairs the SQL (with `$1`, `$2`, ...) and its values.
-    pub fn new(sql: impl Into<Cow<'static, str>>, values: Vec<Value>) -> Self {
-        Self {
-            sql: sql.into(),
-            values,
-        }
-    }
-}
-
-/// A value of a [`Statement`].
-#[derive(Clone, Debug)]
-pub enum Value {
-    /// Text, or NULL.
-    Text(Option<String>),
-    /// A whole number, or NULL.
-    Number(Option<i64>),
-    /// Octets.
-    Bytes(Vec<u8>),
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(Some(text.to_owned()))
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(Some(text))
-    }
-}
-
-impl From<Option<String>> for Value {
-    fn from(text: Option<String>) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Number(Some(number))
-    }
-}
-
-impl From<Option<i64>> for Value {
-    fn from(number: Option<i64>) -> Self {
-        Self::Number(number)
-    }
-}
-
-type Answer<T> = oneshot::Sender<Result<T, DatabaseFault>>;
-
-#[derive(Debug)]
-enum Item {
-    Event(Box<Event>),
-    Link(Box<OpenTicket>, Answer<Linked>),
-    Statements(Vec<Statement>, Answer<()>),
-    Mail(Box<MailToFile>, Answer<Filed>),
-    Deed(Box<Deed>, Answer<Done>),
-    Flush(oneshot::Sender<()>),
-    Close(oneshot::Sender<()>),
 }
 
 #[derive(Debug, Default)]
@@ -131,6 +64,8 @@ impl Writer {
         unwritten_max: u32,
     ) -> Self {
         let (items, inbox) = mpsc::channel(usize::try_from(unwritten_max).unwrap_or(1).max(1));
+        let awaited = Arc::new(Awaited::default());
+        let inbox = Inbox::new(inbox, Arc::clone(&awaited));
         let counts = Arc::new(Counts::default());
         let (told, _) = broadcast::channel(TOLD_MAX);
         let task = Task {
@@ -144,6 +79,7 @@ impl Writer {
         tokio::spawn(task.run(inbox));
         Self {
             items,
+            awaited,
             counts,
             told,
         }
@@ -181,9 +117,13 @@ impl Writer {
         receiver
     }
 
-    pub(super) async fn write(&self, statements: Vec<Statement>) -> Result<(), DatabaseFault> {
+    pub(super) async fn write(
+        &self,
+        statements: Vec<Statement>,
+        haste: Haste,
+    ) -> Result<(), DatabaseFault> {
         let (answer, receiver) = oneshot::channel();
-        self.hand_over(Item::Statements(statements, answer));
+        self.hand_over(Item::Statements(statements, haste, answer));
         receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
     }
 
@@ -202,25 +142,36 @@ impl Writer {
         receiver.await.unwrap_or(Err(DatabaseFault::Backlog))
     }
 
-    pub(super) async fn flush(&self) -> Result<(), DatabaseFault> {
+    pub(super) async fn flush(&self, haste: Haste) -> Result<(), DatabaseFault> {
         let (answer, receiver) = oneshot::channel();
-        let sent = self.items.send(Item::Flush(answer)).await;
-        sent.map_err(|_| DatabaseFault::Backlog)?;
+        self.send(Item::Flush(haste, answer)).await?;
         receiver.await.map_err(|_| DatabaseFault::Backlog)
     }
 
     pub(super) async fn close(&self) {
         let (answer, receiver) = oneshot::channel();
-        if self.items.send(Item::Close(answer)).await.is_ok() {
+        if self.send(Item::Close(answer)).await.is_ok() {
             // An error means that the task has ended already.
             let _ = receiver.await;
         }
     }
 
+    /// Hands over what waits for its place.
+    async fn send(&self, item: Item) -> Result<(), DatabaseFault> {
+        let place = self.items.reserve().await;
+        let place = place.map_err(|_| DatabaseFault::Backlog)?;
+        self.awaited.announce(item.haste());
+        place.send(item);
+        Ok(())
+    }
+
     fn hand_over(&self, item: Item) -> bool {
+        let haste = item.haste();
+        self.awaited.announce(haste);
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         let is_taken = self.items.try_send(item).is_ok();
         if !is_taken {
+            self.awaited.withdraw(haste);
             self.counts.waiting.fetch_sub(1, Ordering::Relaxed);
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed);
             if lost.is_multiple_of(LOSSES_PER_LINE) {
@@ -307,8 +258,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, items: mpsc::Receiver<Item>) {
-        let mut inbox = Inbox::new(items);
+    async fn run(mut self, mut inbox: Inbox) {
         let mut items = Vec::with_capacity(BATCH_MAX);
         loop {
             if inbox.take(&mut items).await == 0 {
@@ -322,12 +272,12 @@ impl Task {
                 match item {
                     Item::Event(event) => batch.events.push(*event),
                     Item::Link(wish, answer) => batch.links.push((*wish, answer)),
-                    Item::Statements(statements, answer) => {
+                    Item::Statements(statements, _, answer) => {
                         batch.statements.push((statements, answer));
                     }
                     Item::Mail(mail, answer) => batch.mails.push((mail, answer)),
                     Item::Deed(deed, answer) => batch.deeds.push((deed, answer)),
-                    Item::Flush(answer) => flushes.push(answer),
+                    Item::Flush(_, answer) => flushes.push(answer),
                     Item::Close(answer) => closing = Some(answer),
                 }
             }
@@ -346,7 +296,7 @@ impl Task {
             if matches!(patience, Patience::Once) && inbox.is_empty() {
                 return;
             }
-            tokio::time::sleep_until(started + BATCH_PAUSE).await;
+            inbox.rest(started + BATCH_PAUSE).await;
         }
     }
 
@@ -395,10 +345,10 @@ impl Task {
 
     /// Takes what comes until then: events and tickets wait, everybody else hears of the fault now.
     async fn hear(&mut self, inbox: &mut Inbox, until: Instant, fault: &DatabaseFault) {
-        while let Ok(item) = tokio::time::timeout_at(until, inbox.items.recv()).await {
+        while let Ok(item) = tokio::time::timeout_at(until, inbox.hear()).await {
             match item {
                 None => tokio::time::sleep_until(until).await,
-                Some(Item::Statements(_, answer)) => self.tell_off(answer, fault),
+                Some(Item::Statements(_, _, answer)) => self.tell_off(answer, fault),
                 Some(Item::Mail(_, answer)) => self.tell_off(answer, fault),
                 Some(Item::Deed(_, answer)) => self.tell_off(answer, fault),
                 Some(item @ (Item::Event(_) | Item::Link(..))) if inbox.is_full() => {
@@ -407,7 +357,7 @@ impl Task {
                     self.forget(1);
                     self.counts.lost.fetch_add(1, Ordering::Relaxed);
                 }
-                Some(item @ (Item::Event(_) | Item::Link(..) | Item::Flush(_))) => {
+                Some(item @ (Item::Event(_) | Item::Link(..) | Item::Flush(..))) => {
                     inbox.held.push_back(item);
                 }
                 Some(Item::Close(answer)) => {
@@ -512,42 +462,6 @@ impl Task {
     }
 }
 
-/// What comes to the task, and what waits with it while the database cannot be written.
-struct Inbox {
-    items: mpsc::Receiver<Item>,
-    held: VecDeque<Item>,
-}
-
-impl Inbox {
-    fn new(items: mpsc::Receiver<Item>) -> Self {
-        let held = VecDeque::new();
-        Self { items, held }
-    }
-
-    /// Takes what is there, at most a batch, and waits when there is nothing; 0 when nothing comes any more.
-    async fn take(&mut self, items: &mut Vec<Item>) -> usize {
-        if self.held.is_empty() {
-            return self.items.recv_many(items, BATCH_MAX).await;
-        }
-        items.extend(self.held.drain(..self.held.len().min(BATCH_MAX)));
-        items.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.items.is_empty()
-    }
-
-    /// As many wait here as in the channel, not more.
-    fn is_full(&self) -> bool {
-        self.held.len() >= self.items.max_capacity()
-    }
-
-    /// Whether the gateway stops; nothing is taken after that.
-    fn is_closing(&self) -> bool {
-        matches!(self.held.back(), Some(Item::Close(_)))
-    }
-}
-
 /// How long a batch is tried.
 #[derive(Clone, Copy, Debug)]
 enum Patience {
@@ -642,14 +556,6 @@ async fn outlast_power(
 
 /// Most events kept for a listener who is slow; one who misses some reads them from the log.
 const TOLD_MAX: usize = 8_192;
-
-/// Most writes in one transaction.
-const BATCH_MAX: usize = 4_096;
-
-/// Least time between the starts of two transactions: under load, what comes within it shares one. A
-/// transaction costs some 0.8 ms before its first row, so at 100 calls a second half of it would be that
-/// with 20 ms.
-const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// First pause before a write is tried again; it doubles.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);

@@ -505,7 +505,7 @@ fn log_sink(log: EventLog) -> EventSink {
         move |event| log.append(ringdown_routing::event::Event::clone(event)),
         move || {
             let log = flushed.clone();
-            async move { log.flush().await.is_ok() }
+            async move { log.database().flush_with_others().await.is_ok() }
         },
     )
 }

@@ -12,7 +12,7 @@ impl House {
         let house = Arc::clone(self);
         tokio::spawn(async move {
             let kept = satisfaction::keep(contact, &line, score, at);
-            if let Err(fault) = house.database.write(vec![kept]).await {
+            if let Err(fault) = house.database.write_with_others(vec![kept]).await {
                 tracing::error!(%contact, %fault, "how it went was not kept");
             }
         });

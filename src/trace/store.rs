@@ -80,7 +80,7 @@ async fn write_all(database: Database, mut inbox: mpsc::Receiver<SipTrace>, lost
             statements.push(forget_before(newest - KEPT_FOR));
         }
         written += count;
-        if let Err(fault) = database.write(statements).await {
+        if let Err(fault) = database.write_with_others(statements).await {
             lost.fetch_add(count, Ordering::Relaxed);
             tracing::warn!(%fault, count, "trace: ladders were not kept");
         }
