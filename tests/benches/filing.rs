@@ -1,8 +1,11 @@
-//! What it costs to take a mail of 10 kB in: read, its sender identified, placed in its thread, committed.
+//! What it costs to take a mail of 10 kB in: read, its sender looked up and identified, placed in its thread,
+//! treated by rules, committed.
 //!
-//! `cargo bench --bench filing` prints mails a second of one core (processor time of the whole process, SQLite's
-//! thread included) and the share of each step, with many mails at one time and with one after the other.
-//! Every third mail answers an earlier one, half of the senders are people of the CMS.
+//! `cargo bench -p ringdown --bench filing` prints mails a second of one core (processor time of the whole
+//! process, SQLite's thread included) and the share of each step, with many mails at one time and with one after
+//! the other; with `-- postgres` on a PostgreSQL as well, whose own processor time is not counted.
+//! Every third mail answers an earlier one, half of the senders are people of the CMS. What SPF, DKIM (RSA
+//! of 2048 bits) and DMARC add is told apart, as mail of the site's own servers does without.
 
 use futures_util::StreamExt as _;
 use ringdown::cms::Cms;
@@ -10,14 +13,20 @@ use ringdown::cms::import::{Format, import, read as read_people};
 use ringdown::config::Config;
 use ringdown::cti::{Claim, Identifier, Normaliser};
 use ringdown::database::Database;
-use ringdown::mail::{Intake, MailArrival};
+use ringdown::mail::{Intake, MailArrival, SmtpClient};
 use ringdown::tickets::Tickets;
+use ringdown_email::authentication::judge;
 use ringdown_email::automatic::{Origin, OwnAddresses, ReturnPath, classify};
+use ringdown_email::rules::{Facts, Rule, Standing, first_match};
 use ringdown_email::threading::{
     Authentication, ReopenRule, Sender, ThreadingKey, TicketHook, clues, place_in_thread,
 };
 use ringdown_email::{EmailAddress, Limits, Mail, read};
+use ringdown_harness::dkim::{DkimKey, KeyKind};
+use ringdown_harness::dns::{NameServer, txt};
+use ringdown_harness::postgres::Postgres;
 use ringdown_routing::time::Timestamp;
+use serde_json::json;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
@@ -39,13 +48,23 @@ fn main() -> Outcome {
 }
 
 async fn measure_all(folder: &Path) -> Outcome {
-    let config = Config::demo();
     let url = format!("sqlite:{}/desk.sqlite", folder.display());
-    let database = Database::connect(&url, 4, 200_000).await?;
+    measure_on("SQLite", &url).await?;
+    if std::env::args().any(|word| word == "postgres") {
+        let server = Postgres::start();
+        measure_on("PostgreSQL", &server.url()).await?;
+    }
+    Ok(())
+}
+
+async fn measure_on(engine: &str, url: &str) -> Outcome {
+    let config = Config::demo();
+    let database = Database::connect(url, 4, 200_000).await?;
     import_people(&database, &config).await?;
     let (identifier, _) = Identifier::start(&database, &config);
     identifier.refresh().await?;
-    let steps = Steps::measure(&identifier).await?;
+    let steps = Steps::measure(&database, &identifier).await?;
+    writeln!(std::io::stdout(), "{engine}")?;
     let tickets = Tickets::new(database.clone(), &config);
     let intake = Intake::without_desk(&database, tickets, identifier, &config, at(0)).await?;
     let mailbox = config.mailboxes.first().ok_or("a mailbox")?.key();
@@ -92,12 +111,17 @@ async fn import_people(database: &Database, config: &Config) -> Outcome {
 /// Processor time of the steps before the store, for one mail.
 struct Steps {
     read: Duration,
+    authenticate: Duration,
     identify: Duration,
     thread: Duration,
+    rules: Duration,
 }
 
 impl Steps {
-    async fn measure(identifier: &Identifier) -> Result<Self, Box<dyn std::error::Error>> {
+    async fn measure(
+        database: &Database,
+        identifier: &Identifier,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let limits = Limits::default();
         let raws: Vec<bytes::Bytes> = (0..MEASURED).map(|it| mail(it).into()).collect();
         let before = cpu()?;
@@ -116,10 +140,16 @@ impl Steps {
         let before = cpu()?;
         mails.iter().for_each(place);
         let thread = (cpu()? - before) / MEASURED;
+        let rules: Vec<Rule> = (0..RULES).map(rule).collect::<Result<_, _>>()?;
+        let before = cpu()?;
+        mails.iter().for_each(|mail| treat(mail, &rules));
+        let rules = (cpu()? - before) / MEASURED;
         Ok(Self {
             read,
+            authenticate: authentication(database, identifier).await?,
             identify,
             thread,
+            rules,
         })
     }
 
@@ -133,18 +163,22 @@ impl Steps {
     ) -> Outcome {
         let one = spent / mails;
         let share = |step: Duration| 100.0 * step.as_secs_f64() / one.as_secs_f64();
-        let rest = one.saturating_sub(self.read + self.identify + self.thread);
+        let rest = one.saturating_sub(self.read + self.identify + self.thread + self.rules);
         writeln!(
             std::io::stdout(),
             "{at_once} at once: {:.0} mails/s of one core ({:.0} by the clock), {} us each: read {:.0} %, identify \
-             {:.0} %, thread {:.0} %, hash and commit {:.0} %; {mails} mails in {commits} transactions",
+             {:.0} %, thread {:.0} %, rules {:.0} %, hash and commit {:.0} %; {mails} mails in {commits} \
+             transactions; with SPF, DKIM and DMARC {} us more, {:.0} mails/s",
             1.0 / one.as_secs_f64(),
             f64::from(mails) / wall.as_secs_f64(),
             one.as_micros(),
             share(self.read),
             share(self.identify),
             share(self.thread),
+            share(self.rules),
             share(rest),
+            self.authenticate.as_micros(),
+            1.0 / (one + self.authenticate).as_secs_f64(),
         )?;
         Ok(())
     }
@@ -168,7 +202,6 @@ fn place(mail: &Mail) {
         authentication: Authentication::Unknown,
         origin: Origin::Person,
     };
-    black_box(classify(mail, &ReturnPath::Unknown, &own));
     black_box(place_in_thread(
         &found,
         &[],
@@ -176,6 +209,72 @@ fn place(mail: &Mail) {
         ReopenRule::default(),
         at(0),
     ));
+}
+
+/// What a look at the sender adds to reading and explaining a mail, once the answers of the DNS are kept.
+async fn authentication(
+    database: &Database,
+    identifier: &Identifier,
+) -> Result<Duration, Box<dyn std::error::Error>> {
+    let key = DkimKey::new(KeyKind::Rsa);
+    let dns = NameServer::of_records(&[
+        txt("example.org", "v=spf1 ip4:192.0.2.10 -all"),
+        txt("_dmarc.example.org", "v=DMARC1; p=reject"),
+        txt("s._domainkey.example.org", &key.record()),
+    ]);
+    let raw = bytes::Bytes::from(key.sign("example.org", "s", &mail(0)));
+    let mut spent = [Duration::ZERO; 2];
+    for (is_wanted, spent) in [false, true].into_iter().zip(&mut spent) {
+        let mut config = Config::demo();
+        config.email.authenticate = is_wanted;
+        config.email.resolver = vec![dns.address()];
+        let tickets = Tickets::new(database.clone(), &config);
+        let intake =
+            Intake::without_desk(database, tickets, identifier.clone(), &config, at(0)).await?;
+        let mailbox = config.mailboxes.first().ok_or("a mailbox")?.key();
+        let mut arrival = arrival(&mailbox, 0);
+        arrival.client = Some(SmtpClient {
+            address: "192.0.2.10".parse()?,
+            helo: "mail.example.org".to_owned(),
+        });
+        let sender = EmailAddress::parse("person0@example.org").ok_or("an address")?;
+        arrival.return_path = ReturnPath::Address(sender);
+        let told = intake.explain(&arrival, raw.clone()).await?;
+        let is_passed = told.authentication.judgement == Authentication::Passed;
+        assert_eq!(is_passed, is_wanted, "{told:?}");
+        let before = cpu()?;
+        for _ in 0..AUTHENTICATED {
+            black_box(intake.explain(&arrival, raw.clone()).await?);
+        }
+        *spent = (cpu()? - before) / AUTHENTICATED;
+    }
+    let [without, with] = spent;
+    Ok(with.saturating_sub(without))
+}
+
+/// A rule that fits none of the mails.
+fn rule(number: u32) -> Result<Rule, serde_json::Error> {
+    serde_json::from_value(json!({
+        "name": format!("rule {number}"),
+        "when": { "subject": [format!("password {number}"), "密碼"], "header": { "X-Priority": ["1*"] } },
+        "then": { "urgency": 1 },
+    }))
+}
+
+fn treat(mail: &Mail, rules: &[Rule]) {
+    let own = OwnAddresses::default();
+    let verdict = judge(Vec::new(), None, 1);
+    let Some(mailbox) = EmailAddress::parse(DESK) else {
+        return;
+    };
+    let facts = Facts {
+        mail,
+        mailbox: &mailbox,
+        origin: classify(mail, &ReturnPath::Unknown, &own),
+        standing: Standing::Unknown,
+        verdict: &verdict,
+    };
+    black_box(first_match(rules, &facts));
 }
 
 fn arrival(mailbox: &str, number: u32) -> MailArrival {
@@ -250,6 +349,12 @@ const SENDERS: u32 = 1_000;
 
 /// Mails by which the steps before the store are measured.
 const MEASURED: u32 = 5_000;
+
+/// Mails by which the look at a sender is measured.
+const AUTHENTICATED: u32 = 2_000;
+
+/// Rules of the configuration.
+const RULES: u32 = 10;
 
 /// The mailbox.
 const DESK: &str = "help@ringdown.localhost";

@@ -17,6 +17,7 @@ pub mod dovecot;
 pub mod flood;
 pub mod gateway;
 pub mod http;
+pub mod large;
 pub mod linphone;
 pub mod load;
 pub mod mail;

@@ -29,10 +29,25 @@ pub fn processor_s(pid: u32) -> f64 {
 
 /// Resident memory of a process in kB; 0 when it is gone.
 pub fn resident_kb(pid: u32) -> u64 {
+    status_kb(pid, "VmRSS:")
+}
+
+/// The most resident memory that a process had since [`forget_peak`], in kB; 0 when it is gone.
+pub fn peak_kb(pid: u32) -> u64 {
+    status_kb(pid, "VmHWM:")
+}
+
+/// Begins anew with the most resident memory of a process (proc(5), `clear_refs`).
+pub fn forget_peak(pid: u32) {
+    let path = format!("/proc/{pid}/clear_refs");
+    std::fs::write(&path, "5").unwrap_or_else(|fault| panic!("{path}: {fault}"));
+}
+
+fn status_kb(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(name))
         .unwrap_or("");
     line.split_whitespace()
         .next()
@@ -140,7 +155,10 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_processor_time() {
-        assert!(resident_kb(std::process::id()) > 100);
+        let pid = std::process::id();
+        assert!(resident_kb(pid) > 100);
+        forget_peak(pid);
+        assert!(peak_kb(pid) > 100);
         assert!(processor_s(std::process::id()) >= 0.0 && machine_busy_s() > 0.0);
     }
 }

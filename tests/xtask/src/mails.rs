@@ -1,16 +1,18 @@
-//! `cargo xtask mails`: thousands of mails while the gateway is killed again and again.
+//! `cargo xtask mails`: thousands of mails while the gateway is killed again and again; `cargo xtask large`: a
+//! few large ones, and what the gateway holds of them.
 
 use crate::desk::build;
 use crate::run::{Order, Verdict};
 use ringdown_harness::desk::DeskPlan;
 use ringdown_harness::flood::{Doors, Flood};
+use ringdown_harness::large::Large;
 use ringdown_harness::mail::MailSink;
 use ringdown_harness::place::free_address;
 use ringdown_harness::postgres::Postgres;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Delivers, kills and counts; fails with a sentence at the first mail that is not where it should be.
 pub(crate) fn deliver(order: &Order) -> Result<Verdict, String> {
@@ -48,6 +50,40 @@ pub(crate) fn deliver(order: &Order) -> Result<Verdict, String> {
     });
     writeln!(std::io::stdout(), "{told}").map_err(|fault| fault.to_string())?;
     eprintln!("each once, on one ticket; nobody was written to twice");
+    Ok(Verdict::Good)
+}
+
+/// Delivers one large mail, then several at one time, and tells by how much the gateway grew meanwhile.
+pub(crate) fn deliver_large(order: &Order) -> Result<Verdict, String> {
+    let count = |key, default| usize::try_from(order.number(key, default)).unwrap_or(usize::MAX);
+    let program = match order.text("program") {
+        Some(path) => PathBuf::from(path),
+        None => build()?,
+    };
+    let smtp = free_address();
+    let room = order.number("room", 128 * 1_024 * 1_024);
+    let desk = DeskPlan::new().section(&format!(
+        "[email]\nlisten = \"{smtp}\"\nreading_bytes_max = {room}\nstoring_max_s = 600\n\
+         [[mailbox]]\naddress = \"help@desk.example\"\nqueue = \"desk\"\n"
+    ));
+    let desk = desk.open(&program);
+    let large = |mails| Large {
+        mails,
+        bytes: count("bytes", 50_000_000),
+        patience: Duration::from_secs(600),
+    };
+    let several = count("mails", 8);
+    let mut first = 0;
+    for large in [large(1), large(several)] {
+        let began = Instant::now();
+        let grown_kb = large.deliver(desk.gateway.process.pid(), smtp, first);
+        first += large.mails;
+        let told = json!({
+            "run": "large", "mails": large.mails, "bytes": large.bytes, "room": room, "grown_kb": grown_kb,
+            "seconds": began.elapsed().as_secs_f64(),
+        });
+        writeln!(std::io::stdout(), "{told}").map_err(|fault| fault.to_string())?;
+    }
     Ok(Verdict::Good)
 }
 

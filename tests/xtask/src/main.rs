@@ -18,6 +18,8 @@ cargo xtask bench [uas|queue|rate|bridge|waiting]...          the figures of REA
 cargo xtask core                                              the signalling core alone (cargo bench of channels/voice)
 cargo xtask mails [--mails 10000] [--kill-every 400] [--senders 16] [--bytes 10000] [--postgres yes] [--program PATH]
                                                               mails while the gateway is killed; each once on its ticket wanted
+cargo xtask large [--mails 8] [--bytes 50000000] [--room 134217728] [--program PATH]
+                                                              one large mail, then several at one time; how much memory they take
 cargo xtask config [--agents 20]                              prints the configuration of the runs
 
 --seconds N     length of a measured window (20)
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "leak" => bench::leak(&order),
         "bench" => bench::bench(&order),
         "mails" => mails::deliver(&order),
+        "large" => mails::deliver_large(&order),
         "core" => desk::bench_core(),
         _ => {
             eprintln!("{HELP}");

@@ -25,7 +25,7 @@ pub(crate) struct Order {
 impl Order {
     /// Takes the words of the command line.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
-        const KEYS: [&str; 15] = [
+        const KEYS: [&str; 16] = [
             "calls",
             "rate",
             "redis",
@@ -41,6 +41,7 @@ impl Order {
             "bytes",
             "postgres",
             "program",
+            "room",
         ];
         let mut order = Self::default();
         let mut words = words.iter();
