@@ -48,6 +48,7 @@ fn enqueued(at_ms: i64) -> EventKind {
         reserved: None,
         enqueued_at: Timestamp::from_millis(at_ms),
         rings_one: false,
+        calls_back: None,
         node: NodeId::from("gateway"),
     }
 }

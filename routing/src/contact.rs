@@ -107,6 +107,18 @@ pub struct Reserved {
     pub until: Option<Timestamp>,
 }
 
+/// A caller who can be called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallBackTo {
+    /// Their number, as the desk keys it (`+886227208889`, or an internal number).
+    pub number: String,
+    /// What they had dialled.
+    pub dialled: String,
+}
+
+/// How a call-back came in, as its [`Arrived`](crate::event::EventKind::Arrived) says.
+pub const VIA_CALL_BACK: &str = "call_back";
+
 /// A contact that waits, is offered or is being handled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuedContact {
@@ -136,6 +148,10 @@ pub struct QueuedContact {
     /// more to do than to answer (an agent who is asked for a call-back dials next).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rings_one: bool,
+    /// Whom to call back when its node is lost while they are on the line; `None` when nobody can be. It stays on
+    /// the record of the call-back that then stands for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_back: Option<Box<CallBackTo>>,
     /// The node that holds its legs or messages; [`QueuedContact::keeper`] says what that means.
     pub node: NodeId,
     /// Agents who declined or let it ring, with the instant until which they are not asked again; kept
@@ -218,6 +234,7 @@ impl QueuedContact {
             entered_at: None,
             overflows_refused: 0,
             rings_one: false,
+            calls_back: None,
             node,
             avoid: std::collections::BTreeMap::new(),
         }

@@ -1,7 +1,7 @@
 //! What happened: one typed fact a line. Log lines, counters and statistics derive from these.
 
 use crate::agent::{AgentProfile, Status};
-use crate::contact::{Channel, Needs, Priority, QueuedContact, Reserved};
+use crate::contact::{CallBackTo, Channel, Needs, Priority, QueuedContact, Reserved};
 use crate::ids::{
     AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
 };
@@ -169,6 +169,9 @@ pub enum EventKind {
         /// Whether it rings one agent at a time even where the queue rings all.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         rings_one: bool,
+        /// Whom to call back when its node is lost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        calls_back: Option<Box<CallBackTo>>,
         /// The node that holds it.
         node: NodeId,
     },

@@ -42,6 +42,13 @@ impl ContactId {
     pub const fn as_u128(self) -> u128 {
         self.0
     }
+
+    /// The contact that stands for the caller when this one's gateway has died: the same instant and the same
+    /// lowest eight bits (a gateway names its shard there), all else turned over, so that everybody comes to
+    /// the same. Turned over again it is this one.
+    pub const fn successor(self) -> Self {
+        Self(self.0 ^ (((1 << 72) - 1) << 8))
+    }
 }
 
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

@@ -195,7 +195,8 @@ pub enum Verb {
     /// After a lost store came back: what the asking node knows of a contact of its own. Its own word
     /// is better than the store's, because only it rings and bridges the contact; but an offer made
     /// since, an answer the store knows of, and an end the store knows of (other than that of a lost
-    /// node) stand. Refused (`StaleOffer`) when the answer is by a token of another contact's.
+    /// node) stand. Who was taken for cut off and is not, is not called back unless an agent does so already.
+    /// Refused (`StaleOffer`) when the answer is by a token of another contact's.
     Restore {
         /// The contact.
         contact: QueuedContact,
@@ -204,8 +205,10 @@ pub enum Verb {
     },
     /// Does what is due, at most [`REAPED_MAX`] of each kind: ends wrap-ups that are over and offers whose
     /// lease ran out, moves contacts that have waited long enough for their queue's overflow, ends the
-    /// calls of one node that gave no sign of life: they fail with the cause [`GATEWAY_LOST`], and an agent
-    /// whose phone rang for one rests until that ring must have ended. Run by every node.
+    /// calls of one node that gave no sign of life: they fail with the cause [`GATEWAY_LOST`], an agent whose
+    /// phone rang for one rests until that ring must have ended, and where the caller can be called back, the
+    /// [successor](crate::ids::ContactId::successor) stands at the old place in the same step. Run by every
+    /// node.
     Expire,
 }
 
@@ -218,6 +221,10 @@ pub const RING_ON_NO_ANSWER: &str = "ring on no answer";
 
 /// Why a contact failed whose gateway died: the cause in its [`Failed`](crate::event::EventKind::Failed).
 pub const GATEWAY_LOST: &str = "gateway_lost";
+
+/// Where the call-back of a caller goes whose gateway was taken for lost and has the call again; no queue has
+/// such a name.
+pub const CALLER_IS_BACK: &str = "caller_is_back";
 
 /// Most wrap-ups and most offers one `Expire` reaps, so that no verb is long.
 pub const REAPED_MAX: usize = 256;

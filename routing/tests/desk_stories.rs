@@ -1,16 +1,18 @@
 //! What the desk does in the races of a day, one story a test.
 
 use ringdown_routing::agent::{AgentProfile, Skills, State, Status};
-use ringdown_routing::contact::{Channel, Needs, Place, Priority, QueuedContact};
+use ringdown_routing::contact::{
+    CallBackTo, Channel, Keeper, Needs, Place, Priority, QueuedContact,
+};
 use ringdown_routing::desk::Desk;
-use ringdown_routing::event::{EndedBy, EventKind};
+use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
 use ringdown_routing::policy;
 use ringdown_routing::queue::QueueRules;
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{
-    Answer, Change, DeclineReason, GATEWAY_LOST, LEASE_GRACE, RING_ON_NO_ANSWER, Refusal,
-    RequeueReason, Verb,
+    Answer, CALLER_IS_BACK, Change, DeclineReason, GATEWAY_LOST, LEASE_GRACE, RING_ON_NO_ANSWER,
+    Refusal, RequeueReason, RestoredPlace, Verb,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -445,4 +447,116 @@ fn who_was_rung_by_a_lost_node_rests_until_that_ring_must_have_ended() {
     shift.now = deadline;
     assert_eq!(shift.next(), Some((waits, ANNA.to_owned())));
     shift.refused(Verb::Accept { token }, Refusal::StaleOffer);
+}
+
+/// A caller of another gateway, who can be called back if that dies.
+fn reachable(number: u128, at: Timestamp) -> QueuedContact {
+    QueuedContact {
+        calls_back: Some(Box::new(CallBackTo {
+            number: "+886912345678".to_owned(),
+            dialled: "100".to_owned(),
+        })),
+        ..contact(number, at)
+    }
+}
+
+/// One caller of a node talks to Anna, who is alone at work, and three of a living node wait; then the node is
+/// lost. Gives the caller and the first of those who wait.
+fn cut_off(shift: &mut Shift) -> (QueuedContact, ContactId) {
+    let caller = reachable(1, shift.now);
+    shift.done(Verb::Enqueue {
+        contact: caller.clone(),
+    });
+    let token = shift.offer(caller.id, ANNA);
+    shift.done(Verb::Accept { token });
+    shift.choose(BOB, Status::LoggedOff);
+    shift.later(1);
+    for number in [2, 3, 4] {
+        let mut next = contact(number, shift.now);
+        next.node = NodeId::from("living");
+        shift.done(Verb::Enqueue { contact: next });
+        shift.later(1);
+    }
+    let node = NodeId::from("test");
+    let lease = Duration::from_secs(5);
+    shift.done(Verb::NodeAlive { node, lease });
+    shift.later(5);
+    (caller, ContactId::from_u128(2))
+}
+
+#[test]
+fn who_was_cut_off_while_talking_keeps_the_place_in_the_step_that_ends_the_talk() {
+    let mut shift = Shift::begin();
+    let (caller, second) = cut_off(&mut shift);
+    let at = shift.now;
+    let verb = Verb::Expire;
+    let events = shift.desk.apply(Change { at, verb }).events;
+    let call_back = caller.id.successor();
+    let of_it: Vec<_> = events
+        .iter()
+        .filter(|event| event.contact == Some(call_back))
+        .map(|event| &event.kind)
+        .collect();
+    let [
+        EventKind::Arrived { from, via, .. },
+        EventKind::Enqueued { enqueued_at, .. },
+    ] = of_it[..]
+    else {
+        panic!("{of_it:?}");
+    };
+    assert_eq!(
+        (from.as_str(), via.as_str()),
+        ("+886912345678", "call_back")
+    );
+    assert_eq!(*enqueued_at, caller.enqueued_at);
+    let placed = shift.desk.view().contact(call_back).expect("it waits");
+    assert_eq!(placed.record.keeper(), Keeper::Database);
+    // The full line took it all the same, and Anna's first contact after her wrap-up is this one.
+    assert_eq!(shift.desk.view().position(call_back), Some(1));
+    assert_eq!(shift.next(), None);
+    shift.later(10);
+    shift.done(Verb::Expire);
+    assert_eq!(shift.next(), Some((call_back, ANNA.to_owned())));
+    let token = shift.offer(call_back, ANNA);
+    shift.done(Verb::Accept { token });
+    shift.done(complete(call_back));
+    shift.later(10);
+    shift.done(Verb::Expire);
+    assert_eq!(shift.next(), Some((second, ANNA.to_owned())));
+}
+
+#[test]
+fn who_was_taken_for_cut_off_and_is_on_the_line_is_not_called_back() {
+    let mut shift = Shift::begin();
+    let (caller, second) = cut_off(&mut shift);
+    shift.done(Verb::Expire);
+    let call_back = caller.id.successor();
+    let at = shift.now;
+    let verb = Verb::Restore {
+        contact: caller.clone(),
+        place: RestoredPlace::Waiting { offer_over: None },
+    };
+    let events = shift.desk.apply(Change { at, verb }).events;
+    assert_eq!(shift.place(call_back), None);
+    assert_eq!(shift.desk.view().position(caller.id), Some(1));
+    let kinds: Vec<_> = events.iter().map(|event| &event.kind).collect();
+    let [
+        EventKind::Restored { .. },
+        EventKind::Overflowed { to, .. },
+        EventKind::Closed {
+            result: ContactResult::FlowedOut,
+        },
+    ] = kinds[..]
+    else {
+        panic!("{kinds:?}");
+    };
+    assert_eq!(to, CALLER_IS_BACK);
+    // Lost once more: nobody is told of the same call-back twice.
+    let node = NodeId::from("test");
+    let lease = Duration::from_secs(5);
+    shift.done(Verb::NodeAlive { node, lease });
+    shift.later(5);
+    shift.done(Verb::Expire);
+    assert_eq!(shift.place(call_back), None);
+    assert_eq!(shift.desk.view().position(second), Some(1));
 }

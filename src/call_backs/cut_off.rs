@@ -1,10 +1,11 @@
 //! Callers whose gateway died under them: each is called back at the old place.
 //!
 //! When the desk takes a gateway for lost, its calls end with the cause
-//! [`GATEWAY_LOST`](ringdown_routing::verb::GATEWAY_LOST), and once the
-//! event log has all that the gateway did, the log tells who they were. Any gateway may look there, all of
-//! them do, and each caller gets one call-back: its contact follows from the one that was cut off, and the
-//! first to write it down is the only one.
+//! [`GATEWAY_LOST`](ringdown_routing::verb::GATEWAY_LOST), and in the same step the
+//! [successor](ContactId::successor) of each stands in the line. It is written down here by whoever comes first:
+//! the gateway that an agent is reserved at, or one that reads in the event log who was cut off. All of them
+//! do, and each caller gets one call-back: its contact follows from the one that was cut off, and the first to
+//! write it down is the only one.
 //!
 //! Who waited has their old place: that of their first entry. So has who was talking, which puts them
 //! before all who still wait, for they were served before them. Nobody is called back whose number is
@@ -34,15 +35,6 @@ pub struct CutOff {
     pub enqueued_at: Timestamp,
 }
 
-impl CutOff {
-    /// The contact that stands for the caller from now on: the same instant and shard, all else turned
-    /// over, so that every gateway comes to the same.
-    pub fn successor(&self) -> ContactId {
-        let random = ((1_u128 << 72) - 1) << 8;
-        ContactId::from_u128(self.contact.as_u128() ^ random)
-    }
-}
-
 impl CallBacks {
     /// Callers who were cut off, have arrived since then, and have no call-back yet.
     pub async fn cut_off(&self, since: Timestamp) -> Result<Vec<CutOff>, DatabaseFault> {
@@ -63,8 +55,17 @@ impl CallBacks {
         rows.iter().map(read).collect()
     }
 
-    /// Writes the call-back of a caller who was cut off down, unless they have one.
+    /// Writes the call-back of a caller who was cut off down, unless they have one. Who had just asked for one
+    /// and was still on the line has theirs at once, at the number they had keyed in.
     pub async fn add_for_cut_off(&self, call_back: &CallBack) -> Result<(), DatabaseFault> {
+        let keep = Statement::new(
+            "UPDATE call_backs SET contact = $1, state = 'waiting' \
+             WHERE origin = $2 AND state = 'pending'",
+            vec![
+                call_back.contact.to_string().into(),
+                call_back.origin.to_string().into(),
+            ],
+        );
         let insert = Statement::new(
             "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, \
              ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
@@ -74,7 +75,7 @@ impl CallBacks {
              ON CONFLICT (contact) DO NOTHING",
             values(call_back),
         );
-        self.database.write(vec![insert]).await
+        self.database.write(vec![keep, insert]).await
     }
 
     /// Takes over what a lost gateway had taken upon itself: the offers of call-backs that it claimed. Of

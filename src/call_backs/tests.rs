@@ -194,6 +194,7 @@ async fn log_of_a_dead_gateway(database: &Database) {
             reserved: None,
             enqueued_at: at(10),
             rings_one: false,
+            calls_back: None,
             node: NodeId::from("dead"),
         };
         tell(11, id, enqueued);
@@ -234,9 +235,9 @@ fn who_was_cut_off_gets_one_call_back_at_the_old_place_however_many_gateways_see
         };
         let known = (cut.contact, cut.from.as_str(), cut.enqueued_at);
         assert_eq!(known, (contact(1), "+886912345678", at(10)));
-        assert_ne!(cut.successor(), cut.contact);
+        assert_ne!(cut.contact.successor(), cut.contact);
         let call_back = CallBack {
-            contact: cut.successor(),
+            contact: cut.contact.successor(),
             origin: cut.contact,
             state: State::Waiting,
             asked_by: GATEWAY_LOST.to_owned(),

@@ -36,6 +36,7 @@ fn call() -> Vec<Event> {
         reserved: None,
         enqueued_at: at(1),
         rings_one: false,
+        calls_back: None,
         node: NodeId::new("node-a"),
     };
     let offered = EventKind::Offered {

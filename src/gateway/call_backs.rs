@@ -13,7 +13,7 @@ use crate::cti::Claim;
 use crate::database::DatabaseFault;
 use crate::drain::Stage;
 use crate::event_log::{ContactRecord, ContactState};
-use ringdown_routing::contact::{Channel, Keeper, Needs, QueuedContact};
+use ringdown_routing::contact::{Channel, Keeper, Needs, QueuedContact, VIA_CALL_BACK};
 use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::time::Timestamp;
@@ -38,7 +38,7 @@ const PUT_OFF_MAX: Duration = Duration::from_secs(8);
 const MISSING_MAX: Duration = Duration::from_secs(60);
 
 /// How often it is tried to write down what became of a call-back while the database does not take it; after
-/// that the event log tells. The first pause, and the longest: in all some six minutes.
+/// that the event log tells. The first pause, and the longest: in all some five minutes.
 const WRITES_MAX: u32 = 16;
 const WRITE_PAUSE: Duration = Duration::from_millis(250);
 const WRITE_PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -125,7 +125,7 @@ async fn line_up(house: &House, call_back: CallBack, missing: &mut Missing) {
                 channel: Channel::Voice,
                 from: call_back.number.clone(),
                 to: call_back.dialled.clone(),
-                via: "call_back".to_owned(),
+                via: VIA_CALL_BACK.to_owned(),
             },
         );
     }
@@ -276,6 +276,7 @@ pub(super) fn claim(house: &Arc<House>, event: Arc<Event>, shards: &[ShardSender
     let (house, token) = (Arc::clone(house), *token);
     tokio::spawn(async move {
         tokio::time::sleep(others_first).await;
+        cut_off::note_before_claim(&house, contact).await;
         match house.call_backs.claim(contact, token, &house.node).await {
             Ok(Some(call_back)) => {
                 let call_back = Box::new(call_back);
@@ -411,7 +412,7 @@ impl House {
                 language,
             }),
             to: call_back.dialled.as_str().into(),
-            via: "call_back".into(),
+            via: VIA_CALL_BACK.into(),
             claim: Claim::of_number(&call_back.number, &self.normaliser),
             max_forwards: MAX_FORWARDS,
         }

@@ -5,11 +5,12 @@ use super::house::House;
 use crate::acd::Told;
 use crate::call_backs::{CallBack, CutOff, State};
 use crate::cti::Claim;
-use ringdown_routing::contact::{Place, Priority};
+use crate::database::DatabaseFault;
+use ringdown_routing::contact::{Keeper, Place, Priority};
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::ids::{ContactId, NodeId, OfferToken};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{GATEWAY_LOST, RequeueReason, Verb};
+use ringdown_routing::verb::{CALLER_IS_BACK, GATEWAY_LOST, RequeueReason, Verb};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ pub(super) async fn note_call_backs(house: &House) {
             continue;
         }
         let contact = caller.contact;
-        if let Some(call_back) = call_back_for(house, caller, now).await
+        let priority = priority_of(house, contact).await;
+        if let Some(call_back) = call_back_for(house, caller, priority, now).await
             && let Err(fault) = house.call_backs.add_for_cut_off(&call_back).await
         {
             tracing::warn!(%contact, %fault, "a caller who was cut off has no call-back yet");
@@ -48,7 +50,12 @@ fn is_with_its_gateway(house: &House, contact: ContactId) -> bool {
 }
 
 /// `None` when nobody can be called.
-async fn call_back_for(house: &House, caller: CutOff, now: Timestamp) -> Option<CallBack> {
+async fn call_back_for(
+    house: &House,
+    caller: CutOff,
+    priority: Priority,
+    now: Timestamp,
+) -> Option<CallBack> {
     let number = Claim::of_number(&caller.from, &house.normaliser).key()?;
     let number_rules = house.numbers.get(&caller.dialled);
     let language = number_rules.map_or(&house.language, |number| &number.language);
@@ -57,10 +64,10 @@ async fn call_back_for(house: &House, caller: CutOff, now: Timestamp) -> Option<
         None => None,
     };
     Some(CallBack {
-        contact: caller.successor(),
+        contact: caller.contact.successor(),
         origin: caller.contact,
         number,
-        priority: priority_of(house, caller.contact).await,
+        priority,
         language: language.as_str().to_owned(),
         ticket: ticket.map_or(String::new(), |ticket| {
             ticket.number.chars().filter(char::is_ascii_digit).collect()
@@ -75,6 +82,46 @@ async fn call_back_for(house: &House, caller: CutOff, now: Timestamp) -> Option<
         dialled: caller.dialled,
         queue: caller.queue,
     })
+}
+
+/// Writes down whom an agent is reserved for, where the desk put a caller who was cut off into the line and
+/// nobody has read that in the log yet.
+pub(super) async fn note_before_claim(house: &House, contact: ContactId) {
+    let placed = house.acd.read(|view| view.contact(contact).cloned());
+    let Some((record, caller)) = placed.and_then(|placed| {
+        let caller = placed.record.calls_back.clone();
+        caller.map(|caller| (placed.record, *caller))
+    }) else {
+        return;
+    };
+    // A call of a gateway that lives is nobody's call-back.
+    if record.keeper() != Keeper::Database {
+        return;
+    }
+    let now = house.now();
+    let noted = async {
+        if house.call_backs.one(contact).await?.is_some() {
+            return Ok(());
+        }
+        let origin = contact.successor();
+        let told = house.log.contact(origin).await?;
+        let cut_off = CutOff {
+            contact: origin,
+            from: caller.number,
+            dialled: caller.dialled,
+            queue: record.queue,
+            ticket: told.and_then(|told| told.ticket),
+            enqueued_at: record.enqueued_at,
+        };
+        match call_back_for(house, cut_off, record.priority, now).await {
+            Some(call_back) => house.call_backs.add_for_cut_off(&call_back).await,
+            None => Ok(()),
+        }
+    };
+    let noted: Result<(), DatabaseFault> = noted.await;
+    if let Err(fault) = noted {
+        tracing::warn!(%contact, %fault, "a caller who was cut off has no call-back yet");
+    }
 }
 
 /// The priority it had last in any line.
@@ -113,7 +160,7 @@ pub(super) async fn take_back(house: &House, call_back: &CallBack) -> bool {
     match place {
         Some(Place::Offered { .. } | Place::Active { .. }) => return true,
         Some(Place::Waiting) => {
-            let to = "caller_is_back".to_owned();
+            let to = CALLER_IS_BACK.to_owned();
             match house.acd.change_told(Verb::FlowOut { contact, to }).await {
                 Ok(Told::Changed) => {
                     let result = ContactResult::FlowedOut;

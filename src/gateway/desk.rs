@@ -9,7 +9,7 @@ use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::{Channel, Keeper};
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId};
-use ringdown_routing::verb::{DeclineReason, RequeueReason, Verb};
+use ringdown_routing::verb::{CALLER_IS_BACK, DeclineReason, RequeueReason, Verb};
 use ringdown_routing::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -156,7 +156,7 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
     } else if let EventKind::Requeued { reason, .. } = &event.kind {
         *reason == RequeueReason::ByHand || is_of_a_call_back(event, house)
     } else if let EventKind::Overflowed { to, .. } = &event.kind {
-        [DROPPED, CANCELLED, OVER].contains(&to.as_str())
+        [DROPPED, CANCELLED, OVER, CALLER_IS_BACK].contains(&to.as_str())
     } else {
         matches!(event.kind, EventKind::OfferExpired { .. })
     }

@@ -26,7 +26,7 @@ use crate::tickets::{Kind, Linked, TicketWish, Tickets};
 use crate::trace::{Ladder, TraceSender};
 use rand::Rng;
 use ringdown_routing::agent::Status;
-use ringdown_routing::contact::{Channel, Priority, QueuedContact, Reserved};
+use ringdown_routing::contact::{CallBackTo, Channel, Priority, QueuedContact, Reserved};
 use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId};
 use ringdown_routing::time::Timestamp;
@@ -424,9 +424,21 @@ impl House {
                 } else {
                     number.needs.clone()
                 },
+                calls_back: self.calls_back(call),
                 ..QueuedContact::new(contact, queue, Channel::Voice, since, node)
             },
         })
+    }
+
+    /// Whom another gateway is to call back if this one dies under them. What the caller shows counts, and only
+    /// a number is called.
+    fn calls_back(&self, call: &Call) -> Option<Box<CallBackTo>> {
+        if !self.acd.is_shared() || self.parties.outbound.is_none() {
+            return None;
+        }
+        let number = Claim::of_number(&call.arrival.claim.shown, &self.normaliser).key()?;
+        let dialled = call.arrival.to.to_string();
+        Some(Box::new(CallBackTo { number, dialled }))
     }
 
     /// How to ring an agent, with the caller's record on the INVITE.

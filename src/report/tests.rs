@@ -267,6 +267,7 @@ fn weeks_of(zone: &TimeZone, first: &str, seed: u64) -> (Statistics, Timestamp, 
                 reserved: None,
                 enqueued_at: at(arrived),
                 rings_one: false,
+                calls_back: None,
                 node: NodeId::from("a"),
             },
         ));

@@ -66,6 +66,7 @@ fn random_log(seed: u64) -> Vec<Event> {
                 reserved: None,
                 enqueued_at: at(arrival),
                 rings_one: false,
+                calls_back: None,
                 node: NodeId::new("a"),
             },
         );

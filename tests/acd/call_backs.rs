@@ -1,9 +1,9 @@
 //! Call-backs on the desk in Redis: contacts that no gateway keeps, through the loss of Redis and of gateways.
 
 use crate::redis_server::{Keeps, RedisServer};
-use crate::work::{DONE, Gateway, movable_clock};
+use crate::work::{BlockOnElsewhere, DONE, Gateway, movable_clock};
 use ringdown::acd::{Clock, Health, Notice};
-use ringdown_routing::contact::{Keeper, Place, QueuedContact};
+use ringdown_routing::contact::{CallBackTo, Keeper, Place, QueuedContact};
 use ringdown_routing::event::EventKind;
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken};
 use ringdown_routing::invariants;
@@ -165,4 +165,48 @@ async fn a_call_back_that_another_gateway_took_over_meanwhile_is_theirs() {
     let late = slow.complete(contact).await;
     assert!(matches!(late, Answer::Refused { .. }), "{late:?}");
     counts_are_right(&other);
+}
+
+#[tokio::test]
+async fn who_was_talking_at_a_gateway_that_died_is_offered_before_all_who_wait() {
+    let server = RedisServer::start(Keeps::Everything);
+    let (clock, ahead) = movable_clock();
+    let dying = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let theirs = clock.clone();
+    let caller = dying.block_on_elsewhere(async {
+        let mut gateway = Gateway::in_redis(&server, "dying", theirs).await;
+        gateway.furnish(Duration::ZERO, &["anna"]).await;
+        let contact = QueuedContact {
+            calls_back: Some(Box::new(CallBackTo {
+                number: "+886912345678".to_owned(),
+                dialled: "100".to_owned(),
+            })),
+            ..gateway.contact(1)
+        };
+        let id = contact.id;
+        assert_eq!(gateway.change(Verb::Enqueue { contact }).await, DONE);
+        let (_, token) = gateway.hear_offer_of(id).await;
+        assert_eq!(gateway.change(Verb::Accept { token }).await, DONE);
+        // It goes without a word: nothing of it is dropped in order.
+        std::mem::forget(gateway);
+        id
+    });
+    let mut living = Gateway::in_redis(&server, "living", clock).await;
+    let waits = living.enqueue(2).await;
+    dying.shutdown_background();
+    ahead.store(16_000, Ordering::Relaxed);
+    let offered = |notice: &Notice| match notice {
+        Notice::Event(event) => matches!(event.kind, EventKind::Offered { .. })
+            .then_some(event.contact)
+            .flatten(),
+        Notice::Resync => None,
+    };
+    let first = living.hear(offered).await;
+    assert_eq!(first, caller.successor());
+    assert_eq!(living.place_of(waits), Some(Place::Waiting));
+    counts_are_right(&living);
 }

@@ -128,6 +128,7 @@ fn take_step(log: &EventLog, tickets: &Tickets, base: i64, call: u32, step: u32)
                     reserved: None,
                     enqueued_at: now,
                     rings_one: false,
+                    calls_back: None,
                     node: node.clone(),
                 },
             ]

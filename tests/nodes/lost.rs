@@ -6,6 +6,7 @@ use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::Desk;
 use ringdown_harness::phone::{Call, Phone};
+use ringdown_routing::ids::ContactId;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -165,21 +166,28 @@ fn who_was_talking_at_a_gateway_that_died_comes_before_all_who_still_wait() {
     let (gateways, mut anna, mut outside) = shared.three_gateways("");
     let (mut leader, a, b) = by_role(&shared, gateways);
     let (_gone, lost_call) = line_up(&leader, "0912345671");
-    answered_and_heard(&mut anna, &lost_call);
+    let lost = answered_and_heard(&mut anna, &lost_call);
+    let lost = lost.invite.must("X-Ringdown-Contact").parse::<ContactId>();
+    let lost = lost.expect("a contact");
     let (mut second, mut second_call) = line_up(&a, "0912345672");
     stand_in_line(&b, 1);
     let (mut third, mut third_call) = line_up(&b, "0912345673");
     stand_in_line(&a, 2);
     leader.gateway.process.kill();
-    // Anna is free before the log has told who was cut off.
-    let offered = answered_and_heard(&mut anna, &second_call);
-    let call_back = is_to_be_called_back([&a, &b]);
-    stand_in_line(&b, 2);
-    assert_eq!(line(&b)[0], call_back);
-    second.hang_up(&mut second_call);
-    anna.must_be_hung_up(&offered);
-    is_called_back(&mut anna, &mut outside, &call_back, "912345671");
+    // Anna is free with the end of that talk, and its caller is the next she has.
+    let contact = lost.successor().to_string();
+    is_called_back(&mut anna, &mut outside, &contact, "912345671");
+    serves(&mut anna, &mut second, &mut second_call);
     serves(&mut anna, &mut third, &mut third_call);
+    let none = |answer: Value| answer["items"].as_array()?.is_empty().then_some(());
+    look(&a, "/api/v1/callbacks", "no call-back", none);
+    let once = |answer: Value| {
+        let items = answer["items"].as_array()?.iter();
+        let of_it = items.filter(|event| event["event"] == "arrived");
+        (of_it.count() == 1).then_some(())
+    };
+    let path = format!("/api/v1/contacts/{contact}/events");
+    look(&b, &path, "that it arrived once", once);
 }
 
 #[test]

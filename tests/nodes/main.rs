@@ -1,6 +1,7 @@
 //! Several gateways on one Redis and one PostgreSQL: what they share, what the others do when one dies or
 //! falls asleep, and how one is taken out of service.
 
+mod call_backs;
 mod incidents;
 mod lost;
 mod registrations;

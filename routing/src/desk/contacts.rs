@@ -35,7 +35,7 @@ impl Desk {
         Ok(())
     }
 
-    fn emit_enqueued(&mut self, at: Timestamp, contact: QueuedContact) {
+    pub(super) fn emit_enqueued(&mut self, at: Timestamp, contact: QueuedContact) {
         let kind = EventKind::Enqueued {
             priority: contact.priority,
             channel: contact.channel,
@@ -43,6 +43,7 @@ impl Desk {
             reserved: contact.reserved,
             enqueued_at: contact.enqueued_at,
             rings_one: contact.rings_one,
+            calls_back: contact.calls_back,
             node: contact.node,
         };
         self.emit(EventDraft::of_contact(at, contact.id, kind).in_queue(contact.queue));

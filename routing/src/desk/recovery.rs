@@ -1,11 +1,13 @@
 //! The verbs that mend: what is due, nodes that stopped, and a store that came back.
 
 use super::{Decided, Desk, Rest, about, about_pair};
-use crate::contact::{Place, PlacedContact, QueuedContact};
+use crate::contact::{Channel, Keeper, Place, PlacedContact, QueuedContact, VIA_CALL_BACK};
 use crate::event::{ContactResult, EndedBy, EventDraft, EventKind};
 use crate::ids::{AgentId, ContactId, NodeId};
 use crate::time::Timestamp;
-use crate::verb::{Answer, End, GATEWAY_LOST, REAPED_MAX, Refusal, RequeueReason, RestoredPlace};
+use crate::verb::{
+    Answer, CALLER_IS_BACK, End, GATEWAY_LOST, REAPED_MAX, Refusal, RequeueReason, RestoredPlace,
+};
 use std::time::Duration;
 
 impl Desk {
@@ -137,6 +139,50 @@ impl Desk {
             let cause = GATEWAY_LOST.to_owned();
             self.emit(about(at, placed, EventKind::Failed { cause }));
             self.emit(about(at, placed, EventKind::Closed { result }));
+            self.keep_place(at, &placed.record);
+        }
+    }
+
+    /// A caller who was cut off and can be called back keeps the place: before anybody else is offered an
+    /// agent, a call-back stands there for them.
+    fn keep_place(&mut self, at: Timestamp, lost: &QueuedContact) {
+        let Some(caller) = lost.calls_back.clone() else {
+            return;
+        };
+        let successor = lost.id.successor();
+        // Once is enough, though the gateway came back and was lost again.
+        if self.view.contact(successor).is_some() || self.ended.how(successor).is_some() {
+            return;
+        }
+        let arrived = EventKind::Arrived {
+            channel: Channel::Voice,
+            from: caller.number,
+            to: caller.dialled,
+            via: VIA_CALL_BACK.to_owned(),
+        };
+        self.emit(EventDraft::of_contact(at, successor, arrived));
+        let record = QueuedContact {
+            id: successor,
+            rings_one: true,
+            node: Keeper::Database.node(),
+            ..lost.clone()
+        };
+        self.emit_enqueued(at, record);
+    }
+
+    /// The caller was on the line all the time: the call-back that stands for them leaves it, unless an agent
+    /// has it already.
+    fn give_place_back(&mut self, at: Timestamp, caller: ContactId) {
+        let Some(call_back) = self.view.contact(caller.successor()).cloned() else {
+            return;
+        };
+        let to = CALLER_IS_BACK.to_owned();
+        let left = self.leave_unanswered(at, &call_back, End::FlowedOut, |wait_ms| {
+            EventKind::Overflowed { to, wait_ms }
+        });
+        if left.is_ok() {
+            let result = ContactResult::FlowedOut;
+            self.emit(about(at, &call_back, EventKind::Closed { result }));
         }
     }
 
@@ -152,14 +198,18 @@ impl Desk {
         {
             return Err(Refusal::StaleOffer);
         }
-        if let Some(how) = self.ended.how(record.id) {
+        let (id, mut was_lost) = (record.id, false);
+        if let Some(how) = self.ended.how(id) {
             match (&place, how) {
                 (RestoredPlace::Ended { .. }, _) => return Ok(Answer::Done),
-                (_, End::Lost) => self.ended.forget(record.id),
+                (_, End::Lost) => was_lost = true,
                 (_, End::Completed | End::Abandoned | End::FlowedOut) => {
                     return Err(Refusal::AlreadyEnded);
                 }
             }
+        }
+        if was_lost {
+            self.ended.forget(id);
         }
         if self.view.queue(&record.queue).is_none() {
             return Err(Refusal::UnknownQueue);
@@ -209,6 +259,9 @@ impl Desk {
                     }
                 }
             }
+        }
+        if was_lost {
+            self.give_place_back(at, id);
         }
         Ok(Answer::Done)
     }

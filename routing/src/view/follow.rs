@@ -22,6 +22,7 @@ impl View {
                 reserved,
                 enqueued_at,
                 rings_one,
+                calls_back,
                 node,
             } => {
                 if let (Some(id), Some(queue)) = (event.contact, &event.queue) {
@@ -36,6 +37,7 @@ impl View {
                         entered_at: Some(event.at),
                         overflows_refused: 0,
                         rings_one: *rings_one,
+                        calls_back: calls_back.clone(),
                         node: node.clone(),
                         avoid: BTreeMap::new(),
                     });

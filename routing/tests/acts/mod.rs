@@ -2,7 +2,9 @@
 //! be driven by the same ones.
 
 use ringdown_routing::agent::{AgentProfile, Precedence, Served, Status};
-use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact, Reserved, SkillStep};
+use ringdown_routing::contact::{
+    CallBackTo, Channel, Needs, Priority, QueuedContact, Reserved, SkillStep,
+};
 use ringdown_routing::event::{EndedBy, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::{Aging, OverflowStep, QueueRules, Strategy};
@@ -269,6 +271,12 @@ impl Players {
             entered_at: None,
             overflows_refused: 0,
             rings_one: act.later.is_multiple_of(7),
+            calls_back: act.later.is_multiple_of(3).then(|| {
+                Box::new(CallBackTo {
+                    number: "+886912345678".to_owned(),
+                    dialled: "100".to_owned(),
+                })
+            }),
             node: node(act.how),
             avoid,
         }

@@ -210,6 +210,7 @@ pub(crate) fn enqueued(at_s: i64) -> EventKind {
         reserved: None,
         enqueued_at: at(at_s),
         rings_one: false,
+        calls_back: None,
         node: NodeId::from("gateway"),
     }
 }

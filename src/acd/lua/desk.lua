@@ -255,12 +255,25 @@ local function emit_enqueued(id, record)
     reserved = record.reserved,
     enqueued_at = record.enqueued_at,
     rings_one = record.rings_one,
+    calls_back = record.calls_back,
     node = record.node,
   }
   if next(record.skills) then
     fields.skills = record.skills
   end
   emit('enqueued', { contact = id, queue = record.queue }, fields)
+end
+
+-- The contact that stands for the caller of a lost one: bits 8 to 79 of its id turned over.
+local BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+local function successor_of(id)
+  local letters = { string.byte(id, 1, 26) }
+  for place = 11, 25 do
+    local digit = string.find(BASE32, string.char(letters[place]), 1, true) - 1
+    local turned = bit.bxor(digit, place == 25 and 24 or 31)
+    letters[place] = string.byte(BASE32, turned + 1)
+  end
+  return string.char(unpack(letters))
 end
 
 local function back_off_end(contact)

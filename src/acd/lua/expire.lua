@@ -3,7 +3,8 @@
 -- KEYS: of the shard (desk.lua); changes all but queues and agents.
 -- ARGV: at, most of each kind, how long ended contacts are remembered in ms, most of them.
 -- Answer: done. Events: those of the ends reaped; overflow_refused and those of move; node_lost, failed and closed for the calls of a lost
---   node, whose ringing agents rest until the ring must have ended.
+--   node, whose ringing agents rest until the ring must have ended; arrived and enqueued of the call-backs for
+--   those who were cut off by it.
 
 local most, kept_ms, kept_max = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = whole(at)
@@ -61,6 +62,21 @@ if silent then
     end
   end
   table.sort(orphans)
+  -- A caller who was cut off and can be called back keeps the place: a call-back stands there for them.
+  -- Once is enough, though the gateway came back and was lost again.
+  local function keep_place(lost)
+    local caller, id = lost.calls_back, successor_of(lost.id)
+    if not caller or redis.call('HEXISTS', CONTACTS, id) == 1 or redis.call('HEXISTS', ENDED, id) == 1 then
+      return
+    end
+    emit('arrived', { contact = id }, {
+      channel = 'voice', from = caller.number, to = caller.dialled, via = 'call_back',
+    })
+    lost.id, lost.rings_one, lost.node = id, true, 'call-backs'
+    lost.entered_at, lost.overflows_refused, lost.avoid = at, nil, nil
+    emit_enqueued(id, lost)
+    enter(id, lost, cjson.encode(lost))
+  end
   for _, id in ipairs(orphans) do
     local contact = load_contact(id)
     if contact.place.place == 'active' then
@@ -72,6 +88,7 @@ if silent then
       emit('failed', about(contact), { cause = 'gateway_lost' })
       emit('closed', about(contact), { result = 'failed' })
     end
+    keep_place(contact.record)
   end
 end
 

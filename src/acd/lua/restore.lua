@@ -3,7 +3,7 @@
 -- ARGV: at, contact, record JSON, agents to avoid JSON, place JSON.
 -- Answer: done, or refused stale_offer (the token is another contact's), already_ended, unknown_queue.
 -- Events: offer_expired (an offer made since gives way to the call that is), restored, and agent_status
---   and ready of who is freed by it.
+--   and ready of who is freed by it; overflowed and closed of the call-back for a caller who is back.
 
 local id, text, avoid, place_text = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local record, place = cjson.decode(text), cjson.decode(place_text)
@@ -11,6 +11,7 @@ if place.place == 'active' and (redis.call('HGET', OFFERS, whole(place.token)) o
   return refuse('stale_offer')
 end
 local how = redis.call('HGET', ENDED, id)
+local was_lost = how == 'lost'
 if how and place.place == 'ended' then
   return reply(DONE)
 elseif how == 'lost' then
@@ -88,5 +89,12 @@ else
       end
     end
   end
+end
+-- The caller was on the line all the time: the call-back that stands for them leaves it, unless an agent has
+-- it already.
+local call_back = was_lost and load_contact(successor_of(id))
+if call_back and call_back.place.place ~= 'active' then
+  leave_unanswered(call_back, 'overflowed', 'flowed_out', { to = 'caller_is_back' })
+  emit('closed', about(call_back), { result = 'flowed_out' })
 end
 return reply(DONE)
