@@ -1,6 +1,6 @@
 //! `ringdown agent`: who takes contacts.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::{Config, LogIn};
 use crate::database::Database;
 use crate::roster::{Origin, Roster, RosterAgent, WebPassword, generate, put_agent, remove_agent};
@@ -17,15 +17,8 @@ use std::path::PathBuf;
 pub struct Args {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "ringdown.toml",
-        global = true
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -108,7 +101,7 @@ enum Door {
 /// Does what was asked, and tells it on stdout.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     super::block_on(async {
-        let config = Config::load(&args.config)?;
+        let config = Config::load(&args.config.path)?;
         let database = Database::open(&config).await?;
         let desk = Desk {
             roster: Roster::load(&database, &config).await?,

@@ -1,6 +1,6 @@
 //! `ringdown cms`: the embedded CMS.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::cms::Cms;
 use crate::cms::import::{Effect, Format, Report, decode, import, read};
 use crate::config::Config;
@@ -27,9 +27,8 @@ enum Act {
 struct ImportArgs {
     /// The file; its name or content tells the format.
     file: PathBuf,
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How the report is written.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
@@ -52,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 async fn run_import(args: &ImportArgs) -> anyhow::Result<Outcome> {
-    let config = Config::load(&args.config)?;
+    let config = Config::load(&args.config.path)?;
     let name = args.file.display();
     let bytes = std::fs::read(&args.file).with_context(|| format!("{name} cannot be read"))?;
     let text = decode(&bytes);

@@ -1,19 +1,17 @@
 //! `ringdown doctor`: what is reachable, what is not, and what to do.
 
-use super::{Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::doctor::{Finding, Verdict, examine};
 use serde_json::json;
 use std::io::Write;
-use std::path::PathBuf;
 use unicode_width::UnicodeWidthStr;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -31,7 +29,7 @@ pub enum Format {
 
 /// Prints every finding on stdout; the answer is no when the gateway cannot run like this.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let findings = match Config::load(&args.config) {
+    let findings = match Config::load(&args.config.path) {
         Ok(config) => block_on(async { Ok(examine(&config).await) })?,
         Err(faults) => vec![Finding {
             name: "configuration".to_owned(),
@@ -39,7 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             found: faults.to_string(),
             advice: Some(format!(
                 "correct it; `ringdown check -c {}` looks again",
-                args.config.display()
+                args.config.path.display()
             )),
         }],
     };

@@ -1,6 +1,6 @@
 //! `ringdown drain`: takes the running gateway out of service without cutting anybody off.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::{Config, Rights};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
@@ -12,9 +12,9 @@ use std::time::Duration;
 /// Arguments of `drain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration of the gateway that runs: where it listens, and its tokens.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    /// That of the gateway that runs: where it listens, and its tokens.
+    #[command(flatten)]
+    config: ConfigFile,
     /// How long calls may take to end; those that last longer are cut off.
     #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
     deadline: f64,
@@ -34,10 +34,7 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// Starts a drain and waits for its end, or undoes one. Good when nobody was cut off.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => bail!("{faults}"),
-    };
+    let config = Config::load(&args.config.path)?;
     let gateway = RunningGateway {
         address: reachable(config.web.listen),
         token: token(&config, args)?,

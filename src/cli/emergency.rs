@@ -1,6 +1,6 @@
 //! `ringdown emergency`: closes the desk or a line at once, and ends that.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
@@ -10,7 +10,6 @@ use anyhow::{bail, ensure};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Who gives the orders of this command.
 const BY: &str = "ringdown emergency";
@@ -20,15 +19,8 @@ const BY: &str = "ringdown emergency";
 pub struct Args {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "ringdown.toml",
-        global = true
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -61,7 +53,7 @@ enum Act {
 /// Does what was asked, and tells it on stdout; a running gateway obeys within a second.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     super::block_on(async {
-        let config = Config::load(&args.config)?;
+        let config = Config::load(&args.config.path)?;
         let database = Database::open(&config).await?;
         let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let outcome = match &args.act {

@@ -1,6 +1,6 @@
 //! `ringdown export`: events, contacts or tickets of a period as CSV, JSON Lines or Parquet.
 
-use super::{Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::database::Database;
 use crate::export::{Format, Subject, export};
@@ -28,20 +28,13 @@ pub struct Args {
     /// The file; standard output when not given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Writes the rows; how many is told on stderr.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => {
-            writeln!(std::io::stderr(), "{faults}")?;
-            return Ok(Outcome::No);
-        }
-    };
+    let config = Config::load(&args.config.path)?;
     let zone = config.site.time_zone.time_zone();
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let from = period::instant(&args.from, now, zone)?;

@@ -135,13 +135,7 @@ impl Args {
     fn arrivals(&self) -> anyhow::Result<Option<Arrivals>> {
         let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);
         let Some(path) = &self.file else {
-            return match Config::load(&self.config) {
-                Ok(config) => self.of_desk(&config).map(Some),
-                Err(faults) => {
-                    writeln!(std::io::stderr(), "{faults}")?;
-                    Ok(None)
-                }
-            };
+            return self.of_desk(&Config::load(&self.config)?).map(Some);
         };
         if path
             .extension()

@@ -1,6 +1,6 @@
 //! `ringdown incident`: declares the major incident of a service, and ends it.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
@@ -10,7 +10,6 @@ use crate::tickets::Tickets;
 use ringdown_routing::ids::{ContactId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Who does what this command does.
@@ -21,15 +20,8 @@ const BY: &str = "ringdown incident";
 pub struct Args {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "ringdown.toml",
-        global = true
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -78,7 +70,7 @@ struct Declaration {
 /// Does what was asked, and tells it on stdout; a running gateway obeys within a second.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     super::block_on(async {
-        let config = Arc::new(Config::load(&args.config)?);
+        let config = Arc::new(Config::load(&args.config.path)?);
         let database = Database::open(&config).await?;
         let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let incidents = Incidents::start(Arc::clone(&config), database.clone()).await?;

@@ -3,7 +3,7 @@
 //! Exit status as sysexits(3) has it, because mail servers act on it (postfix pipe(8), procmail): 0 stored,
 //! 75 try again later, 67 no such mailbox, 65 nothing was read or too much, 78 the configuration is wrong.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::{Config, Mailbox};
 use crate::cti::Identifier;
 use crate::database::Database;
@@ -43,9 +43,8 @@ pub struct Args {
     /// With --client: the name that client gives itself.
     #[arg(long, value_name = "NAME", requires = "client")]
     helo: Option<String>,
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How the ticket and article are told.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -104,8 +103,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 async fn take(args: &Args) -> Result<String, Refusal> {
-    let config =
-        Config::load(&args.config).map_err(|faults| Refusal::Configuration(faults.to_string()))?;
+    let config = Config::load(&args.config.path)
+        .map_err(|faults| Refusal::Configuration(faults.to_string()))?;
     let mailbox = find_mailbox(&config, args)?;
     let raw = read_mail(&config, args)?;
     let later = |fault: &dyn std::fmt::Display| Refusal::TryLater(fault.to_string());

@@ -23,9 +23,11 @@ pub mod staff;
 pub mod token;
 pub mod trace;
 
+use crate::config::Faults;
 use clap::{Parser, Subcommand};
 use std::future::Future;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Telephony and multichannel contact-centre gateway.
@@ -78,6 +80,21 @@ enum Command {
     Token(token::Args),
 }
 
+/// The configuration that a subcommand works with.
+#[derive(Debug, clap::Args)]
+pub struct ConfigFile {
+    /// The configuration file.
+    #[arg(
+        id = "config",
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "ringdown.toml",
+        global = true
+    )]
+    path: PathBuf,
+}
+
 /// What a subcommand that ran has to say to the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -117,8 +134,13 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(1),
         Ok(Outcome::Status(status)) => ExitCode::from(status),
         Err(error) => {
+            let told = match error.downcast_ref::<Faults>() {
+                // Each begins with its place, for editors that jump there.
+                Some(faults) => faults.to_string(),
+                None => format!("ringdown: {error:#}"),
+            };
             // With stderr gone there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "ringdown: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{told}");
             ExitCode::from(1)
         }
     }

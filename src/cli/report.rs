@@ -1,6 +1,6 @@
 //! `ringdown report`: the statistics of a period, from the event log.
 
-use super::{Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on};
 use crate::acd::Clock;
 use crate::config::{Config, Language};
 use crate::database::Database;
@@ -11,15 +11,13 @@ use crate::report::{By, Format, Interval, Settings, TableName, Wish, Words};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// First instant: RFC 3339, a local time, a day, today, yesterday.
     #[arg(long, default_value = "today")]
     from: String,
@@ -54,13 +52,7 @@ pub struct Args {
 
 /// Prints the report on stdout.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => {
-            writeln!(std::io::stderr(), "{faults}")?;
-            return Ok(Outcome::No);
-        }
-    };
+    let config = Config::load(&args.config.path)?;
     if let Some(id) = &args.mail {
         return mail(config, id);
     }
@@ -71,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         writeln!(
             std::io::stderr(),
             "ringdown: there is no queue `{queue}` in {}",
-            args.config.display()
+            args.config.path.display()
         )?;
         return Ok(Outcome::No);
     }

@@ -1,6 +1,6 @@
 //! `ringdown rollup`: brings the roll-ups forward, or counts them again from zero.
 
-use super::{Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
@@ -9,7 +9,6 @@ use crate::report::progress::Progress;
 use crate::rollups::Rollups;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Arguments of `rollup`.
 #[derive(Debug, clap::Args)]
@@ -17,20 +16,13 @@ pub struct Args {
     /// Throw away what is counted, and count the whole log again.
     #[arg(long)]
     rebuild: bool,
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Tells on stdout how far they are; the answer is no while a running gateway does the work.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => {
-            writeln!(std::io::stderr(), "{faults}")?;
-            return Ok(Outcome::No);
-        }
-    };
+    let config = Config::load(&args.config.path)?;
     let now = || Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let (changes, lag) = block_on(async {
         let database = Database::open(&config).await?;

@@ -1,28 +1,22 @@
 //! `ringdown serve`: runs the gateway until it is told to stop.
 
-use super::Outcome;
-use crate::config::{Config, Faults};
+use super::{ConfigFile, Outcome};
+use crate::config::Config;
 use crate::gateway::{Gateway, Places};
 use anyhow::Context as _;
-use std::io::Write as _;
-use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs the gateway.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 /// Runs until SIGINT or SIGTERM, which ends calls in order within seconds (a second one ends it at
 /// once), or until `ringdown drain` has seen the last call out.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => return tell(&faults),
-    };
+    let config = Config::load(&args.config.path)?;
     start_logging();
     runtime()?.block_on(async {
         let gateway = Gateway::start(config).await?;
@@ -37,11 +31,6 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         gateway.stop().await;
         Ok(Outcome::Good)
     })
-}
-
-fn tell(faults: &Faults) -> anyhow::Result<Outcome> {
-    writeln!(std::io::stderr(), "{faults}")?;
-    Ok(Outcome::No)
 }
 
 /// The runtime of a gateway: a thread for each two processors, for the media threads want the others.

@@ -1,6 +1,6 @@
 //! `ringdown token`: who may use the API.
 
-use super::Outcome;
+use super::{ConfigFile, Outcome};
 use crate::config::{Config, Rights};
 use crate::database::Database;
 use crate::roster::{add_token, remove_token, tokens};
@@ -8,22 +8,14 @@ use anyhow::bail;
 use ringdown_routing::ids::AgentId;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Arguments of `token`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
     act: Act,
-    /// The configuration file.
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        default_value = "ringdown.toml",
-        global = true
-    )]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -51,7 +43,7 @@ enum Act {
 /// Does what was asked, and tells it on stdout.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     super::block_on(async {
-        let config = Config::load(&args.config)?;
+        let config = Config::load(&args.config.path)?;
         let database = Database::open(&config).await?;
         let known = tokens(&database).await?;
         let mut out = std::io::stdout();

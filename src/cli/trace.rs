@@ -1,6 +1,6 @@
 //! `ringdown trace`: a contact's events and its SIP messages with times.
 
-use super::{Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
@@ -9,7 +9,6 @@ use ringdown_routing::event::Event;
 use ringdown_routing::ids::ContactId;
 use serde_json::json;
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Arguments of `trace`.
 #[derive(Debug, clap::Args)]
@@ -17,9 +16,8 @@ pub struct Args {
     /// The contact, as events, tickets and the header `X-Ringdown-Contact` name it.
     #[arg(value_name = "CONTACT")]
     contact: ContactId,
-    /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "ringdown.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -37,13 +35,7 @@ pub enum Format {
 
 /// Prints the trace on stdout; the answer is no when nobody knows the contact.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let config = match Config::load(&args.config) {
-        Ok(config) => config,
-        Err(faults) => {
-            writeln!(std::io::stderr(), "{faults}")?;
-            return Ok(Outcome::No);
-        }
-    };
+    let config = Config::load(&args.config.path)?;
     let (events, trace) = block_on(read(args, &config))?;
     if events.is_empty() && trace.is_none() {
         writeln!(std::io::stderr(), "ringdown: no contact {}", args.contact)?;

@@ -254,22 +254,9 @@ fn prune(root: &mut DeTable<'_>, span: &Range<usize>) -> Pruned {
 
 fn prune_table(table: &mut DeTable<'_>, start: usize, span: &Range<usize>) -> Pruned {
     for (_, value) in table.iter_mut() {
-        let is_the_value = value.span() == *span;
-        let value_start = value.span().start;
-        let pruned = match value.get_mut() {
-            DeValue::Table(inner) if !is_the_value => prune_table(inner, value_start, span),
-            DeValue::Array(items) if !is_the_value => prune_items(items, span),
-            DeValue::Table(_)
-            | DeValue::Array(_)
-            | DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => Pruned::Nothing,
-        };
-        match pruned {
+        match prune_within(value, span) {
             Pruned::Nothing => {}
-            Pruned::Key { .. } | Pruned::Item => return pruned,
+            pruned @ (Pruned::Key { .. } | Pruned::Item) => return pruned,
         }
     }
     let hit = table
@@ -285,24 +272,28 @@ fn prune_table(table: &mut DeTable<'_>, start: usize, span: &Range<usize>) -> Pr
     }
 }
 
+/// What lies within a value; the value itself is its holder's to take out.
+fn prune_within(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> Pruned {
+    let its_own = value.span();
+    if its_own == *span {
+        return Pruned::Nothing;
+    }
+    match value.get_mut() {
+        DeValue::Table(inner) => prune_table(inner, its_own.start, span),
+        DeValue::Array(items) => prune_items(items, span),
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => Pruned::Nothing,
+    }
+}
+
 fn prune_items(items: &mut DeArray<'_>, span: &Range<usize>) -> Pruned {
     for item in items.iter_mut() {
-        let is_the_item = item.span() == *span;
-        let start = item.span().start;
-        let pruned = match item.get_mut() {
-            DeValue::Table(inner) if !is_the_item => prune_table(inner, start, span),
-            DeValue::Array(inner) if !is_the_item => prune_items(inner, span),
-            DeValue::Table(_)
-            | DeValue::Array(_)
-            | DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => Pruned::Nothing,
-        };
-        match pruned {
+        match prune_within(item, span) {
             Pruned::Nothing => {}
-            Pruned::Key { .. } | Pruned::Item => return pruned,
+            pruned @ (Pruned::Key { .. } | Pruned::Item) => return pruned,
         }
     }
     let Some(hit) = items.iter().position(|item| covers(&item.span(), span)) else {

@@ -7,7 +7,7 @@ use super::due::{self, DuePlan};
 use super::letters::{Acknowledgement, Letters};
 use super::lookup::{find_known, find_open_contacts, find_tickets};
 use super::outbox;
-use super::placing::{Place, is_report};
+use super::placing::Place;
 use super::rows;
 use crate::database::{DatabaseFault, Engine};
 use crate::tickets::{self, OpenTicket, Rule};
@@ -318,7 +318,7 @@ async fn decide_contacts(
         let own = mail.arrival.contact;
         match place.ticket() {
             None => Attendance::Own(own),
-            Some(_) if is_report(mail.article.origin) => Attendance::Nobody,
+            Some(_) if mail.article.origin.is_report() => Attendance::Nobody,
             Some(ticket) => match open.get(&ticket) {
                 Some(other) => Attendance::Joins(*other),
                 None => {

@@ -2,7 +2,6 @@
 
 use super::filing::{Blob, Filed, MailToFile};
 use super::letters::{Acknowledgement, Written};
-use super::placing::is_report;
 use super::rows::{execute, insert_blob, text_of};
 use crate::database::{DatabaseFault, Engine};
 use ringdown_email::automatic::{Origin, ReturnPath};
@@ -69,7 +68,7 @@ pub(super) async fn note_bad_addresses(
     let rows: Vec<Value> = mails
         .iter()
         .zip(filed)
-        .filter(|(mail, filed)| is_report(mail.article.origin) && !filed.is_new_ticket)
+        .filter(|(mail, filed)| mail.article.origin.is_report() && !filed.is_new_ticket)
         .flat_map(|(mail, _)| {
             let bad = mail.bad_addresses.iter();
             bad.map(

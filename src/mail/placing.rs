@@ -3,7 +3,6 @@
 use super::filing::MailToFile;
 use super::lookup::FoundTicket;
 use crate::tickets::Rule;
-use ringdown_email::automatic::Origin;
 use ringdown_email::threading::{Clue, KnownTicket, Placement, place_in_thread};
 use ringdown_routing::ids::TicketId;
 
@@ -85,26 +84,6 @@ fn rule_of(clue: &Clue) -> Rule {
         Clue::SignedAddress(_) => Rule::SignedAddress,
         Clue::SubjectNumber(_) => Rule::SubjectNumber,
         Clue::SignedMarker(_) => Rule::SignedMarker,
-    }
-}
-
-/// Whether a mail is what a machine says about a mail of ours or answers to one: it is shown on the ticket,
-/// and asks nobody for anything.
-pub(super) fn is_report(origin: Origin) -> bool {
-    match origin {
-        Origin::Bounce
-        | Origin::Receipt
-        | Origin::Complaint
-        | Origin::OutOfOffice
-        | Origin::AutoReply
-        | Origin::NullSender => true,
-        Origin::Person
-        | Origin::Own
-        | Origin::Generated
-        | Origin::List
-        | Origin::Bulk
-        | Origin::NoReply
-        | Origin::Suppressed => false,
     }
 }
 

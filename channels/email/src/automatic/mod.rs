@@ -82,6 +82,28 @@ pub enum Origin {
     Suppressed,
 }
 
+impl Origin {
+    /// Whether such a mail is what a machine says about a mail of ours or answers to one: it is shown on
+    /// the ticket, asks nobody for anything, and opens no ticket again.
+    pub fn is_report(self) -> bool {
+        match self {
+            Self::Bounce
+            | Self::Receipt
+            | Self::Complaint
+            | Self::OutOfOffice
+            | Self::AutoReply
+            | Self::NullSender => true,
+            Self::Person
+            | Self::Own
+            | Self::Generated
+            | Self::List
+            | Self::Bulk
+            | Self::NoReply
+            | Self::Suppressed => false,
+        }
+    }
+}
+
 /// Tells what kind of sender wrote a mail. Of several marks the one that says most counts.
 pub fn classify(mail: &Mail, return_path: &ReturnPath, own: &OwnAddresses) -> Origin {
     if mail.from.as_ref().is_some_and(|from| own.has(&from.email)) {

@@ -264,7 +264,7 @@ fn is_let_in(found: &KnownTicket, sender: &Sender) -> bool {
         Clue::SignedAddress(_) | Clue::SignedMarker(_) => true,
         Clue::SubjectNumber(_) => false,
     };
-    if is_report(sender.origin) {
+    if sender.origin.is_report() {
         return is_secret;
     }
     let is_forged = sender.authentication == Authentication::Failed;
@@ -277,30 +277,11 @@ fn is_let_in(found: &KnownTicket, sender: &Sender) -> bool {
     (is_on_ticket || is_of_organisation) && (is_secret || !is_forged)
 }
 
-/// Mail that machines write about a mail of ours.
-fn is_report(origin: Origin) -> bool {
-    match origin {
-        Origin::Bounce
-        | Origin::Receipt
-        | Origin::Complaint
-        | Origin::OutOfOffice
-        | Origin::AutoReply
-        | Origin::NullSender => true,
-        Origin::Person
-        | Origin::Own
-        | Origin::Generated
-        | Origin::List
-        | Origin::Bulk
-        | Origin::NoReply
-        | Origin::Suppressed => false,
-    }
-}
-
 /// No machine opens a ticket again.
 fn enter(found: &KnownTicket, sender: &Sender, rule: ReopenRule, now: Timestamp) -> Placement {
     let (ticket, clue) = (found.ticket, found.clue.clone());
     match found.state {
-        TicketState::Solved | TicketState::Closed(_) if is_report(sender.origin) => {
+        TicketState::Solved | TicketState::Closed(_) if sender.origin.is_report() => {
             Placement::Append(ticket, clue)
         }
         TicketState::Open => Placement::Append(ticket, clue),
