@@ -102,7 +102,11 @@ impl Desk {
             Verb::Decline { token, reason } => self.decline(at, token, reason),
             Verb::RingTimeout { token } => self.ring_timeout(at, token),
             Verb::Abandon { contact } => self.abandon(at, contact),
-            Verb::Requeue { contact, reason } => self.requeue(at, contact, reason),
+            Verb::Requeue {
+                contact,
+                reason,
+                token,
+            } => self.requeue(at, contact, token, reason),
             Verb::FlowOut { contact, to } => self.flow_out(at, contact, to),
             Verb::Move { contact, to } => self.move_to(at, contact, &to),
             Verb::HandOver {

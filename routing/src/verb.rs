@@ -108,6 +108,10 @@ pub enum Verb {
         contact: ContactId,
         /// Why.
         reason: RequeueReason,
+        /// By which offer it was answered or rings; refused `StaleOffer` when others have it or ring for it since.
+        /// `None` is whoever.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<OfferToken>,
     },
     /// The contact leaves the line unanswered, to somewhere else.
     FlowOut {

@@ -191,6 +191,11 @@ fn a_command_by_an_offer_that_is_over_changes_nothing() {
         hold: Duration::ZERO,
         token: Some(token),
     };
+    let take_back = |token| Verb::Requeue {
+        contact: caller,
+        reason: RequeueReason::BridgeFailed,
+        token: Some(token),
+    };
     shift.refused(finish(first), Refusal::NotActive);
     shift.done(Verb::Accept { token: first });
     shift.done(pass_on(first));
@@ -200,8 +205,15 @@ fn a_command_by_an_offer_that_is_over_changes_nothing() {
     let before = shift.place(caller);
     shift.refused(pass_on(first), Refusal::StaleOffer);
     shift.refused(finish(first), Refusal::StaleOffer);
+    shift.refused(take_back(first), Refusal::StaleOffer);
     assert_eq!(shift.place(caller), before);
-    shift.done(finish(second));
+    shift.done(take_back(second));
+    shift.done(take_back(first));
+    shift.later(3_600);
+    let third = shift.offer(caller, ANNA);
+    shift.refused(take_back(second), Refusal::StaleOffer);
+    shift.done(Verb::Accept { token: third });
+    shift.done(finish(third));
     assert_eq!(shift.place(caller), None);
 }
 
@@ -334,7 +346,11 @@ fn a_bridge_that_fails_keeps_the_callers_place_and_tries_somebody_else() {
     assert_eq!(shift.desk.view().position(behind), Some(1));
     let reason = RequeueReason::BridgeFailed;
     let contact = caller;
-    shift.done(Verb::Requeue { contact, reason });
+    shift.done(Verb::Requeue {
+        contact,
+        reason,
+        token: None,
+    });
     assert_eq!(shift.desk.view().position(caller), Some(1));
     assert_eq!(shift.next(), Some((caller, BOB.to_owned())));
 }

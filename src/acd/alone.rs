@@ -221,6 +221,7 @@ impl Alone {
             let verb = Verb::Requeue {
                 contact: contact.record.id,
                 reason: RequeueReason::LeaseExpired,
+                token: None,
             };
             told.extend(self.desk.apply(Change { at, verb }).events);
         }

@@ -269,7 +269,14 @@ fn add_arguments(cmd: &mut Cmd, verb: &Verb, at: Timestamp) {
         Verb::Decline { token, reason } => cmd.arg(token.as_u64()).arg(word(reason)),
         Verb::RingTimeout { token } => cmd.arg(token.as_u64()).arg(RING_ON_NO_ANSWER),
         Verb::Abandon { contact } => cmd.arg(contact.to_string()),
-        Verb::Requeue { contact, reason } => cmd.arg(contact.to_string()).arg(word(reason)),
+        Verb::Requeue {
+            contact,
+            reason,
+            token,
+        } => cmd
+            .arg(contact.to_string())
+            .arg(word(reason))
+            .arg(token.map(|token| token.to_string()).unwrap_or_default()),
         Verb::Move { contact, to } => cmd.arg(contact.to_string()).arg(to.as_str()),
         Verb::HandOver {
             contact,

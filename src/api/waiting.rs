@@ -94,7 +94,13 @@ pub(super) async fn requeue(
     }
     let agent = agents.join(" ");
     let reason = RequeueReason::ByHand;
-    state.order(Verb::Requeue { contact, reason }).await?;
+    state
+        .order(Verb::Requeue {
+            contact,
+            reason,
+            token: None,
+        })
+        .await?;
     tell(
         &state,
         &caller,

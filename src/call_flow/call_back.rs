@@ -4,6 +4,7 @@
 //! caller* -> *talking* -> *over*. Whatever fails before the talk gives the contact back to the line; when
 //! it was the caller who could not be reached, it leaves the line and is tried again later.
 
+use super::asked::{Asked, NotAsked};
 use super::talk_clock::TalkClock;
 use super::words::{Command, FlowCaller, Input, LinkedTicket, Offer, Phrase};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
@@ -47,6 +48,8 @@ pub struct CallBackFlow {
     stage: Stage,
     talk: TalkClock,
     is_identified: bool,
+    /// The verb that is on its way.
+    asked: Asked,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,8 @@ enum Stage {
     Accepting,
     /// The agent picked up and hung up again before the desk had answered.
     AcceptingLost,
+    /// The desk has told that somebody else has it, before it answered.
+    AcceptingTaken,
     RingingCaller,
     Talking,
     /// The desk is told that the contact is back in the line, or that it never left it.
@@ -88,6 +93,7 @@ impl CallBackFlow {
             stage: Stage::Identifying,
             talk: TalkClock::default(),
             is_identified: false,
+            asked: Asked::default(),
         }
     }
 
@@ -111,14 +117,38 @@ impl CallBackFlow {
         out.push(Command::Identify);
     }
 
+    /// When [`CallBackFlow::handle_timeout`] is due; the legs time themselves.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.asked.again_at()
+    }
+
+    /// Asks the desk again what it could not be asked.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
+        out.extend(self.asked.take_due(now));
+    }
+
     /// Takes one input; pushes what is to be done.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
+        let before = out.len();
+        self.take(now, input, out);
+        self.asked.note(&out[before..]);
+    }
+
+    fn take(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         match input {
             Input::Identified(who) => self.on_identified(who, out),
             Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
-            Input::Verb(Answer::Refused { .. }) => self.on_refused(out),
-            Input::Verb(Answer::Done | Answer::Reserved { .. }) | Input::DeskLost => {
-                self.on_done(now, out);
+            Input::Verb(answer) => {
+                self.asked.is_answered();
+                match answer {
+                    Answer::Refused { .. } => self.on_refused(out),
+                    Answer::Done | Answer::Reserved { .. } => self.on_done(now, out),
+                }
+            }
+            Input::DeskLost => {
+                if self.asked.is_lost(now) == NotAsked::GivenUp {
+                    self.on_given_up(out);
+                }
             }
             Input::OfferLapsed { token } if token == self.plan.offer.token => self.on_lapsed(out),
             Input::AgentRings { leg } => self.on_rings(leg, out),
@@ -239,6 +269,7 @@ impl CallBackFlow {
             | Stage::Linking
             | Stage::Accepting
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Talking
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
@@ -247,7 +278,7 @@ impl CallBackFlow {
         }
     }
 
-    /// The desk did what was asked, or could not be asked and will be told later.
+    /// The desk did what was asked.
     fn on_done(&mut self, now: Instant, out: &mut Vec<Command>) {
         match self.stage {
             Stage::Accepting => {
@@ -265,7 +296,8 @@ impl CallBackFlow {
                 });
             }
             Stage::AcceptingLost => self.give_back(Afterwards::Wait, out),
-            Stage::GivingBack {
+            Stage::AcceptingTaken
+            | Stage::GivingBack {
                 then: Afterwards::Wait,
             } => self.stand_aside(out),
             Stage::GivingBack {
@@ -298,6 +330,28 @@ impl CallBackFlow {
         }
     }
 
+    /// The desk could not be asked whether the agent has it: nobody has, as far as this flow goes.
+    fn on_given_up(&mut self, out: &mut Vec<Command>) {
+        match self.stage {
+            Stage::Accepting => {
+                hang_up(self.plan.offer.leg, out);
+                self.give_back(Afterwards::Wait, out);
+            }
+            Stage::AcceptingLost => self.give_back(Afterwards::Wait, out),
+            Stage::AcceptingTaken => self.stand_aside(out),
+            // All else is asked until it is answered.
+            Stage::Identifying
+            | Stage::Linking
+            | Stage::RingingAgent
+            | Stage::RingingCaller
+            | Stage::Talking
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut
+            | Stage::Leaving
+            | Stage::Over => {}
+        }
+    }
+
     /// The desk knows better: the contact is not ours any more, and whoever is on the line is told so.
     fn on_refused(&mut self, out: &mut Vec<Command>) {
         match self.stage {
@@ -305,9 +359,10 @@ impl CallBackFlow {
                 hang_up(self.plan.offer.leg, out);
                 self.stand_aside(out);
             }
-            Stage::AcceptingLost | Stage::GivingBack { .. } | Stage::FlowingOut => {
-                self.stand_aside(out);
-            }
+            Stage::AcceptingLost
+            | Stage::AcceptingTaken
+            | Stage::GivingBack { .. }
+            | Stage::FlowingOut => self.stand_aside(out),
             Stage::Leaving => self.close(ContactResult::Answered, out),
             Stage::Identifying
             | Stage::Linking
@@ -327,12 +382,15 @@ impl CallBackFlow {
                 hang_up(self.plan.caller_leg, out);
                 self.stand_aside(out);
             }
+            // The news is faster than the answer: that one is about an offer that is over.
+            Stage::Accepting | Stage::AcceptingLost | Stage::AcceptingTaken => {
+                hang_up(self.plan.offer.leg, out);
+                self.stage = Stage::AcceptingTaken;
+            }
             // An offer that is over is told apart, and a verb on its way finds it gone.
             Stage::Identifying
             | Stage::Linking
             | Stage::RingingAgent
-            | Stage::Accepting
-            | Stage::AcceptingLost
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
@@ -351,6 +409,7 @@ impl CallBackFlow {
             Stage::Identifying
             | Stage::Linking
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
@@ -378,6 +437,7 @@ impl CallBackFlow {
             // The verb on its way finds the offer gone.
             Stage::Accepting
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::RingingCaller
             | Stage::Talking
             | Stage::GivingBack { .. }
@@ -426,6 +486,7 @@ impl CallBackFlow {
             | Stage::Linking
             | Stage::Accepting
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Talking
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
@@ -459,6 +520,7 @@ impl CallBackFlow {
             Stage::Identifying
             | Stage::Linking
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
@@ -486,6 +548,7 @@ impl CallBackFlow {
             | Stage::RingingAgent
             | Stage::Accepting
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
@@ -515,6 +578,7 @@ impl CallBackFlow {
                 self.end_talk(now, EndedBy::System, out);
             }
             Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
@@ -527,6 +591,7 @@ impl CallBackFlow {
         out.push(Command::Change(Verb::Requeue {
             contact: self.plan.contact,
             reason: RequeueReason::BridgeFailed,
+            token: Some(self.plan.offer.token),
         }));
     }
 
@@ -545,7 +610,7 @@ impl CallBackFlow {
             by,
             talk: self.talk.talk,
             hold: self.talk.hold,
-            token: None,
+            token: Some(self.plan.offer.token),
         }));
     }
 

@@ -32,11 +32,11 @@ impl Course {
         }
     }
 
-    /// When [`Course::handle_timeout`] is due; the legs of a call-back time themselves.
+    /// When [`Course::handle_timeout`] is due.
     pub fn next_timeout(&self) -> Option<Instant> {
         match self {
             Self::Incoming(flow) => flow.next_timeout(),
-            Self::CallBack(_) => None,
+            Self::CallBack(flow) => flow.next_timeout(),
         }
     }
 
@@ -44,7 +44,7 @@ impl Course {
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
         match self {
             Self::Incoming(flow) => flow.handle_timeout(now, out),
-            Self::CallBack(_) => {}
+            Self::CallBack(flow) => flow.handle_timeout(now, out),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The state machine of one call.
 
+mod again;
 mod agent;
 mod by_hand;
 mod choice;
@@ -8,6 +9,7 @@ mod leaving;
 mod rings;
 mod survey;
 
+use super::asked::{Asked, NotAsked};
 use super::talk_clock::TalkClock;
 use super::words::{
     AnswerMode, AtClosing, Command, FlowCaller, HeldBy, IncidentNotice, Input, LineRules,
@@ -65,6 +67,8 @@ pub struct Flow {
     offers: Vec<Offer>,
     /// What rings.
     rings: Rings,
+    /// The offer that the desk was asked last to commit.
+    claimed: Option<OfferToken>,
     /// The line it stands in or wants to.
     line: QueueId,
     /// What holds there; of a line that nobody described, what held in the last.
@@ -91,6 +95,10 @@ pub struct Flow {
     changes_ticket: bool,
     /// The agent has hung up, and the caller who stayed is to be asked how it went.
     asks_now: bool,
+    /// The verb that is on its way.
+    asked: Asked,
+    /// The call is refused for a fault of ours while the desk is told that it is not in the line.
+    clears_line: bool,
 }
 
 /// What the caller's leg is like.
@@ -139,6 +147,8 @@ enum Stage {
     },
     /// The agent picked up and hung up again before the desk had answered.
     AcceptingLost,
+    /// The desk has told that the call waits again before it answered whether the agent who picked up had it.
+    AcceptingTaken,
     /// The last ring came to nothing; the desk is told.
     Releasing,
     Talking {
@@ -205,6 +215,7 @@ impl Stage {
                 | Self::TakingCallBack
                 | Self::Reserved
                 | Self::Ringing
+                | Self::AcceptingTaken
                 | Self::Releasing
                 | Self::TakingBack
         )
@@ -232,6 +243,7 @@ impl Flow {
             caller_left: None,
             offers: Vec::new(),
             rings: Rings::default(),
+            claimed: None,
             line_since: None,
             closing: None,
             choice: Choice::default(),
@@ -245,6 +257,8 @@ impl Flow {
             hearing: Hearing::default(),
             changes_ticket: false,
             asks_now: false,
+            asked: Asked::default(),
+            clears_line: false,
         }
     }
 
@@ -278,6 +292,11 @@ impl Flow {
 
     /// When [`Flow::handle_timeout`] is due.
     pub fn next_timeout(&self) -> Option<Instant> {
+        let of_stage = self.stage_timeout();
+        of_stage.into_iter().chain(self.asked.again_at()).min()
+    }
+
+    fn stage_timeout(&self) -> Option<Instant> {
         if let Stage::Waiting {
             announce_at,
             look_at,
@@ -302,9 +321,15 @@ impl Flow {
 
     /// Does what is due at `now`; nothing when it is early.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
-        if self.next_timeout().is_none_or(|due| now < due) {
-            return;
+        out.extend(self.asked.take_due(now));
+        let before = out.len();
+        if self.stage_timeout().is_some_and(|due| due <= now) {
+            self.on_stage_timeout(now, out);
         }
+        self.asked.note(&out[before..]);
+    }
+
+    fn on_stage_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
         if let Stage::Waiting {
             announce_at,
             look_at,
@@ -337,13 +362,23 @@ impl Flow {
 
     /// Takes one input; pushes what is to be done.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
+        let before = out.len();
+        self.take(now, input, out);
+        self.asked.note(&out[before..]);
+    }
+
+    fn take(&mut self, now: Instant, input: Input, out: &mut Vec<Command>) {
         match input {
             Input::Identified(who) => self.on_identified(now, who, out),
             Input::IncidentHolds(notice) => self.on_incident(notice, out),
             Input::MessageKept(kept) => self.on_message_kept(now, kept, out),
             Input::TicketLinked(ticket) => self.on_ticket(ticket, out),
-            Input::Verb(answer) => self.on_verb(now, Some(answer), out),
+            Input::Verb(answer) => {
+                self.asked.is_answered();
+                self.on_verb(now, &answer, out);
+            }
             Input::NotTaken(reason) => {
+                self.asked.is_answered();
                 if matches!(self.stage, Stage::Enqueuing) {
                     self.on_not_taken(now, reason, out);
                 }
@@ -359,7 +394,11 @@ impl Flow {
             Input::MayCallBack => self.on_may_call_back(out),
             Input::CallBackNoted => self.on_call_back_noted(out),
             Input::CallBackRefused => self.on_call_back_refused(now, out),
-            Input::DeskLost => self.on_verb(now, None, out),
+            Input::DeskLost => {
+                if self.asked.is_lost(now) == NotAsked::GivenUp {
+                    self.on_given_up(now, out);
+                }
+            }
             Input::Offered(offer) => self.on_offered(offer, out),
             Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
             Input::AgentGone { agent } => self.on_agent_gone(&agent, out),
@@ -480,47 +519,13 @@ impl Flow {
         self.closing = None;
     }
 
-    /// Waiting calls leave a line that an emergency closes, and any other closed line if it says so. While
-    /// a phone rings the agent may still answer.
-    fn on_line_closed(&mut self, reason: Refusing, out: &mut Vec<Command>) {
-        let rules = self.line_rules.as_deref();
-        let stays = rules.is_none_or(|rules| rules.at_closing == AtClosing::Stay);
-        if stays && reason != Refusing::Emergency {
-            return;
-        }
-        match &self.stage {
-            Stage::Waiting { .. } => self.flow_out(reason, out),
-            Stage::Enqueuing
-            | Stage::TakingCallBack
-            | Stage::Reserved
-            | Stage::Ringing
-            | Stage::Accepting { .. }
-            | Stage::AcceptingLost
-            | Stage::Releasing
-            | Stage::TakingBack => self.closing = Some(reason),
-            // Not in the line yet, or not any more.
-            Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Informing { .. }
-            | Stage::Talking { .. }
-            | Stage::Refusing { .. }
-            | Stage::Transferring { .. }
-            | Stage::Elsewhere { .. }
-            | Stage::Moving { .. }
-            | Stage::FlowingOut { .. }
-            | Stage::Leaving { .. }
-            | Stage::Judging { .. }
-            | Stage::Settling { .. }
-            | Stage::Over => {}
-        }
-    }
-
-    /// The desk answered; `None` says that it could not be asked and will be told later.
-    fn on_verb(&mut self, now: Instant, answer: Option<Answer>, out: &mut Vec<Command>) {
-        let refusal = match &answer {
-            Some(Answer::Refused { reason }) => Some(*reason),
-            Some(Answer::Done | Answer::Reserved { .. }) | None => None,
+    /// The desk answered.
+    fn on_verb(&mut self, now: Instant, answer: &Answer, out: &mut Vec<Command>) {
+        let refusal = match answer {
+            Answer::Refused { reason } => Some(*reason),
+            Answer::Done | Answer::Reserved { .. } => None,
         };
+        self.clears_line = false;
         match &self.stage {
             Stage::Enqueuing => match refusal {
                 None => self.on_enqueued(now, out),
@@ -561,8 +566,14 @@ impl Flow {
                 None => self.on_accepted_lost(now, out),
                 Some(_) => self.go_on_ringing(now, out),
             },
+            Stage::AcceptingTaken => self.go_on_ringing(now, out),
             Stage::Reserved | Stage::Ringing | Stage::Releasing => self.on_told_of_ring(now, out),
             Stage::TakingBack => self.wait_again(now, out),
+            Stage::Leaving {
+                result: ContactResult::Answered,
+            } if matches!(refusal, Some(Refusal::NotActive | Refusal::StaleOffer)) => {
+                self.on_end_refused(now, out);
+            }
             Stage::Leaving { result } => {
                 let result = *result;
                 if self.asks_now {
@@ -721,6 +732,10 @@ impl Flow {
 
     /// Every contact has a ticket, however short it was, and its link is told before the last word.
     fn close(&mut self, result: ContactResult, out: &mut Vec<Command>) {
+        if self.clears_line {
+            self.stage = Stage::Leaving { result };
+            return;
+        }
         self.attach(out);
         if self.ticket == TicketStage::Unasked {
             self.ask_for_ticket(None, out);

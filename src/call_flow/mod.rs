@@ -14,8 +14,14 @@
 //! A [`CallBackFlow`] is the other kind of course: an agent is rung first, then the caller.
 //!
 //! The rule that keeps it sound: at most one verb of the call is on its way to the desk; whatever
-//! happens meanwhile is looked at when the desk has answered.
+//! happens meanwhile is looked at when the desk has answered. What the desk could not be asked is asked
+//! again (`asked`), so no verb is lost.
+//!
+//! The desk's events come in their order, and an answer may come before or after any of them: an event
+//! that is later than the verb's own (somebody took the call from the agent whose answer is being
+//! committed) is kept in mind until the answer is there.
 
+mod asked;
 mod call_back;
 mod course;
 mod flow;

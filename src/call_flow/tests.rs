@@ -1,7 +1,9 @@
 //! The races of one call, on a virtual clock.
 
+mod again;
 mod call_backs;
 mod incidents;
+mod order;
 mod properties;
 mod ring_all;
 mod survey;
@@ -10,7 +12,7 @@ use super::*;
 use ringdown_routing::contact::{Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken, QueueId, TicketId};
-use ringdown_routing::verb::{Answer, DeclineReason, Refusal, Verb};
+use ringdown_routing::verb::{Answer, DeclineReason, Refusal, RequeueReason, Verb};
 use ringdown_voice::call::{CallCommand, LegEnd, LegId, Refused};
 use ringdown_voice::media::PlayId;
 use std::sync::Arc;
@@ -276,7 +278,7 @@ fn a_call_goes_from_greeting_to_agent_to_end() {
             by: EndedBy::Agent,
             talk: Duration::from_secs(65),
             hold: Duration::from_secs(10),
-            token: None,
+            token: Some(OfferToken::new(1)),
         }]
     );
     let said = call.tell(Input::Verb(Answer::Done));
@@ -643,13 +645,19 @@ fn a_ticket_number_is_keyed_in() {
 fn a_lost_desk_costs_no_call() {
     let mut call = Script::ringing(AnswerMode::AtOnce);
     call.tell(Input::AgentPickedUp { leg: LegId(101) });
-    let said = call.tell(Input::DeskLost);
+    assert!(call.tell(Input::DeskLost).is_empty());
+    let said = call.pass(Duration::from_millis(50));
+    assert!(matches!(verbs(&said)[..], [Verb::Accept { .. }]));
+    // A node that has lost its store answers by itself.
+    let said = call.tell(Input::Verb(Answer::Done));
     assert!(
         said.iter()
             .any(|c| matches!(c, Command::Voice(CallCommand::Bridge { .. })))
     );
     call.tell(Input::CallerEnded(LegEnd::HungUp));
-    assert!(closing(&call.tell(Input::DeskLost)).is_some());
+    assert!(closing(&call.tell(Input::DeskLost)).is_none());
+    call.pass(Duration::from_millis(50));
+    assert!(closing(&call.tell(Input::Verb(Answer::Done))).is_some());
 }
 
 #[test]

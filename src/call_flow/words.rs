@@ -314,7 +314,8 @@ pub enum Input {
     CallBackRefused,
     /// The line does not take the call, for a reason that the desk was not even asked about.
     NotTaken(Refusing),
-    /// The desk could not be asked; it will be told when it is back.
+    /// The desk could not be asked what was on its way: its store failed, or it takes no more at the
+    /// moment. It is asked again.
     DeskLost,
     /// The desk reserved an agent for this call.
     Offered(Offer),
@@ -410,7 +411,7 @@ pub enum Command {
         /// The queue.
         to: QueueId,
     },
-    /// Change the desk; answered by [`Input::Verb`] or [`Input::DeskLost`].
+    /// Change the desk; answered by [`Input::Verb`], or not taken ([`Input::DeskLost`]).
     Change(Verb),
     /// Append an event about this call.
     Publish(EventKind),

@@ -191,7 +191,12 @@ pub(super) async fn take_over(house: Arc<House>, lost: NodeId) {
         if has_agent(&house, contact, token) {
             // The phone of that agent does not know yet that its call is dead.
             let reason = RequeueReason::BridgeFailed;
-            house.tell_desk(Verb::Requeue { contact, reason });
+            let token = Some(token);
+            house.tell_desk(Verb::Requeue {
+                contact,
+                reason,
+                token,
+            });
         }
     }
 }

@@ -31,6 +31,12 @@ pub(super) fn add_gauges(
             &[],
             house.turned_away.untold(),
         );
+        out.counter(
+            "ringdown_desk_not_asked_total",
+            "Times that the desk could not take what a call asked of it; the call asks again.",
+            &[],
+            house.not_asked.times(),
+        );
         let written = database.health();
         let waiting = u32::try_from(written.waiting).unwrap_or(u32::MAX);
         out.gauge(

@@ -4,6 +4,7 @@ use super::call::{Arrival, Call};
 use super::dialling::{Dialling, Parties};
 use super::door::{Door, Entry};
 use super::inputs::{ShardInput, ShardSender};
+use super::not_asked::NotAsked;
 use super::phones::{Phones, Search};
 use super::rules::DialledNumber;
 use super::speech::Speech;
@@ -91,6 +92,7 @@ pub(super) struct House {
     /// Most new calls in one second.
     pub(super) rate: CallRate,
     pub(super) turned_away: ToldRate,
+    pub(super) not_asked: NotAsked,
     /// Where calls' audio arrives, as we tell it.
     pub(super) media_address: IpAddr,
     pub(super) calls_max: usize,

@@ -123,7 +123,13 @@ impl ShardSender {
 
     /// Tells the shard unless it is full or has stopped.
     pub(super) fn tell_now(&self, input: ShardInput) -> bool {
-        self.inputs.try_send(input).is_ok()
+        self.offer(input).is_ok()
+    }
+
+    /// Tells the shard, or gives the input back while it is full or when it has stopped.
+    pub(super) fn offer(&self, input: ShardInput) -> Result<(), ShardInput> {
+        let sent = self.inputs.try_send(input);
+        sent.map_err(mpsc::error::TrySendError::into_inner)
     }
 }
 

@@ -29,6 +29,7 @@ mod house;
 mod incidents;
 mod inputs;
 mod ladder;
+mod not_asked;
 mod phones;
 mod rules;
 mod shard;

@@ -195,7 +195,13 @@ impl Shard {
                 self.inputs.push_back((contact, Input::AgentGone { agent }));
             }
             ShardInput::Verb { contact, outcome } => {
-                let input = outcome.map_or(Input::DeskLost, Input::Verb);
+                let input = outcome.map_or_else(
+                    |fault| {
+                        self.house.not_asked.count(now, contact, &fault);
+                        Input::DeskLost
+                    },
+                    Input::Verb,
+                );
                 self.inputs.push_back((contact, input));
             }
             ShardInput::Identified {

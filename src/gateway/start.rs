@@ -3,6 +3,7 @@
 use super::dialling::Parties;
 use super::house::House;
 use super::inputs::{ShardInput, ShardSender};
+use super::not_asked::NotAsked;
 use super::phones::Phones;
 use super::speech::Speech;
 use super::turned_away::{CallRate, ToldRate};
@@ -299,6 +300,7 @@ async fn furnish(
         call_max: config.limits.call_max,
         rate: CallRate::new(config.limits.calls_per_second_max, Instant::now()),
         turned_away: ToldRate::new(Instant::now()),
+        not_asked: NotAsked::new(Instant::now()),
         media_address: config.media.advertised.unwrap_or(config.media.bind),
         calls_max: usize::try_from(config.limits.calls_max).unwrap_or(usize::MAX),
         drain: Drain::new(Arc::clone(&calls)),

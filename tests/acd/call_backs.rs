@@ -68,6 +68,7 @@ async fn redis_goes_away(restart: impl FnOnce(&mut RedisServer)) {
         Verb::Requeue {
             contact: unreached,
             reason,
+            token: None,
         },
         Verb::FlowOut {
             contact: unreached,
@@ -150,7 +151,16 @@ async fn a_call_back_that_another_gateway_took_over_meanwhile_is_theirs() {
     // By the other's clock the slow one has been silent for longer than it may: its call-back is given to
     // another agent, who declines.
     let reason = RequeueReason::BridgeFailed;
-    assert_eq!(other.change(Verb::Requeue { contact, reason }).await, DONE);
+    assert_eq!(
+        other
+            .change(Verb::Requeue {
+                contact,
+                reason,
+                token: None
+            })
+            .await,
+        DONE
+    );
     let (agent, token) = other.hear_offer_of(contact).await;
     assert_eq!(agent, AgentId::from("bob"));
     other.acd.carry(contact);

@@ -144,10 +144,14 @@ impl Desk {
         &mut self,
         at: Timestamp,
         contact: ContactId,
+        token: Option<OfferToken>,
         reason: RequeueReason,
     ) -> Decided {
         let placed = self.find(contact, Refusal::NotActive)?;
         if placed.place != Place::Waiting {
+            if token.is_some_and(|token| placed.place.holder_by(token).is_none()) {
+                return Err(Refusal::StaleOffer);
+            }
             let retry_at = match reason {
                 RequeueReason::LeaseExpired => None,
                 RequeueReason::Declined

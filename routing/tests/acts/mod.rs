@@ -149,6 +149,7 @@ impl Players {
                     RequeueReason::LeaseExpired,
                     RequeueReason::ByHand,
                 ][usize::from(act.how % 3)],
+                token: (act.with % 4 != 1).then(|| self.token(act.who)),
             },
             22 | 23 => Verb::Complete {
                 contact,

@@ -311,6 +311,7 @@ fn an_offer_that_lapses_or_is_taken_back_frees_all() {
     floor.done(Verb::Requeue {
         contact: caller,
         reason: RequeueReason::ByHand,
+        token: None,
     });
     assert_eq!(
         (states(&floor), idle_since(&floor)),

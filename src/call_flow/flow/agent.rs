@@ -39,6 +39,7 @@ impl Flow {
             | Stage::Enqueuing
             | Stage::Waiting { .. }
             | Stage::TakingCallBack
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::TakingBack
             | Stage::Refusing { .. }
@@ -60,6 +61,7 @@ impl Flow {
         out.push(Command::Change(Verb::Requeue {
             contact: self.contact,
             reason: RequeueReason::BridgeFailed,
+            token: self.claimed,
         }));
         self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
     }
@@ -79,8 +81,19 @@ impl Flow {
             by,
             talk: self.talk.talk,
             hold: self.talk.hold,
-            token: None,
+            token: self.claimed,
         }));
+    }
+
+    /// Somebody took the call from the agent as it ended, and it stands in the line: with its caller, if they
+    /// stayed to be asked how it went.
+    pub(super) fn on_end_refused(&mut self, now: Instant, out: &mut Vec<Command>) {
+        if std::mem::take(&mut self.asks_now) && self.caller != CallerSide::Gone {
+            self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
+            self.wait_again(now, out);
+        } else {
+            self.abandon(out);
+        }
     }
 
     pub(super) fn on_held(&mut self, now: Instant, by: HeldBy, out: &mut Vec<Command>) {

@@ -18,16 +18,53 @@ impl Flow {
                 self.stand_in_line_again(now, out);
             }
             // The verb on its way is answered in the light of it.
-            Stage::Identifying
-            | Stage::Asking { .. }
-            | Stage::Informing { .. }
-            | Stage::Enqueuing
+            Stage::Enqueuing
             | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Releasing
-            | Stage::Talking { .. }
             | Stage::TakingBack
+            | Stage::Moving { .. }
+            | Stage::FlowingOut { .. } => self.all_offers_over(out),
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Informing { .. }
+            | Stage::Talking { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::Leaving { .. }
+            | Stage::Judging { .. }
+            | Stage::Settling { .. }
+            | Stage::Over => {}
+        }
+    }
+
+    /// Waiting calls leave a line that an emergency closes, and any other closed line if it says so. While
+    /// a phone rings the agent may still answer.
+    pub(super) fn on_line_closed(&mut self, reason: Refusing, out: &mut Vec<Command>) {
+        let rules = self.line_rules.as_deref();
+        let stays = rules.is_none_or(|rules| rules.at_closing == AtClosing::Stay);
+        if stays && reason != Refusing::Emergency {
+            return;
+        }
+        match &self.stage {
+            Stage::Waiting { .. } => self.flow_out(reason, out),
+            Stage::Enqueuing
+            | Stage::TakingCallBack
+            | Stage::Reserved
+            | Stage::Ringing
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::AcceptingTaken
+            | Stage::Releasing
+            | Stage::TakingBack => self.closing = Some(reason),
+            // Not in the line yet, or not any more.
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Informing { .. }
+            | Stage::Talking { .. }
             | Stage::Refusing { .. }
             | Stage::Transferring { .. }
             | Stage::Elsewhere { .. }
@@ -41,14 +78,38 @@ impl Flow {
     }
 
     pub(super) fn on_taken_from_agent(&mut self, now: Instant, out: &mut Vec<Command>) {
-        if let Stage::Talking { leg } = &self.stage {
-            out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
-            self.talk.stop(now);
-            self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
-            self.wait_again(now, out);
-        } else if let Stage::Reserved | Stage::Ringing = &self.stage {
-            self.stop_ringing(out);
-            self.stand_in_line_again(now, out);
+        match &self.stage {
+            Stage::Talking { leg } => {
+                out.push(Command::Voice(CallCommand::HangUp { leg: *leg }));
+                self.talk.stop(now);
+                self.play(ANNOUNCEMENT, Phrase::AgentLost, out);
+                self.wait_again(now, out);
+            }
+            Stage::Reserved | Stage::Ringing => {
+                self.stop_ringing(out);
+                self.stand_in_line_again(now, out);
+            }
+            // The news is faster than the answer to the verb on its way.
+            Stage::Enqueuing
+            | Stage::TakingCallBack
+            | Stage::Accepting { .. }
+            | Stage::AcceptingLost
+            | Stage::AcceptingTaken
+            | Stage::Releasing
+            | Stage::TakingBack
+            | Stage::Moving { .. }
+            | Stage::FlowingOut { .. } => self.all_offers_over(out),
+            Stage::Identifying
+            | Stage::Asking { .. }
+            | Stage::Informing { .. }
+            | Stage::Waiting { .. }
+            | Stage::Refusing { .. }
+            | Stage::Transferring { .. }
+            | Stage::Elsewhere { .. }
+            | Stage::Leaving { .. }
+            | Stage::Judging { .. }
+            | Stage::Settling { .. }
+            | Stage::Over => {}
         }
     }
 
@@ -64,9 +125,13 @@ impl Flow {
             | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::Moving { .. }
-            | Stage::TakingBack => self.closing = Some(Refusing::Dropped),
+            | Stage::TakingBack => {
+                self.closing = Some(Refusing::Dropped);
+                self.all_offers_over(out);
+            }
             Stage::Identifying
             | Stage::Asking { .. }
             | Stage::Informing { .. }

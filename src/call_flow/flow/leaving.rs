@@ -1,5 +1,6 @@
 //! The ways a call leaves: out of a line that cannot serve it, by its caller's going, by a shutdown.
 
+use super::again::DESK_FAULT;
 use super::incident::INFORMED;
 use super::*;
 use crate::call_flow::words::{Then, WayOut};
@@ -126,6 +127,7 @@ impl Flow {
             }
             Stage::Enqueuing
             | Stage::TakingCallBack
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
@@ -184,10 +186,18 @@ impl Flow {
                 }));
             }
         }
-        if self.refused_as == ContactResult::Blocked {
-            out.push(Command::Publish(EventKind::Blocked {
+        match self.refused_as {
+            ContactResult::Blocked => out.push(Command::Publish(EventKind::Blocked {
                 reason: reason.as_str().to_owned(),
-            }));
+            })),
+            ContactResult::Failed => out.push(Command::Publish(EventKind::Failed {
+                cause: DESK_FAULT.to_owned(),
+            })),
+            ContactResult::Answered
+            | ContactResult::Abandoned
+            | ContactResult::FlowedOut
+            | ContactResult::CallBack
+            | ContactResult::Informed => {}
         }
         self.close(self.refused_as, out);
     }
@@ -232,6 +242,7 @@ impl Flow {
             }
             Stage::Enqueuing
             | Stage::TakingCallBack
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }

@@ -109,7 +109,8 @@ impl Flow {
             | Stage::Accepting { .. }
             | Stage::Moving { .. }
             | Stage::FlowingOut { .. }
-            | Stage::AcceptingLost => self.keep_offer(offer),
+            | Stage::AcceptingLost
+            | Stage::AcceptingTaken => self.keep_offer(offer),
             // The verb on its way (Abandon, Complete) settles an offer that crossed it.
             Stage::Ringing
             | Stage::Identifying
@@ -199,7 +200,10 @@ impl Flow {
 
     /// Tells the desk of a ring that came to nothing, as soon as it has answered what it was asked before.
     fn tell_of_ring(&mut self, verb: Verb, out: &mut Vec<Command>) {
-        let asks_for_answer = matches!(self.stage, Stage::Accepting { .. } | Stage::AcceptingLost);
+        let asks_for_answer = matches!(
+            self.stage,
+            Stage::Accepting { .. } | Stage::AcceptingLost | Stage::AcceptingTaken
+        );
         if self.rings.untold.is_empty() && !asks_for_answer {
             out.push(Command::Change(verb.clone()));
         }
@@ -222,6 +226,7 @@ impl Flow {
             | Stage::TakingCallBack
             | Stage::Accepting { .. }
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::Talking { .. }
             | Stage::TakingBack
@@ -256,6 +261,7 @@ impl Flow {
             Some(Ring { token, leg, .. }) if !has_untold => {
                 let (token, leg) = (*token, *leg);
                 self.stage = Stage::Accepting { leg };
+                self.claimed = Some(token);
                 out.push(Command::Change(Verb::Accept { token }));
             }
             Some(_) => self.stage = Stage::Ringing,
@@ -313,9 +319,25 @@ impl Flow {
     }
 
     pub(super) fn on_accept_stale(&mut self, now: Instant, leg: LegId, out: &mut Vec<Command>) {
+        self.rings_no_more(leg, out);
+        self.go_on_ringing(now, out);
+    }
+
+    /// The phone that was picked up first is nobody's any more.
+    pub(super) fn rings_no_more(&mut self, leg: LegId, out: &mut Vec<Command>) {
         self.rings.picked_up.retain(|ring| ring.leg != leg);
         out.push(Command::Voice(CallCommand::HangUp { leg }));
-        self.go_on_ringing(now, out);
+    }
+
+    /// The desk has told of what ends every offer made until now, before it answered what is on its way:
+    /// whatever the answer is, it is about one of those.
+    pub(super) fn all_offers_over(&mut self, out: &mut Vec<Command>) {
+        if let Stage::Accepting { .. } | Stage::AcceptingLost = self.stage {
+            self.stage = Stage::AcceptingTaken;
+            self.stop_ringing(out);
+            self.rings.untold.clear();
+        }
+        self.offers.clear();
     }
 
     /// The agent whose answer is before the desk hung up again.
@@ -337,6 +359,7 @@ impl Flow {
             | Stage::Reserved
             | Stage::Ringing
             | Stage::AcceptingLost
+            | Stage::AcceptingTaken
             | Stage::Releasing
             | Stage::Talking { .. }
             | Stage::TakingBack

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A call-back whose agent is rung.
-fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
+pub(super) fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
     let Input::Offered(offer) = offer(1) else {
         panic!("an offer")
     };

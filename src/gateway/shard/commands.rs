@@ -217,8 +217,9 @@ impl Shard {
         if acd.is_shared() {
             let sender = self.sender.clone();
             acd.submit(verb, move |outcome| {
-                if !sender.tell_now(ShardInput::Verb { contact, outcome }) {
-                    tracing::error!(%contact, "the desk's answer found its shard full");
+                // A call waits for this answer, and for nothing else.
+                if let Err(input) = sender.offer(ShardInput::Verb { contact, outcome }) {
+                    tokio::spawn(async move { sender.tell(input).await });
                 }
             });
         } else if let Some(answer) = acd.try_change_now(verb) {

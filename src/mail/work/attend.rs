@@ -120,6 +120,7 @@ impl Absences {
                 verbs.extend(mails.into_iter().map(|contact| Verb::Requeue {
                     contact,
                     reason: RequeueReason::LoggedOff,
+                    token: None,
                 }));
             }
             away.insert(id.clone(), since);

@@ -383,7 +383,15 @@ fn a_command_that_a_supervisor_was_faster_than_changes_no_line() {
         let (agent, status) = (ming(), Status::LoggedOff);
         change(&desk, Verb::AgentStatus { agent, status }).await;
         let reason = ringdown_routing::verb::RequeueReason::ByHand;
-        change(&desk, Verb::Requeue { contact, reason }).await;
+        change(
+            &desk,
+            Verb::Requeue {
+                contact,
+                reason,
+                token: None,
+            },
+        )
+        .await;
         let goal = HandOver {
             to: held.queue().cloned().unwrap(),
             keep_for: None,

@@ -2,8 +2,9 @@
 //! leases that end when they like.
 //!
 //! What the desk does in one verb is one action here; what may come between two verbs, any other action
-//! may. A contact is offered to one agent, or to both at once as where a queue rings all: then each has a
-//! token, and whoever is accepted first has it. Each of the protocol's five [`Guard`]s can be taken away,
+//! may. An agent who has a contact may lose it to the line again (by hand), and the router that joined them
+//! hears of it late. A contact is offered to one agent, or to both at once as where a queue rings all: then each has a
+//! token, and whoever is accepted first has it. Each of the protocol's six [`Guard`]s can be taken away,
 //! and then one of the properties breaks: that is what the guard is for. The names of verbs are those of
 //! `ringdown_routing::verb`.
 //!
@@ -26,6 +27,8 @@ pub enum Guard {
     CancelBeforeRequeue,
     /// `Accept` ends the offers to all others who ring for the contact in the same step.
     OneWinner,
+    /// `Complete` ends only the talk that was answered by its token.
+    TokenAtComplete,
 }
 
 /// The model, without the guards in `without`.
@@ -52,7 +55,10 @@ pub enum Contact {
         tokens: [Option<u8>; 2],
     },
     /// An agent has it.
-    Active,
+    Active {
+        /// The offer that was accepted.
+        token: u8,
+    },
     /// Over.
     Ended,
 }
@@ -139,6 +145,10 @@ pub struct Desk {
     pub rings: BTreeSet<Offer>,
     /// Rings that were answered, of which the store has not heard.
     pub picked_up: BTreeSet<Offer>,
+    /// Talks that their routers have not seen the end of; of a contact that was taken back, an old one.
+    pub talks: BTreeSet<Offer>,
+    /// Whether a talk that went on was ended by the router of an old one.
+    pub cut_off: bool,
 }
 
 /// One step of somebody.
@@ -160,8 +170,12 @@ pub enum Step {
     Requeue(Offer),
     /// `Expire` finds a lease that is over.
     LeaseEnds(usize),
-    /// `Complete`.
-    Complete(usize),
+    /// `Complete`, by the router that joined them.
+    Complete(Offer),
+    /// `Requeue` by hand of a contact that an agent has.
+    TakeBack(usize),
+    /// `Expire` ends the contact of a router that died.
+    NodeLost(usize),
     /// A router dies with all it meant to do.
     Crash(usize),
 }
@@ -244,7 +258,7 @@ impl Desk {
     /// The agent has the contact; whoever else rang for it is free, if that is part of the same step.
     fn accept(&mut self, offer: &Offer, model: &Offers) {
         let contact = offer.contact;
-        let mut left = Contact::Active;
+        let mut left = Contact::Active { token: offer.token };
         if let Contact::Offered { mut tokens } = self.contacts[contact] {
             tokens[offer.agent] = None;
             if model.has(Guard::OneWinner) {
@@ -257,6 +271,21 @@ impl Desk {
         }
         self.contacts[contact] = left;
         self.agents[offer.agent] = Agent::Busy { contact };
+    }
+
+    /// Whether the talk is the one that the store knows of.
+    fn goes_on(&self, talk: &Offer) -> bool {
+        self.contacts[talk.contact] == (Contact::Active { token: talk.token })
+    }
+
+    /// Nobody has the contact any longer.
+    fn free(&mut self, contact: usize, place: Contact) {
+        self.contacts[contact] = place;
+        for agent in &mut self.agents {
+            if *agent == (Agent::Busy { contact }) {
+                *agent = Agent::Free;
+            }
+        }
     }
 
     fn crash(&mut self, router: usize) {
@@ -285,6 +314,8 @@ impl Model for Offers {
             routers: [router.clone(), router],
             rings: BTreeSet::new(),
             picked_up: BTreeSet::new(),
+            talks: BTreeSet::new(),
+            cut_off: false,
         }]
     }
 
@@ -321,8 +352,19 @@ impl Model for Offers {
                         steps.push(Step::LeaseEnds(contact));
                     }
                 }
-                Contact::Active => steps.push(Step::Complete(contact)),
+                Contact::Active { .. } => {
+                    let talk = desk.talks.iter().find(|talk| desk.goes_on(talk));
+                    steps.push(match talk {
+                        Some(talk) if desk.routers[talk.router].lives => Step::TakeBack(contact),
+                        Some(_) | None => Step::NodeLost(contact),
+                    });
+                }
                 Contact::Waiting | Contact::Ended => {}
+            }
+        }
+        for talk in &desk.talks {
+            if desk.routers[talk.router].lives {
+                steps.push(Step::Complete(*talk));
             }
         }
     }
@@ -357,6 +399,7 @@ impl Model for Offers {
                     // Its router stops the other phones with the desk's word.
                     desk.rings.retain(|ring| ring.first != offer.first);
                     desk.accept(&offer, self);
+                    desk.talks.insert(offer);
                 }
             }
             Step::Requeue(offer) => {
@@ -370,14 +413,17 @@ impl Model for Offers {
                     desk.leave_offer(contact, agent);
                 }
             }
-            Step::Complete(contact) => {
-                desk.contacts[contact] = Contact::Ended;
-                for agent in &mut desk.agents {
-                    if *agent == (Agent::Busy { contact }) {
-                        *agent = Agent::Free;
-                    }
+            Step::Complete(talk) => {
+                desk.talks.remove(&talk);
+                let is_its_own = desk.goes_on(&talk);
+                let is_active = matches!(desk.contacts[talk.contact], Contact::Active { .. });
+                if is_its_own || (is_active && !self.has(Guard::TokenAtComplete)) {
+                    desk.cut_off |= !is_its_own;
+                    desk.free(talk.contact, Contact::Ended);
                 }
             }
+            Step::TakeBack(contact) => desk.free(contact, Contact::Waiting),
+            Step::NodeLost(contact) => desk.free(contact, Contact::Ended),
             Step::Crash(router) => desk.crash(router),
         }
         Some(desk)
@@ -394,7 +440,9 @@ impl Model for Offers {
                             desk.contacts[contact],
                             Contact::Offered { tokens } if tokens[agent] == Some(token)
                         ),
-                        Agent::Busy { contact } => desk.contacts[contact] == Contact::Active,
+                        Agent::Busy { contact } => {
+                            matches!(desk.contacts[contact], Contact::Active { .. })
+                        }
                     })
                 },
             ),
@@ -404,6 +452,10 @@ impl Model for Offers {
                     desk.agents.iter().filter(has).count() <= 1
                 })
             }),
+            Property::always(
+                "no_talk_is_ended_by_the_router_of_an_old_one",
+                |_, desk: &Desk| !desk.cut_off,
+            ),
             Property::always("no_contact_rings_phones_of_two_offers", |_, desk: &Desk| {
                 PAIR.into_iter()
                     .all(|contact| desk.offers_rung(contact) <= 1)
@@ -429,6 +481,9 @@ impl Model for Offers {
             }),
             Property::sometimes("a_late_answer_is_refused", |_, desk: &Desk| {
                 desk.picked_up.iter().any(|offer| !desk.stands(offer))
+            }),
+            Property::sometimes("an_old_talk_is_ended_late", |_, desk: &Desk| {
+                desk.talks.iter().any(|talk| !desk.goes_on(talk))
             }),
             Property::sometimes("two_answer_at_once", |_, desk: &Desk| {
                 let standing = desk.picked_up.iter().filter(|offer| desk.stands(offer));

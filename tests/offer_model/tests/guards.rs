@@ -54,3 +54,11 @@ fn without_the_cancel_two_phones_ring_for_one_contact() {
         Guard::CancelBeforeRequeue
     ));
 }
+
+#[test]
+fn without_the_token_at_the_end_an_old_talk_ends_the_one_that_goes_on() {
+    assert!(breaks(
+        "no_talk_is_ended_by_the_router_of_an_old_one",
+        Guard::TokenAtComplete
+    ));
+}
