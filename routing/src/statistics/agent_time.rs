@@ -9,6 +9,7 @@ use crate::agent::Status;
 use crate::event::{Event, EventKind};
 use crate::ids::{ContactId, OfferToken};
 use crate::time::Timestamp;
+use crate::verb::RestoredPlace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -323,7 +324,11 @@ impl Act {
                 token: *token,
                 until: *deadline,
             },
-            EventKind::Answered { token, .. } => Self::Answered {
+            EventKind::Answered { token, .. }
+            | EventKind::Restored {
+                place: RestoredPlace::Active { token, .. },
+                ..
+            } => Self::Answered {
                 contact: contact?,
                 token: *token,
             },
@@ -382,7 +387,10 @@ impl Act {
             | EventKind::OverflowRefused { .. }
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
-            | EventKind::Restored { .. }
+            | EventKind::Restored {
+                place: RestoredPlace::Waiting { .. } | RestoredPlace::Ended { .. },
+                ..
+            }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }

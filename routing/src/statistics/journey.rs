@@ -6,9 +6,10 @@
 use super::counts::Counts;
 use super::distinct::CallerKey;
 use super::facet::FacetKey;
-use super::facts::{Fact, Facts, Packed, Packer, Unpacker};
+use super::facts::Facts;
 use super::reasons::ReasonKey;
 use super::seen::{OriginKey, Seen};
+use super::step::{Act, Step};
 use super::{QueueLine, Rules, Thresholds};
 use crate::contact::Channel;
 use crate::event::ContactResult;
@@ -38,132 +39,6 @@ pub(super) struct CellKey {
     pub(super) channel: Channel,
 }
 
-/// One step.
-pub(super) type Step = Fact<Act>;
-
-/// What a step changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    Enqueued {
-        queue: QueueKey,
-        since: Timestamp,
-    },
-    Answered {
-        wait_ms: u64,
-        /// Who did.
-        agent: Option<FacetKey>,
-    },
-    Requeued,
-    Abandoned {
-        wait_ms: u64,
-    },
-    FlowedOut {
-        to: ReasonKey,
-    },
-    Ended {
-        talk_ms: u64,
-        hold_ms: u64,
-        wrap_up_until: Option<Timestamp>,
-    },
-    WrapUpExtended {
-        until: Timestamp,
-    },
-    WrapUpOver,
-}
-
-impl Packed for Act {
-    fn pack(&self, at: Timestamp, out: &mut Packer) {
-        match *self {
-            Self::Enqueued { queue, since } => {
-                out.unsigned(ENQUEUED);
-                out.unsigned(u64::from(queue.0));
-                out.instant(since, at);
-            }
-            Self::Answered { wait_ms, agent } => {
-                out.unsigned(ANSWERED);
-                out.unsigned(wait_ms);
-                out.unsigned(agent.map_or(0, |agent| u64::from(agent.0) + 1));
-            }
-            Self::Requeued => out.unsigned(REQUEUED),
-            Self::Abandoned { wait_ms } => {
-                out.unsigned(ABANDONED);
-                out.unsigned(wait_ms);
-            }
-            Self::FlowedOut { to } => {
-                out.unsigned(FLOWED_OUT);
-                out.unsigned(u64::from(to.0));
-            }
-            Self::Ended {
-                talk_ms,
-                hold_ms,
-                wrap_up_until,
-            } => {
-                out.unsigned(match wrap_up_until {
-                    Some(_) => ENDED_WITH_WRAP_UP,
-                    None => ENDED,
-                });
-                out.unsigned(talk_ms);
-                out.unsigned(hold_ms);
-                if let Some(until) = wrap_up_until {
-                    out.instant(until, at);
-                }
-            }
-            Self::WrapUpExtended { until } => {
-                out.unsigned(WRAP_UP_EXTENDED);
-                out.instant(until, at);
-            }
-            Self::WrapUpOver => out.unsigned(WRAP_UP_OVER),
-        }
-    }
-
-    fn unpack(at: Timestamp, from: &mut Unpacker<'_>) -> Self {
-        match from.unsigned() {
-            ENQUEUED => Self::Enqueued {
-                queue: QueueKey(u32::try_from(from.unsigned()).unwrap_or(u32::MAX)),
-                since: from.instant(at),
-            },
-            ANSWERED => Self::Answered {
-                wait_ms: from.unsigned(),
-                agent: from
-                    .unsigned()
-                    .checked_sub(1)
-                    .map(|agent| FacetKey(u32::try_from(agent).unwrap_or(u32::MAX))),
-            },
-            REQUEUED => Self::Requeued,
-            ABANDONED => Self::Abandoned {
-                wait_ms: from.unsigned(),
-            },
-            FLOWED_OUT => Self::FlowedOut {
-                to: ReasonKey(u32::try_from(from.unsigned()).unwrap_or(u32::MAX)),
-            },
-            ENDED => Self::Ended {
-                talk_ms: from.unsigned(),
-                hold_ms: from.unsigned(),
-                wrap_up_until: None,
-            },
-            ENDED_WITH_WRAP_UP => Self::Ended {
-                talk_ms: from.unsigned(),
-                hold_ms: from.unsigned(),
-                wrap_up_until: Some(from.instant(at)),
-            },
-            WRAP_UP_EXTENDED => Self::WrapUpExtended {
-                until: from.instant(at),
-            },
-            _ => Self::WrapUpOver,
-        }
-    }
-}
-
-const ENQUEUED: u64 = 0;
-const ANSWERED: u64 = 1;
-const REQUEUED: u64 = 2;
-const ABANDONED: u64 = 3;
-const FLOWED_OUT: u64 = 4;
-const ENDED: u64 = 5;
-const ENDED_WITH_WRAP_UP: u64 = 6;
-const WRAP_UP_EXTENDED: u64 = 7;
-const WRAP_UP_OVER: u64 = 8;
-
 /// All that is known of one contact.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Journey {
@@ -173,6 +48,7 @@ pub(super) struct Journey {
     pub(super) meant_for: Option<QueueKey>,
     pub(super) blocked_in: Option<Option<QueueKey>>,
     pub(super) has_failed: bool,
+    /// The first end that was told.
     pub(super) closed: Option<(Timestamp, ContactResult)>,
     /// What it came to.
     pub(super) number: Option<FacetKey>,
@@ -188,6 +64,18 @@ pub(super) struct Journey {
     pub(super) skills: BTreeSet<FacetKey>,
     steps: Facts<Act>,
     is_shuffled: bool,
+    /// Its node claimed it back, maybe after it was told to have ended.
+    #[serde(default)]
+    was_restored: bool,
+}
+
+/// How a contact ended, as far as nobody claimed it back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ending {
+    pub(super) closed: Option<(Timestamp, ContactResult)>,
+    pub(super) has_failed: bool,
+    /// Why it was refused or failed.
+    pub(super) cause: Option<ReasonKey>,
 }
 
 /// What one stay in one queue counts for, or one end before any.
@@ -252,7 +140,41 @@ impl Journey {
             .steps
             .last()
             .is_some_and(|(_, origin, number)| origin != step.origin || number > step.number);
+        self.was_restored |= matches!(step.act, Act::RestoredWaiting | Act::RestoredActive { .. });
         self.steps.push(&step);
+    }
+
+    /// How it ended: of a contact that was claimed back, what was told since. The steps must be straight.
+    pub(super) fn ending(&self) -> Ending {
+        let mut ending = Ending {
+            closed: self.closed,
+            has_failed: self.has_failed,
+            cause: self.cause.map(|(_, _, cause)| cause),
+        };
+        if !self.was_restored {
+            return ending;
+        }
+        for step in self.steps.iter() {
+            match step.act {
+                Act::RestoredWaiting | Act::RestoredActive { .. } => ending = Ending::default(),
+                Act::Closed(result) => {
+                    ending.closed.get_or_insert((step.at, result));
+                }
+                Act::Failed(cause) => {
+                    ending.has_failed = true;
+                    ending.cause.get_or_insert(cause);
+                }
+                Act::Enqueued { .. }
+                | Act::Answered { .. }
+                | Act::Requeued
+                | Act::Abandoned { .. }
+                | Act::FlowedOut { .. }
+                | Act::Ended { .. }
+                | Act::WrapUpExtended { .. }
+                | Act::WrapUpOver => {}
+            }
+        }
+        ending
     }
 
     /// Puts the steps in the order in which they happened: by number within an origin (clocks of two
@@ -319,7 +241,7 @@ impl Journey {
 
     /// Whether nothing is missing: it began, it is closed, and what its result implies was told.
     pub(super) fn is_whole(&self) -> bool {
-        let Some((_, result)) = self.closed else {
+        let Some((_, result)) = self.ending().closed else {
             return false;
         };
         let has = |wanted: fn(&Act) -> bool| self.steps.iter().any(|step| wanted(&step.act));
@@ -351,7 +273,10 @@ impl Journey {
                 | Act::Requeued
                 | Act::Abandoned { .. }
                 | Act::WrapUpExtended { .. }
-                | Act::FlowedOut { .. } => {}
+                | Act::FlowedOut { .. }
+                | Act::Closed(_)
+                | Act::Failed(_) => {}
+                Act::RestoredWaiting | Act::RestoredActive { .. } => wrap_up_is_open = None,
             }
         }
         wrap_up_is_open == Some(false)
@@ -376,7 +301,11 @@ impl Journey {
             | Act::FlowedOut { .. }
             | Act::Ended { .. }
             | Act::WrapUpExtended { .. }
-            | Act::WrapUpOver => None,
+            | Act::WrapUpOver
+            | Act::Closed(_)
+            | Act::Failed(_)
+            | Act::RestoredWaiting
+            | Act::RestoredActive { .. } => None,
         });
         let Some(arrival) = self.arrived.or(first_enqueue) else {
             return;
@@ -470,7 +399,7 @@ impl Journey {
         thresholds: Thresholds,
         as_of: Timestamp,
     ) -> Counts {
-        let Some((closed_at, result)) = self.closed else {
+        let Some((closed_at, result)) = self.ending().closed else {
             return visit.counts(thresholds, as_of);
         };
         let wait_ms = millis(visit.since, closed_at);
@@ -511,7 +440,10 @@ impl Journey {
 
     /// What a contact counts for that never stood in a queue.
     fn outside_counts(&self) -> (Option<QueueKey>, Counts) {
-        let result = self.closed.map(|(_, result)| result);
+        let Ending {
+            closed, has_failed, ..
+        } = self.ending();
+        let result = closed.map(|(_, result)| result);
         let none = Counts::default();
         if let Some(queue) = self.blocked_in {
             return (queue, Counts { blocked: 1, ..none });
@@ -523,7 +455,7 @@ impl Journey {
                 informed: 1,
                 ..none
             },
-            Some(_) if self.has_failed => Counts { failed: 1, ..none },
+            Some(_) if has_failed => Counts { failed: 1, ..none },
             Some(
                 ContactResult::Answered
                 | ContactResult::Abandoned
@@ -623,6 +555,17 @@ impl Outcome {
                     },
                 },
             },
+            // An end that others told, because its node gave no sign of life, is nothing when it has it.
+            (_, Act::RestoredWaiting) => Self::Waits,
+            (Self::Answered { wait_ms, agent, .. }, Act::RestoredActive { .. })
+            | (
+                Self::Waits | Self::Abandoned { .. } | Self::FlowedOut { .. },
+                Act::RestoredActive { wait_ms, agent },
+            ) => Self::Answered {
+                wait_ms,
+                agent,
+                work: Work::Talks,
+            },
             (
                 same,
                 Act::Enqueued { .. }
@@ -632,7 +575,9 @@ impl Outcome {
                 | Act::FlowedOut { .. }
                 | Act::Ended { .. }
                 | Act::WrapUpExtended { .. }
-                | Act::WrapUpOver,
+                | Act::WrapUpOver
+                | Act::Closed(_)
+                | Act::Failed(_),
             ) => same,
         }
     }

@@ -27,6 +27,7 @@ mod reasons;
 mod seen;
 mod sighting;
 mod sketch;
+mod step;
 mod tickets;
 
 pub use answers::{AnswerCounts, GivenCounts};
@@ -46,10 +47,11 @@ use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::{AgentId, CallerId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
+use crate::verb::{GATEWAY_LOST, RestoredPlace};
 use agent_time::AgentLine;
 use callers::Callers;
 use facet::{FacetKey, Facets};
-use journey::{Act, CellKey, Journey, QueueKey, Step};
+use journey::{CellKey, Ending, Journey, QueueKey};
 use ledger::Sheet;
 use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
@@ -57,6 +59,7 @@ use serde::{Deserialize, Serialize};
 use sighting::Sighting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use step::{Act, Step};
 
 /// Most contacts held open; the oldest is counted as it stands when there are more.
 const OPEN_MAX: usize = 1_000_000;
@@ -350,12 +353,24 @@ impl Statistics {
                 journey.has_failed = true;
                 journey.meant_for = journey.meant_for.or(queue);
                 journey.cause = earliest(journey.cause, cause);
-                return;
+                Act::Failed(cause.2)
             }
             EventKind::Closed { result } => {
                 self.close(contact, event.at, *result);
-                return;
+                Act::Closed(*result)
             }
+            EventKind::Restored { record, place } => match place {
+                RestoredPlace::Waiting { .. } => Act::RestoredWaiting,
+                RestoredPlace::Active {
+                    agent, answered_at, ..
+                } => Act::RestoredActive {
+                    wait_ms: u64::try_from(answered_at.since(record.enqueued_at).as_millis())
+                        .unwrap_or(u64::MAX),
+                    agent: Some(self.facets.key(Facet::Agent(agent.clone()))),
+                },
+                // Its own events tell how.
+                RestoredPlace::Ended { .. } => return,
+            },
             EventKind::Enqueued {
                 channel,
                 enqueued_at,
@@ -438,7 +453,6 @@ impl Statistics {
             | EventKind::OverflowRefused { .. }
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
-            | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
@@ -596,17 +610,19 @@ impl Statistics {
 
     /// Settles a contact whose time has come; one with a hole waits for the grace after its close.
     fn settle(&mut self, contact: ContactId, at: Timestamp) {
-        let Some(journey) = self.open.get(&contact) else {
+        let Some(journey) = self.open.get_mut(&contact) else {
             return;
         };
-        if journey.has_begun() && journey.closed.is_none() {
+        journey.straighten(&self.seen);
+        let Ending { closed, cause, .. } = journey.ending();
+        // A gateway that only slept claims its contacts back when it wakes up.
+        let may_come_back = cause.is_some_and(|cause| self.causes.name(cause) == GATEWAY_LOST);
+        if journey.has_begun() && closed.is_none() {
             return;
         }
         let is_whole = journey.is_whole();
-        let give_up_at = journey
-            .closed
-            .map_or(at, |(closed_at, _)| closed_at + self.rules.hole_grace());
-        if !is_whole && at < give_up_at {
+        let give_up_at = closed.map_or(at, |(closed_at, _)| closed_at + self.rules.hole_grace());
+        if (!is_whole || may_come_back) && at < give_up_at {
             self.due.insert((give_up_at, contact));
             return;
         }

@@ -24,8 +24,8 @@ impl Sighting {
             counts.identified = 1;
             counts.repeated = u64::from(callers.has_come_before(who, arrived));
         }
-        let why = || match journey.cause {
-            Some((_, _, cause)) => causes.name(cause).to_owned(),
+        let why = || match journey.ending().cause {
+            Some(cause) => causes.name(cause).to_owned(),
             None => String::new(),
         };
         let cause = if counts.blocked > 0 {

@@ -5,3 +5,4 @@
 mod by_hand;
 mod log;
 mod properties;
+mod restored;
