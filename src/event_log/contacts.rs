@@ -1,5 +1,7 @@
 //! Contact records: what the events of one contact come to, one row a contact.
 
+mod claimed_back;
+
 use super::EventLog;
 use crate::database::{DatabaseFault, Engine};
 use crate::tickets;
@@ -7,6 +9,7 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, CallerId, ContactId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::RestoredPlace;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -220,10 +223,7 @@ pub(super) async fn fold(
             continue;
         }
         if let Some(contact) = event.contact {
-            let patch = patches.entry(contact).or_insert_with(|| Patch {
-                id: contact.to_string(),
-                ..Patch::default()
-            });
+            let patch = patches.entry(contact).or_insert_with(|| Patch::of(contact));
             patch.take(event);
         }
     }
@@ -236,13 +236,26 @@ pub(super) async fn fold(
         .filter(|(_, patch)| patch.arrived_at.is_some())
         .map(|(contact, _)| *contact)
         .collect();
-    let patches: Vec<Patch> = patches.into_values().collect();
-    let rows = serde_json::to_string(&patches)
+    let mut claimed_back = claimed_back::among(events);
+    let rows: Vec<&Patch> = patches.values().collect();
+    let rows = serde_json::to_string(&rows)
         .map_err(|error| DatabaseFault::Unreadable(error.to_string()))?;
-    sqlx::query(engine.sql(UPSERT))
-        .bind(super::without_nul(rows))
-        .execute(&mut *connection)
-        .await?;
+    let upserted = sqlx::query(engine.sql(UPSERT)).bind(super::without_nul(rows));
+    if patches.values().any(Patch::is_of_an_end) {
+        for row in upserted.fetch_all(&mut *connection).await? {
+            let (id, changed_at): (String, i64) = (row.try_get("id")?, row.try_get("changed_at")?);
+            let id = id.parse::<ContactId>();
+            let patch = id.ok().and_then(|id| Some((id, patches.get(&id)?)));
+            claimed_back.extend(
+                patch
+                    .filter(|(_, patch)| patch.is_of_an_end() && patch.changed_at < changed_at)
+                    .map(|(id, _)| id),
+            );
+        }
+    } else {
+        upserted.execute(&mut *connection).await?;
+    }
+    claimed_back::tell_anew(engine, connection, &claimed_back).await?;
     let late: Vec<(ContactId, &CallerId)> = events
         .iter()
         .filter_map(caller_of)
@@ -268,6 +281,27 @@ fn caller_of(event: &Event) -> Option<(ContactId, &CallerId)> {
 }
 
 impl Patch {
+    fn of(contact: ContactId) -> Self {
+        Self {
+            id: contact.to_string(),
+            ..Self::default()
+        }
+    }
+
+    fn is_of_an_end(&self) -> bool {
+        self.ended_at.is_some() || self.result.is_some()
+    }
+
+    /// The contact goes on: it did not end, whatever was told.
+    fn take_end_back(&mut self) {
+        self.ended_at = None;
+        self.ended_by = None;
+        self.talk_ms = None;
+        self.hold_ms = None;
+        self.result = None;
+        self.reason = None;
+    }
+
     fn take(&mut self, event: &Event) {
         let at = event.at.as_millis();
         self.changed_at = self.changed_at.max(at);
@@ -346,6 +380,26 @@ impl Patch {
                 self.ended_at.get_or_insert(at);
                 self.state = Some(ContactState::Ended);
             }
+            EventKind::Restored { record, place } => match place {
+                RestoredPlace::Waiting { .. } => {
+                    self.take_end_back();
+                    self.answered_at = None;
+                    self.wait_ms = None;
+                    self.state = Some(ContactState::Waiting);
+                }
+                RestoredPlace::Active {
+                    agent, answered_at, ..
+                } => {
+                    self.take_end_back();
+                    self.agent = Some(agent.clone());
+                    self.answered_at = Some(answered_at.as_millis());
+                    let wait = answered_at.since(record.enqueued_at).as_millis();
+                    self.wait_ms = u64::try_from(wait).ok();
+                    self.state = Some(ContactState::Active);
+                }
+                // Its own events tell how.
+                RestoredPlace::Ended { .. } => {}
+            },
             // These change the line or the agent, and are followed by the contact's own event.
             EventKind::Rang { .. }
             | EventKind::Declined { .. }
@@ -365,7 +419,6 @@ impl Patch {
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
             | EventKind::AgentChanged { .. }
-            | EventKind::Restored { .. }
             | EventKind::NodeLost { .. }
             | EventKind::StoreLost { .. }
             | EventKind::Escalated { .. }
@@ -424,7 +477,8 @@ ON CONFLICT (id) DO UPDATE SET
     hold_ms = COALESCE(excluded.hold_ms, contacts.hold_ms),
     ended_by = COALESCE(excluded.ended_by, contacts.ended_by),
     result = COALESCE(contacts.result, excluded.result),
-    reason = COALESCE(excluded.reason, contacts.reason)";
+    reason = COALESCE(excluded.reason, contacts.reason)
+RETURNING id, changed_at";
 
 fn read(row: &AnyRow) -> Result<ContactRecord, DatabaseFault> {
     let text = |column| row.try_get::<Option<String>, _>(column);

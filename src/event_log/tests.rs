@@ -1,9 +1,10 @@
 use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines};
-use ringdown_routing::contact::{Channel, Needs, Priority};
+use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
-use ringdown_routing::ids::{AgentId, CallerId, NodeId, OfferToken, QueueId, TicketId};
+use ringdown_routing::ids::{AgentId, CallerId, ContactId, NodeId, OfferToken, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
+use ringdown_routing::verb::{GATEWAY_LOST, RestoredPlace};
 
 fn call() -> Vec<Event> {
     let id = contact(7);
@@ -208,5 +209,122 @@ fn an_order_for_a_contact_to_come_makes_no_record_of_one() {
         assert!(log.append(event(1, 0, contact(7), ordered)));
         log.flush().await.unwrap();
         assert_eq!(log.contact(contact(7)).await.unwrap(), None);
+    });
+}
+
+/// A call whose gateway was taken for lost while it waited, and that it claimed back: numbers 1 to 10 after `base`.
+fn claimed_back(base: u64, id: ContactId) -> Vec<Event> {
+    let queue = QueueId::new("helpdesk");
+    let record = QueuedContact::new(
+        id,
+        queue.clone(),
+        Channel::Voice,
+        at(1),
+        NodeId::new("node-a"),
+    );
+    let of_call = call();
+    let token = OfferToken::new(3);
+    let result = ContactResult::Failed;
+    let kinds = [
+        (0, of_call[0].kind.clone()),
+        (1, of_call[3].kind.clone()),
+        (31, EventKind::Abandoned { wait_ms: 30_000 }),
+        (
+            31,
+            EventKind::Failed {
+                cause: GATEWAY_LOST.to_owned(),
+            },
+        ),
+        (31, EventKind::Closed { result }),
+        (
+            50,
+            EventKind::Restored {
+                record: Box::new(record),
+                place: RestoredPlace::Waiting { offer_over: None },
+            },
+        ),
+        (52, of_call[4].kind.clone()),
+        (
+            55,
+            EventKind::Answered {
+                token,
+                wait_ms: 54_000,
+            },
+        ),
+        (115, of_call[6].kind.clone()),
+        (
+            115,
+            EventKind::Closed {
+                result: ContactResult::Answered,
+            },
+        ),
+    ];
+    let mut events = Vec::new();
+    for (number, (second, kind)) in (1_u64..).zip(kinds) {
+        let mut event = event(base + number, second, id, kind);
+        // A gateway tells the end of its call without the line.
+        event.queue = (2..10).contains(&number).then(|| queue.clone());
+        event.agent = (7..10).contains(&number).then(|| AgentId::new("meiling"));
+        events.push(event);
+    }
+    events
+}
+
+#[test]
+fn a_contact_that_its_gateway_claimed_back_is_told_by_what_became_of_it() {
+    let whole = [&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10][..]];
+    let one_by_one = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(|number| [number]);
+    let backwards = [10, 9, 8, 7, 6, 5, 4, 3, 2, 1].map(|number| [number]);
+    let one_by_one = one_by_one.each_ref().map(|batch| &batch[..]);
+    let backwards = backwards.each_ref().map(|batch| &batch[..]);
+    let lost_last = [&[1, 2, 6, 7, 8, 9, 10][..], &[3, 4, 5]];
+    let lost_in_pieces = [&[1, 2, 6][..], &[3], &[7, 8], &[4], &[9, 10], &[5]];
+    let claim_last = [&[1, 2, 3, 4, 5, 7, 8, 9, 10][..], &[6]];
+    let repeated = [
+        &[1, 2, 3, 4, 5][..],
+        &[6],
+        &[3],
+        &[5],
+        &[7, 8],
+        &[3, 4, 5],
+        &[9, 10],
+        &[3],
+    ];
+    let orders: [&[&[u64]]; 7] = [
+        &whole,
+        &one_by_one,
+        &backwards,
+        &lost_last,
+        &lost_in_pieces,
+        &claim_last,
+        &repeated,
+    ];
+    on_both_engines(async |database| {
+        let log = EventLog::new(database);
+        for (place, batches) in (1_u64..).zip(orders) {
+            let id = contact(u128::from(place));
+            let events = claimed_back(place * 100, id);
+            for batch in batches {
+                for number in *batch {
+                    let event = events[usize::try_from(*number).unwrap() - 1].clone();
+                    assert!(log.append(event));
+                }
+                log.flush().await.unwrap();
+            }
+            let record = log.contact(id).await.unwrap().unwrap();
+            let told = (record.state, record.result, record.reason, record.ended_by);
+            let answered = Some(ContactResult::Answered);
+            let ended = Some(ContactState::Ended);
+            assert_eq!(
+                told,
+                (ended, answered, None, Some(EndedBy::Caller)),
+                "{batches:?}"
+            );
+            let times = (record.answered_at, record.ended_at, record.wait_ms);
+            let wanted = (Some(at(55)), Some(at(115)), Some(54_000));
+            assert_eq!(times, wanted, "{batches:?}");
+            assert_eq!(record.talk_ms, Some(60_000), "{batches:?}");
+            assert_eq!(record.agent, Some(AgentId::new("meiling")), "{batches:?}");
+        }
     });
 }
