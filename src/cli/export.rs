@@ -3,10 +3,9 @@
 use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::database::Database;
-use crate::export::{Format, Subject, export};
+use crate::export::{Format, Partial, Subject, export};
 use crate::report::period;
 use ringdown_routing::time::Timestamp;
-use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -25,7 +24,7 @@ pub struct Args {
     /// How it is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// The file; standard output when not given.
+    /// The file, which has this name only when it is whole; standard output when not given.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -39,8 +38,13 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let from = period::instant(&args.from, now, zone)?;
     let to = period::instant(&args.to, now, zone)?;
+    let mut partial = None;
     let out: Box<dyn Write + Send> = match &args.output {
-        Some(path) => Box::new(BufWriter::new(File::create(path)?)),
+        Some(path) => {
+            let (made, file) = Partial::create(path)?;
+            partial = Some(made);
+            Box::new(BufWriter::new(file))
+        }
         None if args.format == Format::Parquet && std::io::stdout().is_terminal() => {
             anyhow::bail!("Parquet is no text: send it to a file, `-o events.parquet`")
         }
@@ -52,6 +56,9 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         database.close().await;
         Ok(rows?)
     })?;
+    if let Some(partial) = partial {
+        partial.finish()?;
+    }
     writeln!(std::io::stderr(), "{rows} rows")?;
     Ok(Outcome::Good)
 }

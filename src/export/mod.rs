@@ -5,6 +5,9 @@
 //! null.
 
 mod columnar;
+mod partial;
+
+pub use partial::Partial;
 
 use crate::database::{Database, DatabaseFault};
 use crate::report::csv::quoted;
