@@ -129,13 +129,14 @@ impl EventLog {
     }
 
     /// The last word before an instant on every agent's status, profile and reach, and on every queue's
-    /// rules: what must be known to count from there on.
+    /// rules: what must be known to count from there on. The last by its instant: what one of several gateways
+    /// tells is stored when it comes.
     pub async fn settings_before(&self, before: Timestamp) -> Result<Vec<Event>, DatabaseFault> {
         let rows: Vec<(String,)> = sqlx::query_as(
-            "SELECT e.body FROM events e JOIN (SELECT MAX(seq) AS seq FROM events \
+            "SELECT body FROM (SELECT body, at, seq, ROW_NUMBER() OVER \
+             (PARTITION BY kind, agent, queue ORDER BY at DESC, seq DESC) AS place FROM events \
              WHERE kind IN ('agent_status', 'agent_changed', 'agent_reachable', 'agent_removed', \
-             'queue_changed') AND at < $1 GROUP BY kind, agent, queue) x ON x.seq = e.seq \
-             ORDER BY e.at, e.seq",
+             'queue_changed') AND at < $1) x WHERE place = 1 ORDER BY at, seq",
         )
         .bind(before.as_millis())
         .fetch_all(self.database.reads())

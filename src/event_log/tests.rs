@@ -1,5 +1,6 @@
 use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines};
+use ringdown_routing::agent::Status;
 use ringdown_routing::contact::{Channel, Needs, Priority, QueuedContact};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, CallerId, ContactId, NodeId, OfferToken, QueueId, TicketId};
@@ -326,5 +327,29 @@ fn a_contact_that_its_gateway_claimed_back_is_told_by_what_became_of_it() {
             assert_eq!(record.talk_ms, Some(60_000), "{batches:?}");
             assert_eq!(record.agent, Some(AgentId::new("meiling")), "{batches:?}");
         }
+    });
+}
+
+#[test]
+fn the_last_word_on_an_agent_is_the_latest_whichever_gateway_stored_its_own_first() {
+    on_both_engines(|database| async move {
+        let log = EventLog::new(database);
+        let said = |origin: &str, second: i64, status: Status| {
+            let kind = EventKind::AgentStatus { status };
+            let agent = AgentId::new("meiling");
+            let id = EventId {
+                origin: NodeId::new(origin),
+                number: 1,
+            };
+            EventDraft::of_agent(at(second), agent, kind).numbered(id)
+        };
+        let later = said("node-a", 20, Status::LoggedOff);
+        let earlier = said("node-b", 10, Status::Available);
+        for event in [&later, &earlier] {
+            assert!(log.append(event.clone()));
+            log.flush().await.unwrap();
+        }
+        assert_eq!(log.settings_before(at(30)).await.unwrap(), [later]);
+        assert_eq!(log.settings_before(at(15)).await.unwrap(), [earlier]);
     });
 }
