@@ -11,6 +11,7 @@
 //! | `reports`, `forecasts` | the report of a period in every format, and arrivals to come with the staff they take |
 //! | `pages` | reports, staffing, forecasts and definitions for people, behind a sign-in |
 //! | `survey` | the page where people say how it went, by a signed link |
+//! | `erasures` | persons who are erased |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
 //! | `feed`, `observers` | the newest events for listeners, bounded, and who else is shown them |
 //! | `operations` | `/healthz`, `/readyz`, `/metrics` |
@@ -25,6 +26,7 @@ mod callbacks;
 mod callers;
 mod contacts;
 mod control;
+mod erasures;
 mod events;
 mod extract;
 mod feed;
@@ -273,6 +275,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/staffing", post(staffing::staff)),
         ("/reports", get(reports::report)),
         ("/forecasts", post(forecasts::forecast)),
+        ("/erasures", post(erasures::order)),
+        ("/erasures/{id}", get(erasures::one)),
         ("/events", get(events::listen)),
     ]
 }

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drain;
 pub mod emergency;
+pub mod erase;
 pub mod export;
 pub mod forecast;
 pub mod incident;
@@ -54,6 +55,8 @@ enum Command {
     Drain(drain::Args),
     /// Close the desk or a line at once, and end that.
     Emergency(emergency::Args),
+    /// Take a person out of everything that is kept; what is counted stays.
+    Erase(erase::Args),
     /// Write events, contacts or tickets of a period to a file.
     Export(export::Args),
     /// Forecast the arrivals of the next days, and the staff they take.
@@ -116,6 +119,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Drain(args) => drain::run(&args),
         Command::Emergency(args) => emergency::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Forecast(args) => forecast::run(&args),
         Command::Incident(args) => incident::run(&args),

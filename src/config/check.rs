@@ -728,6 +728,7 @@ fn check_services(config: &Config, source: &mut Source<'_>) {
             );
         }
     }
+    super::retention::check(&config.retention, source);
     let limits = &config.limits;
     for (key, limit) in [
         ("calls_max", limits.calls_max),

@@ -16,6 +16,7 @@ mod mail;
 mod mailed_report;
 mod queue_mail;
 mod redis;
+mod retention;
 mod services;
 mod source;
 mod value;
@@ -35,6 +36,7 @@ pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
 pub use mailed_report::{Every, MailedReport, Slot};
 pub use queue_mail::{Escalation, QueueMail};
 pub use redis::Redis;
+pub use retention::Retention;
 pub use services::{Cms, Database, Limits, Rights, Site, Tickets, Token, Web};
 pub use value::{AddressRange, HourlyRate, Language, Region, Secret, Zone};
 pub use voice::{AnswerMode, Media, Number, Sip, Trunk};
@@ -106,6 +108,9 @@ pub struct Config {
     pub redis: Option<Redis>,
     /// The database; `None` is a SQLite file in `data_dir`.
     pub database: Option<Database>,
+    /// How long what is kept is kept.
+    #[serde(default)]
+    pub retention: Retention,
     /// The API.
     #[serde(default)]
     pub web: Web,

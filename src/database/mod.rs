@@ -277,7 +277,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 22] = [
+const MIGRATIONS: [(&str, &str); 23] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -330,6 +330,7 @@ const MIGRATIONS: [(&str, &str); 22] = [
         "told answers",
         include_str!("migrations/0022_told_answers.sql"),
     ),
+    ("erasures", include_str!("migrations/0023_erasures.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

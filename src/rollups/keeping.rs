@@ -24,10 +24,7 @@ const DAYS_KEPT: Duration = Duration::from_secs(40 * 86_400);
 const OLD_STEP_DAYS: i64 = 30;
 
 /// How long the lease holds without a change by its holder.
-const LEASE: Duration = Duration::from_secs(180);
-
-/// How often it is looked whether there is something to do.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+pub(super) const LEASE: Duration = Duration::from_secs(180);
 
 /// What came of one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +35,6 @@ pub enum Advance {
     Done,
     /// Another gateway does the work.
     Elsewhere,
-}
-
-/// Keeps the roll-ups up to date for ever.
-pub async fn keep(rollups: Rollups, now: impl Fn() -> Timestamp) {
-    loop {
-        match rollups.advance(now()).await {
-            Ok(Advance::Moved) => tokio::task::yield_now().await,
-            Ok(Advance::Done | Advance::Elsewhere) => tokio::time::sleep(LOOK_EVERY).await,
-            Err(fault) => {
-                tracing::warn!(%fault, "roll-ups: could not be brought forward, will be tried again");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
-    }
 }
 
 impl Rollups {
@@ -65,14 +48,22 @@ impl Rollups {
         let seq = rows::settled_seq(&self.database, state.seq).await?;
         let steps = if state.format == rows::FORMAT {
             rows::steps(&mut connection).await?
+        } else if let Some(log_from) = state.log_from {
+            // Counting again would lose what only the roll-ups know.
+            return Err(DatabaseFault::Unreadable(format!(
+                "roll-ups are written in format {}, this program reads {}, and the log begins only at {}: \
+                 bring them forward with the version that wrote them",
+                state.format,
+                rows::FORMAT,
+                log_from.as_millis(),
+            )));
         } else {
             Vec::new()
         };
         let last = steps.last().copied().unwrap_or(BEFORE_ALL);
-        let late = rows::late(&mut connection, state.seq, seq, last).await?;
         // What is older than what the log still has cannot be counted again.
-        let floor = state.log_from.unwrap_or(BEFORE_ALL);
-        let late = late.filter(|at| *at >= floor);
+        let floor = floor_of(&state, &steps);
+        let late = rows::late(&mut connection, state.seq, seq, floor..last).await?;
         let base = match late {
             Some(at) => last_of(&steps, at),
             None => last,
@@ -106,6 +97,7 @@ impl Rollups {
                 until: base,
                 fold: zero(),
             },
+            Err(fault) if state.log_from.is_some() && base <= floor => return Err(fault),
             Err(fault) => {
                 // Written by another version: from zero, or from where the log begins.
                 tracing::warn!(%fault, "roll-ups: a step cannot be read, all are counted again");
@@ -145,9 +137,10 @@ impl Rollups {
         loop {
             let mut connection = self.database.reads().acquire().await?;
             let state = State::read(&mut connection).await?;
+            let steps = rows::steps(&mut connection).await?;
             drop(connection);
             let mut change = Change::new(self, &state, 0, now + LEASE);
-            change.go_back_to(state.log_from.unwrap_or(BEFORE_ALL));
+            change.go_back_to(floor_of(&state, &steps));
             if change.commit(&self.database).await? {
                 return Ok(());
             }
@@ -248,6 +241,15 @@ impl Rollups {
 /// Before every event.
 const BEFORE_ALL: Timestamp = Timestamp::from_millis(i64::MIN);
 
+/// From which step on the log can be counted again: the first one before which no event is missing.
+pub(super) fn floor_of(state: &State, steps: &[Timestamp]) -> Timestamp {
+    let Some(log_from) = state.log_from else {
+        return BEFORE_ALL;
+    };
+    let first = steps.partition_point(|until| *until < log_from);
+    steps.get(first).copied().unwrap_or(log_from)
+}
+
 /// The last step that ends at an instant or before.
 fn last_of(steps: &[Timestamp], at: Timestamp) -> Timestamp {
     let count = steps.partition_point(|until| *until <= at);
@@ -261,7 +263,7 @@ fn next_end(begin: Timestamp, now: Timestamp) -> Timestamp {
     floor_to(begin, width) + width
 }
 
-fn floor_to(at: Timestamp, width: Duration) -> Timestamp {
+pub(super) fn floor_to(at: Timestamp, width: Duration) -> Timestamp {
     let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
     Timestamp::from_millis(at.as_millis().div_euclid(width).saturating_mul(width))
 }

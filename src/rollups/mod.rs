@@ -13,10 +13,11 @@
 //! changed meanwhile, so a gateway that slept with the lease in its hand breaks nothing.
 
 mod keeping;
+mod letting_go;
 mod reading;
 mod rows;
 
-pub use keeping::{Advance, keep};
+pub use keeping::Advance;
 pub use reading::Lag;
 
 use crate::database::{Database, DatabaseFault};
@@ -88,4 +89,4 @@ fn read<T: serde::de::DeserializeOwned>(octets: &[u8]) -> Result<T, DatabaseFaul
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! Reading: the sums of whole days, and what the log has told since the last step.
 
+use super::keeping::floor_of;
 use super::rows::{self, State, Step};
 use super::{CELL, DAY, Facets, Rollups};
 use crate::database::{DatabaseFault, Engine};
@@ -73,9 +74,13 @@ impl Rollups {
     pub async fn lag(&self) -> Result<Lag, DatabaseFault> {
         let mut connection = self.database.reads().acquire().await?;
         let state = State::read(&mut connection).await?;
-        let until = rows::steps(&mut connection).await?.last().copied();
+        let steps = rows::steps(&mut connection).await?;
+        let until = steps.last().copied();
         let late = match until {
-            Some(until) => rows::late(&mut connection, state.seq, i64::MAX, until).await?,
+            Some(until) => {
+                let span = floor_of(&state, &steps)..until;
+                rows::late(&mut connection, state.seq, i64::MAX, span).await?
+            }
             None => None,
         };
         Ok(Lag {
@@ -106,9 +111,8 @@ impl Rollups {
         let Some(last) = steps.last().copied() else {
             return Ok(None);
         };
-        let floor = state.log_from;
-        let late = rows::late(&mut transaction, state.seq, i64::MAX, last).await?;
-        let base = late.filter(|at| floor.is_none_or(|floor| *at >= floor));
+        let floor = floor_of(&state, &steps);
+        let base = rows::late(&mut transaction, state.seq, i64::MAX, floor..last).await?;
         let Some(step) = rows::step_before(&mut transaction, base.unwrap_or(last)).await? else {
             return Ok(None);
         };

@@ -5,6 +5,7 @@ use crate::database::{Database, DatabaseFault, Engine, Statement, Value};
 use ringdown_routing::statistics::{Ledger, Statistics};
 use ringdown_routing::time::Timestamp;
 use sqlx::{AnyConnection, Row};
+use std::ops::Range;
 use std::time::Duration;
 
 /// Changes when what is kept is written in another way; what was kept before is counted again then.
@@ -80,20 +81,22 @@ pub(super) async fn steps(connection: &mut AnyConnection) -> Result<Vec<Timestam
         .collect())
 }
 
-/// The earliest event before `before` that was stored after `seq`, up to `seq_max`.
+/// The earliest event in `span` that was stored after `seq`, up to `seq_max`.
 pub(super) async fn late(
     connection: &mut AnyConnection,
     seq: i64,
     seq_max: i64,
-    before: Timestamp,
+    span: Range<Timestamp>,
 ) -> Result<Option<Timestamp>, DatabaseFault> {
-    let row: (Option<i64>,) =
-        sqlx::query_as("SELECT MIN(at) FROM events WHERE seq > $1 AND seq <= $2 AND at < $3")
-            .bind(seq)
-            .bind(seq_max)
-            .bind(before.as_millis())
-            .fetch_one(connection)
-            .await?;
+    let row: (Option<i64>,) = sqlx::query_as(
+        "SELECT MIN(at) FROM events WHERE seq > $1 AND seq <= $2 AND at >= $3 AND at < $4",
+    )
+    .bind(seq)
+    .bind(seq_max)
+    .bind(span.start.as_millis())
+    .bind(span.end.as_millis())
+    .fetch_one(connection)
+    .await?;
     Ok(row.0.map(Timestamp::from_millis))
 }
 
@@ -218,6 +221,29 @@ impl Change {
         for part in parts {
             self.add_part(part, until);
         }
+    }
+
+    /// Lets the log begin there.
+    pub(super) fn begin_log_at(&mut self, begin: Timestamp) {
+        self.push(
+            "UPDATE rollup_state SET log_from = $1 WHERE name = 'statistics' AND",
+            vec![begin.as_millis().into()],
+        );
+    }
+
+    /// Writes what is kept of a day anew.
+    pub(super) fn rewrite_part(&mut self, id: i64, body: Vec<u8>) {
+        let values = vec![Value::Bytes(body), id.into()];
+        self.push("UPDATE rollups SET body = $1 WHERE id = $2 AND", values);
+    }
+
+    /// Writes where the fold stood anew.
+    pub(super) fn rewrite_step(&mut self, until: i64, fold: Vec<u8>) {
+        let values = vec![Value::Bytes(fold), until.into()];
+        self.push(
+            "UPDATE rollup_steps SET fold = $1 WHERE until_at = $2 AND",
+            values,
+        );
     }
 
     /// Carries it out; false when something else was faster, and nothing is changed.

@@ -14,10 +14,10 @@ use ringdown_routing::statistics::Scope;
 use ringdown_routing::time::Timestamp;
 
 const MINUTE: i64 = 60;
-const HOURS: i64 = 80;
+pub(crate) const HOURS: i64 = 80;
 
 /// Contacts of three days, some of which wait or are worked on for more than a day, by two gateways.
-fn random_log(seed: u64) -> Vec<Event> {
+pub(crate) fn random_log(seed: u64) -> Vec<Event> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut drafts = Vec::new();
     for agent in 0..3 {
@@ -52,7 +52,7 @@ fn random_log(seed: u64) -> Vec<Event> {
             0,
             EventKind::Arrived {
                 channel,
-                from: format!("+4930{}", random.random_range(0..40)),
+                from: format!("+8862272088{:02}", random.random_range(0..40)),
                 to: format!("{}00", random.random_range(1..4)),
                 via: "loopback".to_owned(),
             },
@@ -150,12 +150,12 @@ fn random_log(seed: u64) -> Vec<Event> {
     numbered.collect()
 }
 
-fn period(interval: &str, from: i64, to: i64) -> Period {
+pub(crate) fn period(interval: &str, from: i64, to: i64) -> Period {
     let zone = TimeZone::get("Asia/Kathmandu").unwrap();
     Period::new(at(from), at(to), interval.parse().unwrap(), zone).unwrap()
 }
 
-fn printed(report: &Report) -> String {
+pub(crate) fn printed(report: &Report) -> String {
     let mut out = Vec::new();
     let words = Words::of(&"en".parse().unwrap());
     report.print(Format::Json, words, &mut out).unwrap();

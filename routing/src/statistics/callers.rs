@@ -69,6 +69,22 @@ impl Callers {
             .is_some_and(|(_, end)| at <= end.saturating_add(window_ms()))
     }
 
+    /// Puts other keys in place of some; whether one of them was there.
+    pub(super) fn rename(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
+        let mut is_changed = false;
+        for (old, new) in names {
+            let of_old = self.chains.range((*old, i64::MIN)..=(*old, i64::MAX));
+            let of_old: Vec<(i64, i64)> =
+                of_old.map(|((_, first), last)| (*first, *last)).collect();
+            for (first, last) in of_old {
+                self.chains.remove(&(*old, first));
+                self.chains.insert((*new, first), last);
+                is_changed = true;
+            }
+        }
+        is_changed
+    }
+
     /// Gives up what no contact is asked about any more.
     pub(super) fn forget(&mut self, newest: Timestamp) {
         if self.forget_at.is_some_and(|at| newest < at) {

@@ -9,6 +9,7 @@
 //! grouping, with any overlap, give the same value, to the last bit.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 /// Most callers that are kept apart; as many hashes as take the room of the registers.
@@ -106,6 +107,26 @@ impl Distinct {
                 error_per_mille: ERROR_PER_MILLE,
             },
         }
+    }
+
+    /// Puts other keys in place of those of callers who are kept apart; whether one of them was there. Where
+    /// callers are only estimated nobody's key is kept, and nothing changes.
+    pub fn rename(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
+        let Kept::Each(each) = &mut self.0 else {
+            return false;
+        };
+        let mut is_changed = false;
+        for (old, new) in names {
+            let Ok(place) = each.binary_search(&old.0) else {
+                continue;
+            };
+            each.remove(place);
+            if let Err(place) = each.binary_search(&new.0) {
+                each.insert(place, new.0);
+            }
+            is_changed = true;
+        }
+        is_changed
     }
 
     /// Whether nobody was added.
@@ -313,6 +334,25 @@ mod tests {
             CallerKey::of_address("ann"),
             Some(CallerKey::of_caller("ann"))
         );
+    }
+
+    #[test]
+    fn another_name_changes_no_count_and_leaves_no_trace_of_the_old() {
+        let key = |who: &str| CallerKey::of_caller(who);
+        let names = BTreeMap::from([(key("3"), key("nobody")), (key("none"), key("never"))]);
+        let mut few = of(0..9);
+        assert!(few.rename(&names));
+        assert_eq!(few.count().count, 9);
+        assert_eq!(few, {
+            let mut others = of((0..9).filter(|who| *who != 3));
+            others.add(key("nobody"));
+            others
+        });
+        assert!(!few.rename(&names), "once is enough");
+        let mut many = of(0..5_000);
+        let before = many.clone();
+        assert!(!many.rename(&names));
+        assert_eq!(many, before, "only an estimate is kept");
     }
 
     #[test]

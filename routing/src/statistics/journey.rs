@@ -15,7 +15,7 @@ use crate::contact::Channel;
 use crate::event::ContactResult;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
 const STEPS_MAX: usize = 1_024;
@@ -229,6 +229,19 @@ impl Journey {
     /// Whose it is: the person where one is known, else whoever has that number or address.
     pub(super) fn who(&self) -> Option<CallerKey> {
         self.caller.map(|(_, caller)| caller).or(self.from)
+    }
+
+    /// Puts other keys in place of its caller's; whether one was.
+    pub(super) fn rename(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
+        let caller = self.caller.as_mut().map(|(_, caller)| caller);
+        let mut is_changed = false;
+        for key in self.from.as_mut().into_iter().chain(caller) {
+            if let Some(new) = names.get(key) {
+                *key = *new;
+                is_changed = true;
+            }
+        }
+        is_changed
     }
 
     /// What it is counted by beside its queue and channel.

@@ -3,7 +3,7 @@
 use super::agent_time::TimeSheet;
 use super::answers::AnswerCounts;
 use super::counts::{Activity, AgentTime, Cell, Counts};
-use super::distinct::DistinctCount;
+use super::distinct::{CallerKey, DistinctCount};
 use super::facet::{Facet, FacetKey};
 use super::figures::Figures;
 use super::journey::QueueKey;
@@ -199,6 +199,16 @@ impl Ledger {
         self.agents.retain(|(start, _), _| wanted.contains(start));
         self.not_ready
             .retain(|(start, _), _| wanted.contains(start));
+    }
+
+    /// Puts other keys in place of callers' keys; whether one of them was there. Every count stays.
+    pub fn rename_callers(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
+        let of_facets = self.facets.values_mut().flat_map(BTreeMap::values_mut);
+        let mut is_changed = false;
+        for cell in self.contacts.values_mut().chain(of_facets) {
+            is_changed |= cell.callers.rename(names);
+        }
+        is_changed
     }
 
     /// Takes out what is counted by number, caller class and skill.

@@ -300,6 +300,18 @@ impl Statistics {
         settled
     }
 
+    /// Puts other keys in place of callers' keys, wherever one is kept; whether one was. Every count stays.
+    pub fn rename_callers(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
+        let mut is_changed = false;
+        for cell in self.cells.values_mut().chain(self.facet_cells.values_mut()) {
+            is_changed |= cell.callers.rename(names);
+        }
+        for journey in self.open.values_mut() {
+            is_changed |= journey.rename(names);
+        }
+        self.callers.rename(names) || is_changed
+    }
+
     /// Gives up the cells of intervals that start before `before`, which nobody will ask for again.
     pub fn forget_before(&mut self, before: Timestamp) {
         self.cells.retain(|key, _| key.start >= before.as_millis());
