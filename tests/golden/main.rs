@@ -1,0 +1,256 @@
+//! A golden month: what `replay` and `report` make of forty days of a desk is what a script makes of them that knows
+//! the definitions and nothing else (`month.py`), every count to the last digit and every ratio to a billionth.
+
+mod desk;
+mod story;
+
+use ringdown::config::Config;
+use ringdown::database::Database;
+use ringdown::event_log::EventLog;
+use ringdown::report::{JsonReport, Settings, Wish};
+use ringdown::rollups::Rollups;
+use ringdown_harness::place::Folder;
+use ringdown_harness::postgres::Postgres;
+use ringdown_routing::event::Event;
+use ringdown_routing::ids::QueueId;
+use ringdown_routing::time::Timestamp;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+/// What is asked of the log: by which wall clock, from when to when, in rows of which width, of which queue.
+struct Question {
+    zone: &'static str,
+    zone_in_script: &'static str,
+    from: &'static str,
+    to: &'static str,
+    from_ms: i64,
+    to_ms: i64,
+    interval: &'static str,
+    width_s: i64,
+    queue: Option<&'static str>,
+}
+
+/// October by Berlin's days (one has 25 hours), its last weekend by half-hours, and a week of Taipei's line by hours.
+const QUESTIONS: [Question; 3] = [
+    Question {
+        zone: "Europe/Berlin",
+        zone_in_script: "berlin",
+        from: "2026-10-01",
+        to: "2026-11-01",
+        from_ms: 1_790_805_600_000,
+        to_ms: 1_793_487_600_000,
+        interval: "1d",
+        width_s: 86_400,
+        queue: None,
+    },
+    Question {
+        zone: "Europe/Berlin",
+        zone_in_script: "berlin",
+        from: "2026-10-24T12:00",
+        to: "2026-10-26T12:00",
+        from_ms: 1_792_836_000_000,
+        to_ms: 1_793_012_400_000,
+        interval: "30m",
+        width_s: 1_800,
+        queue: None,
+    },
+    Question {
+        zone: "Asia/Taipei",
+        zone_in_script: "taipei",
+        from: "2026-10-12",
+        to: "2026-10-19",
+        from_ms: 1_791_734_400_000,
+        to_ms: 1_792_339_200_000,
+        interval: "1h",
+        width_s: 3_600,
+        queue: Some("taipei"),
+    },
+];
+
+#[test]
+fn a_replay_of_the_month_is_what_the_script_counts() {
+    let folder = Folder::new();
+    let events = desk::month();
+    let log = write(&folder, "month.jsonl", &events);
+    for question in &QUESTIONS {
+        let golden = by_script(&log, question);
+        assert!(
+            golden["total"]["answered"].as_u64().unwrap() > 30,
+            "{golden}"
+        );
+        compare(&replayed(&log, question), &golden);
+    }
+}
+
+#[test]
+fn a_replay_of_the_month_out_of_order_and_twice_over_is_the_same() {
+    let folder = Folder::new();
+    let events = desk::month();
+    let log = write(&folder, "month.jsonl", &events);
+    let mut shuffled = Vec::with_capacity(events.len() * 2);
+    for (place, part) in events.chunks(50).enumerate() {
+        // Neighbours backwards, and every third lot of them once more.
+        shuffled.extend(part.iter().rev().cloned());
+        if place % 3 == 0 {
+            shuffled.extend(part.iter().cloned());
+        }
+    }
+    let other = write(&folder, "shuffled.jsonl", &shuffled);
+    compare(
+        &replayed(&other, &QUESTIONS[0]),
+        &by_script(&log, &QUESTIONS[0]),
+    );
+}
+
+#[test]
+fn a_report_from_the_databases_is_what_the_script_counts() {
+    let folder = Folder::new();
+    let events = desk::month();
+    let log = write(&folder, "month.jsonl", &events);
+    let golden: Vec<Value> = QUESTIONS
+        .iter()
+        .map(|question| by_script(&log, question))
+        .collect();
+    let server = Postgres::start();
+    let sqlite = format!("sqlite:{}/desk.sqlite", folder.path().display());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for url in [sqlite, server.url()] {
+        runtime.block_on(async {
+            let database = Database::connect(&url, 2, 1_000_000).await.unwrap();
+            let log = EventLog::new(database.clone());
+            for event in &events {
+                assert!(log.append(event.clone()));
+            }
+            log.flush().await.unwrap();
+            let end = Timestamp::from_millis(desk::END_MS);
+            let is_rolled_up = Rollups::new(&log).catch_up(end, || ()).await.unwrap();
+            assert!(is_rolled_up.is_some_and(|steps| steps > 30));
+            for (question, golden) in QUESTIONS.iter().zip(&golden) {
+                compare(&reported(&log, question).await, golden);
+            }
+            database.close().await;
+        });
+    }
+}
+
+fn write(folder: &Folder, name: &str, events: &[Event]) -> std::path::PathBuf {
+    let mut lines = String::new();
+    for event in events {
+        let line = serde_json::to_string(event).unwrap();
+        let _ = writeln!(lines, "{line}");
+    }
+    folder.write(name, lines)
+}
+
+fn by_script(log: &Path, question: &Question) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/month.py");
+    let mut command = Command::new("python3");
+    command.arg(script).arg(log);
+    command
+        .arg(question.from_ms.to_string())
+        .arg(question.to_ms.to_string());
+    command
+        .arg(question.width_s.to_string())
+        .arg(question.zone_in_script);
+    command.args(question.queue);
+    document(&mut command)
+}
+
+fn replayed(log: &Path, question: &Question) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringdown"));
+    command
+        .arg("replay")
+        .arg(log)
+        .args(["--format", "json", "--time-zone", question.zone]);
+    command.args([
+        "--from",
+        question.from,
+        "--to",
+        question.to,
+        "--interval",
+        question.interval,
+    ]);
+    if let Some(queue) = question.queue {
+        command.args(["--queue", queue]);
+    }
+    document(&mut command)
+}
+
+fn document(command: &mut Command) -> Value {
+    let output = command.output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    serde_json::from_slice(&output.stdout).expect("it is one JSON document")
+}
+
+async fn reported(log: &EventLog, question: &Question) -> Value {
+    let wish = Wish {
+        from: Some(question.from.to_owned()),
+        to: Some(question.to.to_owned()),
+        interval: Some(question.interval.to_owned()),
+        queue: question.queue.map(QueueId::from),
+        ..Wish::default()
+    };
+    let now = Timestamp::from_millis(desk::END_MS);
+    let zone = jiff::tz::TimeZone::get(question.zone).unwrap();
+    let settings = Settings::of(&Config::demo()).in_zone(zone);
+    let asked = wish.read(now, &settings).unwrap();
+    let report = asked.report(log, &settings, now, || ()).await.unwrap();
+    serde_json::to_value(JsonReport::of(&report)).unwrap()
+}
+
+/// Everything that the script tells is in the report and is the same.
+fn compare(report: &Value, golden: &Value) {
+    assert_eq!(report["is_conserved"], true);
+    let mut faults = String::new();
+    let mut compared = 0;
+    for (name, wanted) in golden.as_object().unwrap() {
+        compared += walk(name, &report[name], wanted, &mut faults);
+    }
+    assert!(
+        faults.is_empty(),
+        "of {compared} figures these differ:\n{faults}"
+    );
+    assert!(compared > 5_000, "only {compared} figures");
+}
+
+fn walk(path: &str, told: &Value, wanted: &Value, faults: &mut String) -> usize {
+    match wanted {
+        Value::Object(fields) => {
+            let each = fields.iter();
+            each.map(|(name, wanted)| walk(&format!("{path}.{name}"), &told[name], wanted, faults))
+                .sum()
+        }
+        Value::Array(items) => {
+            let count = told.as_array().map_or(0, Vec::len);
+            if count != items.len() {
+                let _ = writeln!(faults, "{path}: {count} of {}", items.len());
+            }
+            let each = items.iter().enumerate();
+            each.map(|(place, wanted)| {
+                walk(&format!("{path}[{place}]"), &told[place], wanted, faults)
+            })
+            .sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            if !is_same(path, told, wanted) {
+                let _ = writeln!(faults, "{path}: {told}, by the script {wanted}");
+            }
+            1
+        }
+    }
+}
+
+fn is_same(path: &str, told: &Value, wanted: &Value) -> bool {
+    match (told.as_f64(), wanted.as_f64()) {
+        // A percentile is told by the middle of a bucket, right to a 128th and to a millisecond.
+        (Some(told), Some(wanted)) if path.contains(".percentiles.") => {
+            (told - wanted).abs() <= wanted / 128.0 + 0.001
+        }
+        (Some(_), Some(_)) if told.is_u64() && wanted.is_u64() => told == wanted,
+        (Some(told), Some(wanted)) => (told - wanted).abs() <= 1e-9 * wanted.abs(),
+        _ => told == wanted,
+    }
+}
