@@ -56,9 +56,6 @@ pub(crate) async fn keep(
     (status, body): (u16, String),
     now: Timestamp,
 ) -> Result<(), DatabaseFault> {
-    if body.len() > BODY_BYTES_MAX {
-        return Ok(());
-    }
     let kept = Statement::new(
         KEEP,
         vec![
@@ -105,9 +102,6 @@ pub(crate) fn removal(mark: &RequestMark) -> Statement {
 
 /// How long an answer is kept.
 pub(crate) const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
-
-/// Octets of an answer that is kept; a longer one is kept in memory only.
-const BODY_BYTES_MAX: usize = 64 * 1_024;
 
 const KEEP: &str = "\
 INSERT INTO kept_answers (key, fingerprint, status, body, at) VALUES ($1, $2, $3, $4, $5)

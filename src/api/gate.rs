@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Most bytes of an answer that is kept to be given again.
+/// Most bytes of an answer that is kept in memory to be given again; a larger one is read from the database.
 const ANSWER_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// Paths that answer a question too long for a URL: a `POST` there changes nothing.
@@ -115,7 +115,8 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body = to_bytes(body, ANSWER_BYTES_MAX)
+    // What was done is answered whatever its size: the answer to a change is made in one piece.
+    let body = to_bytes(body, usize::MAX)
         .await
         .map_err(|_| Problem::Internal)?;
     let answer = Answer {
@@ -123,13 +124,17 @@ async fn pass(state: &ApiState, mut request: Request, next: Next) -> Result<Resp
         headers: parts.headers.clone(),
         body: body.clone(),
     };
-    claim.keep(answer);
+    let mut is_in_database = false;
     if let Ok(text) = String::from_utf8(body.to_vec()) {
         let status = parts.status.as_u16();
         let kept = kept_answers::keep(&state.parts.database, &mark, (status, text), state.now());
-        if let Err(fault) = kept.await {
-            tracing::debug!(%fault, "api: an answer is kept in memory only");
+        match kept.await {
+            Ok(()) => is_in_database = true,
+            Err(fault) => tracing::debug!(%fault, "api: an answer is kept in memory only"),
         }
+    }
+    if body.len() <= ANSWER_BYTES_MAX || !is_in_database {
+        claim.keep(answer);
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

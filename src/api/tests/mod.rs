@@ -8,6 +8,7 @@ mod control;
 mod description;
 mod desk;
 mod events;
+mod large_answers;
 mod major_incidents;
 mod node;
 mod openings;
