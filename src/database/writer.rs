@@ -210,6 +210,10 @@ impl Batch {
         self.events.len() + asked + self.mails.len() + self.deeds.len()
     }
 
+    fn mail_bytes(&self) -> usize {
+        self.mails.iter().map(|(mail, _)| mail.bytes()).sum()
+    }
+
     /// Takes the second half out.
     fn split(&mut self) -> Self {
         let half = |len: usize| len / 2 + len % 2;
@@ -385,9 +389,10 @@ impl Task {
             let result = write_batch(engine, &mut connection, batch, mint).await;
             Ok((connection, result))
         };
-        let (connection, result) = tokio::time::timeout(ANSWER_WAIT_MAX, written)
+        let patience = patience_for(batch.mail_bytes());
+        let (connection, result) = tokio::time::timeout(patience, written)
             .await
-            .unwrap_or_else(|_| Err(DatabaseFault::no_answer(ANSWER_WAIT_MAX)))?;
+            .unwrap_or_else(|_| Err(DatabaseFault::no_answer(patience)))?;
         match &result {
             // A connection in an unknown state is given up; the file or server rolls back.
             Err(DatabaseFault::Unreachable(_)) => drop(connection),
@@ -563,8 +568,32 @@ const RETRY_PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before a write is tried again.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// How long the database may take for a batch with so many octets of mails.
+fn patience_for(mail_bytes: usize) -> Duration {
+    let more = mail_bytes / ANSWER_BYTES_PER_S;
+    ANSWER_WAIT_MAX + Duration::from_secs(u64::try_from(more).unwrap_or(u64::MAX))
+}
+
 /// Longest that the database may take for a batch; then it counts as out of reach.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(15);
 
+/// Octets of mails for which it may take a second longer: a slow disk must not refuse a large mail for ever.
+const ANSWER_BYTES_PER_S: usize = 2 * 1_024 * 1_024;
+
 /// One line in the log for so many losses.
 const LOSSES_PER_LINE: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_mail_is_given_the_time_that_a_slow_disk_needs() {
+        assert_eq!(patience_for(10_000), ANSWER_WAIT_MAX);
+        // 50 MB with an attachment unwrapped beside them.
+        assert_eq!(
+            patience_for(88 * 1_024 * 1_024),
+            ANSWER_WAIT_MAX + Duration::from_secs(44)
+        );
+    }
+}
