@@ -53,10 +53,13 @@ pub(super) fn print_table(report: &Report, table: &Table, out: &mut impl Write) 
     let head: Vec<&str> = table.heads.iter().map(|head| head.key).collect();
     write!(out, "{}\r\n", head.join(","))?;
     for row in &table.rows {
-        let fields = row.iter().map(|value| match value.to_json(report) {
-            Value::Null => String::new(),
-            Value::String(text) => quoted(&text),
-            other => other.to_string(),
+        let fields = row.iter().map(|value| {
+            let value = value.to_json(report);
+            match value.as_str() {
+                Some(text) => quoted(text),
+                None if value.is_null() => String::new(),
+                None => value.to_string(),
+            }
         });
         write!(out, "{}\r\n", fields.collect::<Vec<_>>().join(","))?;
     }
