@@ -33,6 +33,9 @@ pub struct Args {
     /// First instant after the period; the last event's when not given.
     #[arg(long)]
     to: Option<String>,
+    /// As known at this instant: who waited and worked then still does; the last event's when not given.
+    #[arg(long)]
+    as_of: Option<String>,
     /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
@@ -72,7 +75,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         queue: args.queue.as_deref().map(QueueId::from),
         channel: None,
     };
-    let report = Report::of(&fold, period, scope, last).by(args.by);
+    let as_of = instant(&args.as_of, last)?;
+    let report = Report::of(&fold, period, scope, as_of).by(args.by);
     let mut stdout = std::io::stdout().lock();
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");

@@ -28,8 +28,22 @@ dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1
 @media print{body{max-width:none;margin:0;padding:0;font-size:11px}thead{display:table-header-group}\
 table{font-size:9px}tr,svg,dl div{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}}";
 
+/// How bars are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plots {
+    /// As SVG.
+    Svg,
+    /// As coloured cells of tables, which mail programs show.
+    Cells,
+}
+
 /// Prints it.
-pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn print(
+    report: &Report,
+    words: &Words,
+    plots: Plots,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let whole = report.period.whole();
     let when = format!(
         "{} – {} ({}, {})",
@@ -47,19 +61,19 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
         title = escaped(words.title),
         when = escaped(&when),
     )?;
-    print_body(report, words, &|contact| contact.to_string(), out)?;
+    print_body(report, (words, plots), &|contact| contact.to_string(), out)?;
     writeln!(out, "</body></html>")
 }
 
 /// Prints what stands below the heading.
 pub(super) fn print_body(
     report: &Report,
-    words: &Words,
+    (words, plots): (&Words, Plots),
     order: &impl Fn(ContactId) -> String,
     out: &mut impl Write,
 ) -> io::Result<()> {
     print_soundness(report, words, out)?;
-    print_plots(report, words, out)?;
+    print_plots(report, (words, plots), out)?;
     write_table(&contact_lines(report, words), 2, out)?;
     if !report.facets.is_empty() && report.by == By::Queue {
         write_table(&facet_lines(report, words), 2, out)?;
@@ -133,9 +147,10 @@ fn print_table(
     let mut lines = table.lines(report, words);
     for (line, row) in lines.iter_mut().skip(1).zip(&table.rows) {
         for (cell, value) in line.iter_mut().zip(row) {
-            *cell = match value {
-                Value::Contact(contact, CanBeCalledBack::Yes) => order(*contact),
-                _ => escaped(cell),
+            *cell = if let Value::Contact(contact, CanBeCalledBack::Yes) = value {
+                order(*contact)
+            } else {
+                escaped(cell)
             };
         }
     }
@@ -154,7 +169,11 @@ fn print_table(
 const PLOTS_MAX: usize = 12;
 
 /// One plot for each queue: what became of those who entered it, and the service level.
-fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Result<()> {
+fn print_plots(
+    report: &Report,
+    (words, plots): (&Words, Plots),
+    out: &mut impl Write,
+) -> io::Result<()> {
     let names = PARTS.map(|column| words.column(column));
     let mut groups: Vec<(&Group, u64)> = report
         .groups
@@ -179,8 +198,12 @@ fn print_plots(report: &Report, words: &Words, out: &mut impl Write) -> io::Resu
             })
             .collect();
         let name = group.name();
-        let svg = plot::bars(&bars, &names, words.column(Column::ServiceLevel), &name);
-        writeln!(out, "<h2>{}</h2>{svg}", escaped(&name))?;
+        let line = words.column(Column::ServiceLevel);
+        let drawn = match plots {
+            Plots::Svg => plot::bars(&bars, &names, line, &name),
+            Plots::Cells => plot::cells(&bars, &names, line),
+        };
+        writeln!(out, "<h2>{}</h2>{drawn}", escaped(&name))?;
     }
     Ok(())
 }

@@ -225,7 +225,7 @@ impl Report {
             Format::Table => table::print(self, words, out),
             Format::Csv => csv::print(self, out),
             Format::Json => self.print_json(out),
-            Format::Html => html::print(self, words, out),
+            Format::Html => html::print(self, words, html::Plots::Svg, out),
             Format::Xlsx => xlsx::print(self, words, out),
         };
         match printed.and_then(|()| out.flush()) {
@@ -269,7 +269,12 @@ impl Report {
         order: impl Fn(ContactId) -> String,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        html::print_body(self, words, &order, out)
+        html::print_body(self, (words, html::Plots::Svg), &order, out)
+    }
+
+    /// Prints the page for a mail program: one that draws no SVG shows the same bars as coloured cells.
+    pub fn print_for_mail(&self, words: &Words, out: &mut impl Write) -> io::Result<()> {
+        html::print(self, words, html::Plots::Cells, out)
     }
 
     fn print_json(&self, out: &mut impl Write) -> io::Result<()> {

@@ -53,6 +53,59 @@ pub(crate) fn bars(bars: &[Bar], names: &[&str], line_name: &str, what: &str) ->
     drawing.svg + &key(names, line_name)
 }
 
+/// The same for programs that draw no SVG, as most mail programs do: a row of coloured cells for each bar, drawn by
+/// attributes alone. A bar in which nothing was is left out.
+pub(crate) fn cells(bars: &[Bar], names: &[&str], line_name: &str) -> String {
+    let sum = |bar: &Bar| bar.parts.iter().sum::<f64>();
+    let top = bars.iter().map(sum).fold(0.0, f64::max);
+    let cell = |colour: &str, width: f64| {
+        format!(
+            "<td bgcolor=\"{colour}\" width=\"{width:.1}%\" height=\"10\" style=\"padding:0\"></td>"
+        )
+    };
+    let mut html = String::from("<p class=\"key\">");
+    for (name, colour) in names.iter().zip(COLOURS) {
+        let _ = write!(
+            html,
+            "<font color=\"{colour}\">&#9632;</font> {} ",
+            escaped(name)
+        );
+    }
+    let _ = write!(
+        html,
+        "</p><table class=\"cells\" width=\"100%\" cellspacing=\"0\"><tr><th class=\"text\"></th><th></th><th></th>\
+         <th>{}</th></tr>",
+        escaped(line_name)
+    );
+    for bar in bars.iter().filter(|bar| sum(bar) > 0.0) {
+        let parts: String = bar
+            .parts
+            .iter()
+            .zip(COLOURS)
+            .filter(|(part, _)| **part > 0.0)
+            .map(|(part, colour)| cell(colour, 100.0 * part / top))
+            .collect();
+        let rest = 100.0 * (1.0 - sum(bar) / top);
+        let rest = if rest > 0.0 {
+            format!("<td width=\"{rest:.1}%\" style=\"padding:0\"></td>")
+        } else {
+            String::new()
+        };
+        let begin = bar.title.split(": ").next().unwrap_or(&bar.title);
+        let line = bar
+            .line
+            .map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0));
+        let _ = writeln!(
+            html,
+            "<tr><td class=\"text\" nowrap>{}</td><td width=\"70%\"><table width=\"100%\" cellspacing=\"0\" \
+             cellpadding=\"0\" style=\"margin:0\"><tr>{parts}{rest}</tr></table></td><td>{}</td><td nowrap>{line}</td></tr>",
+            escaped(begin),
+            sum(bar),
+        );
+    }
+    html + "</table>"
+}
+
 /// An SVG that is being written. Writing to a string cannot fail.
 struct Drawing {
     svg: String,
@@ -202,6 +255,31 @@ mod tests {
         ] {
             assert_eq!(round_up(most), top);
         }
+    }
+
+    #[test]
+    fn cells_are_as_wide_as_what_they_stand_for() {
+        let bar = |title: &str, parts: [f64; 2], line| Bar {
+            label: String::new(),
+            title: title.to_owned(),
+            parts: parts.to_vec(),
+            line,
+        };
+        let bars = [
+            bar("2026-11-23 09:00: offered 8", [6.0, 2.0], Some(0.75)),
+            bar("2026-11-23 09:30: offered 0", [0.0, 0.0], None),
+            bar("2026-11-23 10:00: offered 4", [0.0, 4.0], Some(0.0)),
+        ];
+        let html = cells(&bars, &["answered", "<abandoned>"], "SL");
+        assert!(!html.contains("<svg") && html.contains("&lt;abandoned&gt;"));
+        assert!(html.contains("2026-11-23 09:00") && !html.contains("09:30"));
+        let widths: Vec<&str> = html
+            .split("height=\"10\"")
+            .filter_map(|cell| cell.rsplit_once("width=\"")?.1.split('%').next())
+            .take(3)
+            .collect();
+        assert_eq!(widths, ["75.0", "25.0", "50.0"]);
+        assert!(html.contains("75.0 %") && html.contains("0.0 %"));
     }
 
     #[test]

@@ -1,0 +1,245 @@
+//! Reports as others read them: a workbook by openpyxl, an exported log by `replay`, a mailed report by a real Postfix
+//! and Python's mail parser.
+
+use ringdown_harness::PATIENCE;
+use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::mail::{MailSink, Smarthost, TlsStart};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn program() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_ringdown"))
+}
+
+fn ringdown(desk: &Desk, arguments: &[&str]) -> Output {
+    let output = Command::new(program())
+        .args(arguments)
+        .args(["-c".as_ref(), desk.configuration.as_os_str()])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+    output
+}
+
+fn json(octets: &[u8]) -> Value {
+    serde_json::from_slice(octets).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(octets));
+    })
+}
+
+/// What a script of Debian's Python makes of a file, as JSON.
+fn python(script: &str, file: &Path) -> Value {
+    let output = Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .arg(file)
+        .output()
+        .expect("python3 runs");
+    assert!(output.status.success(), "{output:?}");
+    json(&output.stdout)
+}
+
+/// A desk on which one caller was answered and another one left.
+fn desk_of_two_calls(plan: DeskPlan) -> Desk {
+    let plan = plan.queue_keys("wrap_up_s = 0\n");
+    let (plan, mut anna) = plan.agent_with_phone("anna");
+    let desk = plan.open(program());
+    let mut caller = desk.caller("0911111111");
+    let mut call = caller.call("100");
+    caller.must_get(&mut call, 200);
+    let mut offered = anna.must_ring();
+    let first = offered.invite.must("X-Ringdown-Contact").to_owned();
+    anna.answer(&offered);
+    anna.hang_up(&mut offered);
+    caller.must_be_hung_up(&call);
+    let mut other = desk.caller("0922222222");
+    let mut call = other.call("100");
+    other.must_get(&mut call, 200);
+    let offered = anna.must_ring();
+    let second = offered.invite.must("X-Ringdown-Contact").to_owned();
+    other.hang_up(&mut call);
+    anna.must_be_cancelled(&offered);
+    for contact in [first, second] {
+        let path = format!("/api/v1/contacts/{contact}/events");
+        desk.api.wait_until(&path, "its end", PATIENCE, |told| {
+            let mut events = told["items"].as_array().into_iter().flatten();
+            events.any(|event| event["event"] == "closed")
+        });
+    }
+    desk
+}
+
+const WORKBOOK: &str = "\
+import json, openpyxl, sys
+book = openpyxl.load_workbook(sys.argv[1], read_only=True, data_only=True)
+sheets = {sheet.title: [[None if cell is None else str(cell) if not isinstance(cell, (int, float)) else cell for cell in row]
+          for row in sheet.iter_rows(values_only=True)] for sheet in book}
+print(json.dumps({'names': book.sheetnames, 'sheets': sheets}))
+";
+
+#[test]
+fn an_independent_reader_finds_in_the_workbook_what_the_document_says() {
+    let desk = desk_of_two_calls(DeskPlan::new());
+    let told = json(&ringdown(&desk, &["report", "--format", "json"]).stdout);
+    assert_eq!(told["total"]["offered"], 2, "{told:#}");
+    assert_eq!(told["total"]["abandoned"], 1);
+    let workbook = ringdown(&desk, &["report", "--format", "xlsx"]).stdout;
+    let path = desk.folder.path().join("report.xlsx");
+    std::fs::write(&path, workbook).expect("it is written");
+    let book = python(WORKBOOK, &path);
+    let sheet = |name: &str| {
+        let rows = book["sheets"][name].as_array();
+        rows.unwrap_or_else(|| panic!("no sheet {name}: {}", book["names"]))
+            .clone()
+    };
+    let place = |rows: &[Value], field: &str| {
+        let heads = rows[0].as_array().expect("a row").iter();
+        let found = heads.into_iter().position(|head| head == field);
+        found.unwrap_or_else(|| panic!("no column {field}"))
+    };
+    let intervals = sheet("interval");
+    for field in ["offered", "answered", "abandoned", "talk_ms"] {
+        if told["definitions"].get(field).is_none() {
+            continue;
+        }
+        let column = place(&intervals, field);
+        let sum: f64 = intervals[1..]
+            .iter()
+            .filter_map(|row| row[column].as_f64())
+            .sum();
+        assert_eq!(Some(sum), told["total"][field].as_f64(), "{field}");
+    }
+    let totals = sheet("total");
+    for field in ["asa_s", "abandon_rate", "service_level.negative"] {
+        let column = place(&totals, field);
+        let wanted = told["total"].pointer(&format!("/{}", field.replace('.', "/")));
+        assert_eq!(
+            totals[1][column].as_f64(),
+            wanted.and_then(Value::as_f64),
+            "{field}"
+        );
+    }
+    let lost = sheet("lost");
+    let wanted = &told["tables"]["lost"]["rows"][0];
+    assert_eq!(wanted["from"], "+886922222222");
+    assert_eq!(
+        lost[1][place(&lost, "contact (contact)")],
+        wanted["contact"]
+    );
+    let definitions = sheet("Definitions");
+    assert!(definitions.iter().any(|row| row[0] == "repeat_callers"));
+}
+
+#[test]
+fn a_replay_of_the_exported_log_is_what_is_stored() {
+    let desk = desk_of_two_calls(DeskPlan::new());
+    let log = desk.folder.path().join("events.jsonl");
+    let log = log.display().to_string();
+    for by in ["queue", "agent", "number"] {
+        let stored = ["report", "--interval", "1m", "--by", by, "--format", "json"];
+        let stored = json(&ringdown(&desk, &stored).stdout);
+        ringdown(
+            &desk,
+            &["export", "events", "--from", "2020-01-01", "-o", &log],
+        );
+        let text = |field: &str| stored[field].as_str().expect("an instant").to_owned();
+        let (from, to, as_of) = (text("from"), text("to"), text("as_of"));
+        let replayed = Command::new(program())
+            .args([
+                "replay",
+                &log,
+                "--interval",
+                "1m",
+                "--by",
+                by,
+                "--format",
+                "json",
+            ])
+            .args(["--from", &from, "--to", &to, "--as-of", &as_of])
+            .output()
+            .expect("the binary runs");
+        assert_eq!(replayed.status.code(), Some(0), "{replayed:?}");
+        let replayed = json(&replayed.stdout);
+        for field in [
+            "statistics",
+            "total",
+            "intervals",
+            "numbers",
+            "caller_classes",
+            "skills",
+            "contacts_by_agent",
+            "agents",
+            "is_conserved",
+        ] {
+            assert_eq!(replayed[field], stored[field], "{field} by {by}");
+        }
+        assert_eq!(stored["is_conserved"], true);
+        assert_eq!(stored["total"]["offered"], 2);
+        for table in ["volume", "failures", "transfers", "symptoms", "resolution"] {
+            let rows = |report: &Value| report["tables"][table]["rows"].clone();
+            if table != "symptoms" {
+                assert_eq!(rows(&replayed), rows(&stored), "{table}");
+            }
+        }
+    }
+}
+
+const MAIL: &str = "\
+import email, email.policy, json, sys
+mail = email.message_from_binary_file(open(sys.argv[1], 'rb'), policy=email.policy.SMTP)
+body = lambda kind: mail.get_body((kind,)).get_content()
+files = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+print(json.dumps({'subject': mail['Subject'], 'to': mail['To'], 'plain': body('plain'), 'html': body('html'),
+  'files': {name: text if isinstance(text, str) else text[:2].decode() for name, text in files.items()},
+  'defects': [str(it) for part in mail.walk() for it in part.defects]}))
+";
+
+#[test]
+fn a_mailed_report_comes_through_postfix_with_bars_that_mail_programs_show() {
+    let sink = MailSink::start(|_| {});
+    let smarthost = Smarthost::start(sink.address(), TlsStart::ByCommand);
+    let keys = format!(
+        "[email.smarthost]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"starttls\"\nauthority = \"{}\"\n\
+         [[report]]\nid = \"daily\"\nto = [\"boss@desk.example\"]\nfrom = \"reports@desk.example\"\nevery = \"day\"\n\
+         language = \"zh-TW\"\n",
+        smarthost.address().port(),
+        smarthost.authority().display()
+    );
+    let (plan, _anna) = DeskPlan::new().agent_with_phone("anna");
+    let desk = plan.section(&keys).open(program());
+    ringdown(&desk, &["report", "--mail", "daily"]);
+    let sent = sink.wait_for(1).remove(0);
+    assert_eq!(sent.to, "boss@desk.example");
+    let path = desk.folder.path().join("report.eml");
+    std::fs::write(&path, &sent.text).expect("it is written");
+    let read = python(MAIL, &path);
+    assert_eq!(read["defects"], serde_json::json!([]), "{read:#}");
+    let text = |pointer: &str| {
+        let text = read.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or_else(|| panic!("no {pointer}: {read:#}"))
+            .to_owned()
+    };
+    let html = text("/html");
+    assert!(
+        !html.contains("<svg") && html.contains("<table class=\"cells\""),
+        "{html}"
+    );
+    assert!(text("/plain").contains("服務水準") && text("/subject").contains("來話統計"));
+    let files = read["files"].as_object().expect("files").clone();
+    let mut kinds: Vec<_> = files
+        .keys()
+        .filter_map(|name| name.rsplit_once('.'))
+        .collect();
+    kinds.sort_unstable_by_key(|(_, kind)| *kind);
+    let [(_, "html"), (_, "xlsx")] = kinds[..] else {
+        panic!("{kinds:?}");
+    };
+    for (name, file) in &files {
+        let file = file.as_str().unwrap_or_default();
+        if name.ends_with(".html") {
+            assert!(file.contains("<svg") && file.contains("</html>"), "{file}");
+        } else {
+            assert_eq!(file, "PK");
+        }
+    }
+}
