@@ -89,6 +89,9 @@ pub struct Email {
     /// A sender gets one acknowledgement in this time.
     #[serde(rename = "acknowledgement_window_s", deserialize_with = "seconds")]
     pub acknowledgement_window: Duration,
+    /// Whether those whom a rule makes watchers of a ticket get its acknowledgement too; answers of agents and
+    /// the note that it is done they always get.
+    pub acknowledge_watchers: bool,
     /// Where people reach this gateway's pages, `https://desk.example`; the question how it went leads there.
     pub survey_url: Option<String>,
     /// How long that question may be answered.
@@ -145,6 +148,7 @@ impl Default for Email {
             templates: None,
             letters: LetterTemplates::default(),
             acknowledgement_window: Duration::from_secs(3_600),
+            acknowledge_watchers: false,
             survey_url: None,
             survey_valid: Duration::from_secs(14 * 86_400),
             keep_when_away: Duration::from_secs(900),

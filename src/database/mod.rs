@@ -277,7 +277,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 23] = [
+const MIGRATIONS: [(&str, &str); 24] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -331,6 +331,7 @@ const MIGRATIONS: [(&str, &str); 23] = [
         include_str!("migrations/0022_told_answers.sql"),
     ),
     ("erasures", include_str!("migrations/0023_erasures.sql")),
+    ("watchers", include_str!("migrations/0024_watchers.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

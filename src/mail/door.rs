@@ -1,6 +1,7 @@
 //! The SMTP and LMTP doors: listeners by the configuration, and each mail from them to the [`Intake`].
 
 use super::intake::{Intake, IntakeFault, MailArrival, SmtpClient};
+use super::tally::MailTally;
 use crate::acd::Clock;
 use crate::config::Config;
 use anyhow::Context as _;
@@ -57,7 +58,7 @@ impl MailDoor {
         if listeners.is_empty() {
             return Ok(None);
         }
-        let settings = settings(config, identity)?;
+        let settings = settings(config, identity, intake.tally().clone())?;
         let is_relay = Arc::clone(&settings.is_relay);
         let (deliveries, inbox) = mpsc::channel(DELIVERIES_MAX);
         let shell = Shell::start(listeners, settings, deliveries)?;
@@ -213,7 +214,11 @@ pub(crate) fn host(config: &Config) -> String {
     }
 }
 
-fn settings(config: &Config, identity: Option<TlsIdentity>) -> anyhow::Result<Settings> {
+fn settings(
+    config: &Config,
+    identity: Option<TlsIdentity>,
+    tally: MailTally,
+) -> anyhow::Result<Settings> {
     let email = &config.email;
     let relays: Vec<_> = email.relays.iter().map(|range| range.0).collect();
     Ok(Settings {
@@ -227,6 +232,13 @@ fn settings(config: &Config, identity: Option<TlsIdentity>) -> anyhow::Result<Se
         spool: make_spool(&config.data_dir)?,
         memory_bytes_max: usize::try_from(email.memory_bytes_max).unwrap_or(usize::MAX),
         storing_max: email.storing_max,
+        on_refusal: Arc::new(move |protocol, reason| {
+            let door = match protocol {
+                Protocol::Smtp => "smtp",
+                Protocol::Lmtp => "lmtp",
+            };
+            tally.count_refusal(door, reason);
+        }),
     })
 }
 

@@ -9,6 +9,8 @@ use super::lookup::{find_known, find_open_contacts, find_tickets};
 use super::outbox;
 use super::placing::Place;
 use super::rows;
+use super::tally::Silence;
+use super::watchers::{self, Watcher};
 use crate::database::{DatabaseFault, Engine};
 use crate::tickets::{self, OpenTicket, Rule};
 use bytes::Bytes;
@@ -48,10 +50,12 @@ pub(crate) struct MailToFile {
     pub(super) caller: Option<CallerId>,
     /// Whose mails are taken onto the ticket from now on, in their plain form.
     pub(super) participants: BTreeSet<String>,
+    /// Who reads along on the ticket from now on.
+    pub(super) watchers: Vec<Watcher>,
     /// The ticket, if it needs one of its own.
     pub(super) wish: OpenTicket,
-    /// What the sender is told, if the mail opens a ticket.
-    pub(super) acknowledgement: Option<Acknowledgement>,
+    /// What the sender is told, if the mail opens a ticket; else why nothing.
+    pub(super) acknowledgement: Result<Acknowledgement, Silence>,
     /// Who writes that.
     pub(super) letters: Arc<Letters>,
     /// The ticket of the major incident that its own is attached to, if it needs one.
@@ -189,6 +193,9 @@ pub struct Filed {
     pub is_new_ticket: bool,
     /// Whether it had been filed before.
     pub is_repeat: bool,
+    /// Whether its sender gets an acknowledgement, and why not; `None` where none is due.
+    #[serde(skip)]
+    pub(super) acknowledged: Option<Result<(), Silence>>,
 }
 
 /// Files mails; the answers are in their order.
@@ -284,7 +291,7 @@ async fn file_round(
     let tickets = link_tickets(engine, connection, mails, &decided).await?;
     let articles = rows::insert_articles(engine, connection, mails, &decided, &tickets).await?;
     rows::insert_files(engine, connection, mails, &articles).await?;
-    let filed: Vec<Filed> = decided
+    let mut filed: Vec<Filed> = decided
         .iter()
         .zip(tickets.iter().zip(&articles))
         .map(|(decided, ((ticket, number), article))| Filed {
@@ -295,12 +302,13 @@ async fn file_round(
             rule: decided.place.word(),
             is_new_ticket: decided.place.ticket().is_none(),
             is_repeat: false,
+            acknowledged: None,
         })
         .collect();
     rows::note_mails(engine, connection, mails, &filed).await?;
     due::note_waiting(engine, connection, mails, &decided, &tickets).await?;
     outbox::note_bad_addresses(engine, connection, mails, &filed).await?;
-    outbox::acknowledge(engine, connection, mails, &filed).await?;
+    outbox::acknowledge(engine, connection, mails, &mut filed).await?;
     Ok(filed)
 }
 
@@ -380,5 +388,6 @@ async fn link_tickets(
         told.push(ticket);
     }
     rows::note_tickets(engine, connection, links, mails, &told).await?;
+    watchers::note(engine, connection, mails, &told).await?;
     Ok(told)
 }

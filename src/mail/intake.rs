@@ -1,13 +1,16 @@
 //! From the octets of a mail to an article on its ticket.
 
+mod permission;
+
 use super::authentication::Authenticator;
 use super::due::DuePlan;
 use super::filing::{Arrival, ArticleDraft, Filed, MailIdentity, MailToFile};
-use super::letters::{Acknowledgement, Letters};
+use super::letters::Letters;
 use super::outbox::bad_addresses;
 use super::reader::{self, ReadMail};
 use super::tally::{MailTally, Taken};
 use super::usher::{MailContact, Usher};
+use super::watchers::{participants, watchers_of};
 use crate::cms::Caller;
 use crate::config::{self, Config, DmarcReject};
 use crate::cti::{Claim, Identification, Identifier, mail_key};
@@ -15,23 +18,23 @@ use crate::database::{Database, DatabaseFault, Statement};
 use crate::incidents::{Incident, Incidents};
 use crate::tickets::{Grade, Kind, OpenTicket, TicketWish, Tickets};
 use bytes::Bytes;
+use permission::remember;
 use rand::Rng as _;
 use ringdown_email::EmailAddress;
 use ringdown_email::authentication::{Policy, Verdict};
 use ringdown_email::automatic::{
-    LoopBounds, LoopGuard, Origin, OwnAddresses, ReturnPath, classify, may_answer,
+    LoopBounds, LoopGuard, Origin, OwnAddresses, ReturnPath, classify,
 };
-use ringdown_email::composing::Thread;
 use ringdown_email::reading::mail::{Limits, Mail};
 use ringdown_email::rules::{self, Explanation, Facts, Rule, Standing, Treatment};
 use ringdown_email::threading::{self, Clue, ReopenRule, ThreadingKey, TicketHook};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::{CiId, ContactId, QueueId, TicketId};
+use ringdown_routing::ids::{CiId, ContactId, QueueId};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
@@ -312,20 +315,9 @@ impl Intake {
         self.shared.own.has(address)
     }
 
-    /// Whom a note about a mail may go to that nobody asked for, if to anybody; it is counted as sent.
-    pub(super) fn may_be_told(
-        &self,
-        mail: &Mail,
-        return_path: &ReturnPath,
-        ticket: TicketId,
-        now: Timestamp,
-    ) -> Option<ringdown_email::Mailbox> {
-        may_answer(mail, return_path, &self.shared.own).ok()?;
-        let to = mail.answer_to()?;
-        let mut guard = self.guard();
-        guard.may_send(now, &to.email, ticket).ok()?;
-        guard.count(now, &to.email, ticket);
-        Some(to.clone())
+    /// The desk's own addresses.
+    pub(super) fn own(&self) -> &OwnAddresses {
+        &self.shared.own
     }
 
     /// What signs the links to the question how it went.
@@ -374,7 +366,13 @@ impl Intake {
         }
         let to_file = self.prepare(&arrival, mailbox, read, sender);
         let (contact, from) = (to_file.arrival.clone(), to_file.sender.address.clone());
+        let is_bounce = to_file.article.origin == Origin::Bounce;
+        let is_permanent = !to_file.bad_addresses.is_empty();
         let filed = shared.database.file_mail(to_file).await?;
+        shared.tally.count_acknowledgement(&filed);
+        if is_bounce {
+            shared.tally.count_bounce(&filed, is_permanent);
+        }
         if let Some(from) = from.filter(|_| !filed.is_repeat) {
             self.guard().count(contact.at, &from, filed.ticket);
         }
@@ -401,44 +399,6 @@ impl Intake {
     fn guard(&self) -> MutexGuard<'_, LoopGuard> {
         let guard = self.shared.guard.lock();
         guard.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the sender is to be told, if anything may be told: never to a machine, and to nobody whose mails
-    /// come faster than a person writes.
-    fn acknowledgement(
-        &self,
-        arrived: &Arrival,
-        mailbox: &config::Mailbox,
-        mail: &Mail,
-        treatment: &Treatment,
-        return_path: &ReturnPath,
-        known: Option<&Caller>,
-    ) -> Option<Acknowledgement> {
-        let shared = &self.shared;
-        let is_wanted = treatment.acknowledge.unwrap_or(mailbox.acknowledge);
-        if !shared.sends || !is_wanted || arrived.is_spam {
-            return None;
-        }
-        may_answer(mail, return_path, &shared.own).ok()?;
-        let to = mail.answer_to()?;
-        // A new ticket has no flow of its own yet.
-        self.guard()
-            .may_send(arrived.at, &to.email, TicketId::new(0))
-            .ok()?;
-        let spoken = known.and_then(|caller| caller.language.as_ref());
-        let spoken = spoken.or(mailbox.language.as_ref());
-        Some(Acknowledgement {
-            to: to.clone(),
-            to_key: mail_key(to.email.as_str())?,
-            mailbox: arrived.mailbox.clone(),
-            queue: arrived.queue.clone(),
-            language: spoken.map(|language| language.as_str().to_owned()),
-            subject: mail.subject.clone(),
-            thread: Thread::answering(mail),
-            contact: arrived.contact,
-            at: arrived.at,
-            incident: None,
-        })
     }
 
     /// What the first rule that matches says.
@@ -564,13 +524,24 @@ impl Intake {
             &arrival.return_path,
             known.map(|it| &**it),
         );
-        if let (Some(due), Some(incident)) = (&mut acknowledgement, &incident) {
+        if let (Ok(due), Some(incident)) = (&mut acknowledgement, &incident) {
             due.incident = Some((
                 incident.service_name.clone(),
                 incident.ticket_number.clone(),
             ));
         }
+        let trust = (sender.origin, sender.verdict.judgement);
+        let watchers = match arrived.is_spam {
+            true => Vec::new(),
+            false => watchers_of(mail, &treatment, trust, &shared.own),
+        };
+        if let Ok(due) = &mut acknowledgement
+            && shared.config.email.acknowledge_watchers
+        {
+            due.cc.clone_from(&watchers);
+        }
         MailToFile {
+            watchers,
             identity: MailIdentity {
                 mailbox: arrival.mailbox.clone(),
                 message_id: mail
@@ -644,40 +615,6 @@ impl Intake {
         tickets.grade(&mut wish, grade(treatment.impact), grade(treatment.urgency));
         wish
     }
-}
-
-/// What the guard against loops knew before a restart: the mails of its window.
-async fn remember(
-    database: &Database,
-    bounds: LoopBounds,
-    now: Timestamp,
-) -> Result<LoopGuard, DatabaseFault> {
-    let since = now - bounds.sender.window.max(bounds.ticket.window);
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT sender, ticket, at FROM mails WHERE at > $1 ORDER BY at DESC LIMIT 20000",
-    )
-    .bind(since.as_millis())
-    .fetch_all(database.reads())
-    .await?;
-    let mut guard = LoopGuard::new(bounds);
-    for (sender, ticket, at) in rows.into_iter().rev() {
-        if let Some(sender) = EmailAddress::parse(&sender) {
-            let ticket = TicketId::new(u64::try_from(ticket).unwrap_or(0));
-            guard.count(Timestamp::from_millis(at), &sender, ticket);
-        }
-    }
-    Ok(guard)
-}
-
-/// Whose mails are taken onto the ticket: the sender's, and those a rule names.
-fn participants(mail: &Mail, treatment: &Treatment) -> BTreeSet<String> {
-    let sender = mail.from.iter().map(|from| &from.email);
-    let cc = mail.cc.iter().map(|cc| &cc.email);
-    let cc = cc.filter(|_| treatment.watch_cc == Some(true));
-    let people = sender.chain(cc).chain(&treatment.watchers);
-    people
-        .filter_map(|address| mail_key(address.as_str()))
-        .collect()
 }
 
 fn facts_of<'a>(mail: &'a Mail, mailbox: &'a EmailAddress, sender: &'a Sender) -> Facts<'a> {

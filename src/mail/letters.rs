@@ -5,6 +5,7 @@
 
 use super::door::host;
 use super::signing::{SignFault, Signers};
+use super::watchers::Watcher;
 use crate::config::{Config, Language};
 use ringdown_email::composing::{
     ComposeFault, Composed, Fill, Letter, LetterFile, LetterText, Occasion, Speaker, Templates,
@@ -53,6 +54,8 @@ pub(super) struct Acknowledgement {
     pub(super) contact: ContactId,
     /// When.
     pub(super) at: Timestamp,
+    /// Who gets it, too.
+    pub(super) cc: Vec<Watcher>,
     /// The service of the major incident that the mail may be about, and the incident's number.
     pub(super) incident: Option<(String, String)>,
 }
@@ -154,10 +157,11 @@ impl Letters {
         }
     }
 
-    /// Writes an acknowledgement for a ticket.
+    /// Writes an acknowledgement for a ticket, with a copy for those of its watchers who may have one.
     pub(super) fn acknowledge(
         &self,
         due: &Acknowledgement,
+        cc: &[&Watcher],
         ticket: TicketId,
         number: &str,
     ) -> Result<Written, LetterFault> {
@@ -174,7 +178,7 @@ impl Letters {
             queue: due.queue.clone(),
             language: due.language.clone(),
             to: vec![due.to.clone()],
-            cc: Vec::new(),
+            cc: cc.iter().map(|watcher| watcher.mailbox.clone()).collect(),
             thread: due.thread.clone(),
             id: format!("ack.{}", due.contact),
             at: due.at,

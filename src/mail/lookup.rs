@@ -43,6 +43,7 @@ pub(super) async fn find_known(
             rule: "repeat",
             is_new_ticket: false,
             is_repeat: true,
+            acknowledged: None,
         };
         (identity, filed)
     };

@@ -19,6 +19,7 @@
 //! | `due` | when answers are due, and when they came |
 //! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
 //! | `postman` | sending it through the smarthost |
+//! | `watchers` | who reads along on a ticket, by rule |
 //! | `tally` | what of all that is counted for the operations pages |
 //! | `work` | what agents do with mails: answer, close, pass on, put aside |
 //!
@@ -45,6 +46,7 @@ pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
 pub(crate) mod usher;
+mod watchers;
 pub(crate) mod work;
 
 pub(crate) use door::host;

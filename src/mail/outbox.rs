@@ -3,40 +3,52 @@
 use super::filing::{Blob, Filed, MailToFile};
 use super::letters::{Acknowledgement, Written};
 use super::rows::{execute, insert_blob, text_of};
+use super::tally::Silence;
+use super::watchers::Watcher;
 use crate::database::{DatabaseFault, Engine};
 use ringdown_email::automatic::{Origin, ReturnPath};
 use ringdown_email::reading::report::Report;
 use ringdown_routing::contact::Channel;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Writes the acknowledgements that are due: for a mail that opened a ticket, if its sender had none within
-/// the window and can be written to.
+/// the window and can be written to. What came of each is noted in `filed`.
 pub(super) async fn acknowledge(
     engine: Engine,
     connection: &mut AnyConnection,
     mails: &[&MailToFile],
-    filed: &[Filed],
+    filed: &mut [Filed],
 ) -> Result<(), DatabaseFault> {
-    let due: Vec<(&MailToFile, &Acknowledgement, &Filed)> = mails
-        .iter()
-        .zip(filed)
-        .filter(|(_, filed)| filed.is_new_ticket && filed.contact.is_some())
-        .filter_map(|(mail, filed)| Some((*mail, mail.acknowledgement.as_ref()?, filed)))
-        .collect();
+    let mut due = Vec::new();
+    for (mail, filed) in mails.iter().zip(filed.iter_mut()) {
+        if !filed.is_new_ticket || filed.contact.is_none() {
+            continue;
+        }
+        match &mail.acknowledgement {
+            Ok(acknowledgement) => due.push((*mail, acknowledgement, filed)),
+            Err(silence) => filed.acknowledged = Some(Err(*silence)),
+        }
+    }
     if due.is_empty() {
         return Ok(());
     }
     let mut left_alone = find_left_alone(engine, connection, &due).await?;
     let (mut letters, mut articles) = (Vec::new(), Vec::new());
     for (mail, acknowledgement, filed) in due {
-        if !left_alone.insert(acknowledgement.to_key.clone()) {
+        if let Some(silence) = left_alone.get(&acknowledgement.to_key) {
+            filed.acknowledged = Some(Err(*silence));
             continue;
         }
+        let cc = acknowledgement.cc.iter();
+        let cc: Vec<&Watcher> = cc.filter(|it| !left_alone.contains_key(&it.key)).collect();
+        let told = cc.iter().map(|it| it.key.clone());
+        let told = told.chain([acknowledgement.to_key.clone()]);
+        left_alone.extend(told.map(|key| (key, Silence::Window)));
         let written = mail
             .letters
-            .acknowledge(acknowledgement, filed.ticket, &filed.number);
+            .acknowledge(acknowledgement, &cc, filed.ticket, &filed.number);
         let written = match written {
             Ok(written) => written,
             Err(fault) => {
@@ -45,10 +57,21 @@ pub(super) async fn acknowledge(
                 continue;
             }
         };
+        filed.acknowledged = Some(Ok(()));
         let blob = Blob::of(written.composed.bytes.clone());
         insert_blob(engine, connection, &blob).await?;
-        letters.push(letter_row(mail, acknowledgement, filed, &written, &blob));
-        articles.push(article_row(acknowledgement, filed, &written));
+        let copies = cc.iter().map(|it| (it.mailbox.email.as_str(), &it.key));
+        let to = (acknowledgement.to.email.as_str(), &acknowledgement.to_key);
+        for to in [to].into_iter().chain(copies) {
+            letters.push(letter_row(
+                mail,
+                acknowledgement,
+                filed,
+                (&written, &blob),
+                to,
+            ));
+        }
+        articles.push(article_row(acknowledgement, filed, &written, &cc));
     }
     if letters.is_empty() {
         return Ok(());
@@ -82,32 +105,37 @@ pub(super) async fn note_bad_addresses(
     execute(engine, connection, INSERT_BAD_ADDRESSES, &rows).await
 }
 
-/// Addresses that had an acknowledgement lately, or are known to be no good.
+/// Addresses that had an acknowledgement lately, or are known to be no good, each with which.
 async fn find_left_alone(
     engine: Engine,
     connection: &mut AnyConnection,
-    due: &[(&MailToFile, &Acknowledgement, &Filed)],
-) -> Result<BTreeSet<String>, DatabaseFault> {
-    let rows: Vec<Value> = due
-        .iter()
-        .map(|(mail, acknowledgement, _)| {
-            let since = acknowledgement.at - mail.letters.window;
-            json!({ "address": acknowledgement.to_key, "since": since })
-        })
-        .collect();
-    let found: Vec<(String,)> = sqlx::query_as(engine.sql(FIND_LEFT_ALONE))
+    due: &[(&MailToFile, &Acknowledgement, &mut Filed)],
+) -> Result<BTreeMap<String, Silence>, DatabaseFault> {
+    let mut rows = Vec::new();
+    for (mail, acknowledgement, _) in due {
+        let since = acknowledgement.at - mail.letters.window;
+        let copies = acknowledgement.cc.iter().map(|it| &it.key);
+        for address in copies.chain([&acknowledgement.to_key]) {
+            rows.push(json!({ "address": address, "since": since }));
+        }
+    }
+    let found: Vec<(String, i64)> = sqlx::query_as(engine.sql(FIND_LEFT_ALONE))
         .bind(text_of(&rows)?)
         .fetch_all(connection)
         .await?;
-    Ok(found.into_iter().map(|(address,)| address).collect())
+    let found = found.into_iter().map(|(address, is_bad)| match is_bad {
+        0 => (address, Silence::Window),
+        _ => (address, Silence::BadAddress),
+    });
+    Ok(found.collect())
 }
 
 fn letter_row(
     mail: &MailToFile,
     acknowledgement: &Acknowledgement,
     filed: &Filed,
-    written: &Written,
-    blob: &Blob,
+    (written, blob): (&Written, &Blob),
+    (recipient, recipient_key): (&str, &String),
 ) -> Value {
     let return_path = match &written.composed.return_path {
         ReturnPath::Address(address) => address.to_string(),
@@ -119,14 +147,23 @@ fn letter_row(
         "ticket": filed.ticket,
         "mailbox": mail.arrival.mailbox,
         "return_path": return_path,
-        "recipient": acknowledgement.to.email.as_str(),
-        "recipient_key": acknowledgement.to_key,
+        "recipient": recipient,
+        "recipient_key": recipient_key,
         "sha256": blob.sha256,
         "at": acknowledgement.at,
     })
 }
 
-fn article_row(acknowledgement: &Acknowledgement, filed: &Filed, written: &Written) -> Value {
+fn article_row(
+    acknowledgement: &Acknowledgement,
+    filed: &Filed,
+    written: &Written,
+    cc: &[&Watcher],
+) -> Value {
+    let mut facts = json!({ "letter": ACKNOWLEDGEMENT });
+    if !cc.is_empty() {
+        facts["cc"] = cc.iter().map(|it| it.mailbox.to_string()).collect();
+    }
     json!({
         "ticket": filed.ticket,
         "channel": Channel::Email,
@@ -138,7 +175,7 @@ fn article_row(acknowledgement: &Acknowledgement, filed: &Filed, written: &Writt
         "message_id": written.message_id.to_string(),
         "in_reply_to": acknowledgement.thread.in_reply_to.as_ref().map(ToString::to_string),
         "automatic": Origin::AutoReply,
-        "facts": json!({ "letter": ACKNOWLEDGEMENT }).to_string(),
+        "facts": facts.to_string(),
         "at": acknowledgement.at,
     })
 }
@@ -161,10 +198,10 @@ pub(super) fn bad_addresses(report: Option<&Report>) -> Vec<(String, String)> {
 const ACKNOWLEDGEMENT: &str = "acknowledgement";
 
 const FIND_LEFT_ALONE: &str = "\
-SELECT o.recipient_key FROM {rows} JOIN outbox o ON o.recipient_key = r.value->>'address'
+SELECT o.recipient_key, CAST(0 AS BIGINT) FROM {rows} JOIN outbox o ON o.recipient_key = r.value->>'address'
 WHERE o.kind = 'acknowledgement' AND o.at > CAST(r.value->>'since' AS BIGINT)
 UNION
-SELECT b.address FROM {rows} JOIN bad_addresses b ON b.address = r.value->>'address'";
+SELECT b.address, CAST(1 AS BIGINT) FROM {rows} JOIN bad_addresses b ON b.address = r.value->>'address'";
 
 const INSERT_LETTERS: &str = "\
 INSERT INTO outbox (message_id, kind, ticket, mailbox, return_path, recipient, recipient_key, sha256,

@@ -3,9 +3,11 @@
 //! What is done is counted where it is done; what stands (the outbox, answers that are due) is looked at every
 //! [`LOOK_EVERY`], because an answer to `/metrics` must not wait for the database.
 
+use super::filing::Filed;
 use crate::acd::Acd;
 use crate::database::{Database, DatabaseFault};
 use crate::metrics::{Exposition, Metrics};
+use ringdown_email::automatic::{Origin, WhyNot};
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +23,12 @@ pub(crate) struct MailTally {
 struct Shared {
     taken: BTreeMap<&'static str, u64>,
     sendings: BTreeMap<&'static str, u64>,
+    acknowledged: u64,
+    /// What was not said, by which letter, why, and the mark that told it.
+    silences: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    bounces: BTreeMap<&'static str, u64>,
+    /// What the doors refused, by door and reason.
+    refusals: BTreeMap<(&'static str, &'static str), u64>,
     /// Folders of other servers, and whether they can be looked at.
     folders: BTreeMap<String, bool>,
     standing: Standing,
@@ -64,6 +72,68 @@ pub(super) enum Sending {
     Failed,
 }
 
+/// Why a machine says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nobody wants it to: the mailbox, a rule, or that nothing can be sent at all.
+    Unwanted,
+    /// What it would answer may be a machine, by this mark.
+    LoopGuard(&'static str),
+    /// The sender had an acknowledgement within the window.
+    Window,
+    /// More mails come than people write, of this.
+    CircuitBreaker(&'static str),
+    /// The address has refused our mail for good.
+    BadAddress,
+}
+
+impl Silence {
+    /// The reason, and the mark that told it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unwanted => ("not_wanted", ""),
+            Self::LoopGuard(mark) => ("loop_guard", mark),
+            Self::Window => ("window", ""),
+            Self::CircuitBreaker(of) => ("circuit_breaker", of),
+            Self::BadAddress => ("bad_address", ""),
+        }
+    }
+}
+
+impl From<WhyNot> for Silence {
+    fn from(why: WhyNot) -> Self {
+        match why {
+            WhyNot::Origin(origin) => Self::LoopGuard(mark(origin)),
+            WhyNot::NoSender => Self::LoopGuard("no_sender"),
+            WhyNot::Hostile => Self::LoopGuard("hostile"),
+            WhyNot::AnswersElsewhere => Self::LoopGuard("answers_elsewhere"),
+            WhyNot::AlreadyAcknowledged(_) => Self::Window,
+            WhyNot::TooManyOfSender => Self::CircuitBreaker("sender"),
+            WhyNot::TooManyOnTicket => Self::CircuitBreaker("ticket"),
+            WhyNot::TooManySenders => Self::CircuitBreaker("all"),
+        }
+    }
+}
+
+/// The origin as JSON has it.
+fn mark(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Person => "person",
+        Origin::Own => "own",
+        Origin::Bounce => "bounce",
+        Origin::Receipt => "receipt",
+        Origin::Complaint => "complaint",
+        Origin::OutOfOffice => "out_of_office",
+        Origin::AutoReply => "auto_reply",
+        Origin::Generated => "generated",
+        Origin::List => "list",
+        Origin::Bulk => "bulk",
+        Origin::NoReply => "no_reply",
+        Origin::NullSender => "null_sender",
+        Origin::Suppressed => "suppressed",
+    }
+}
+
 impl MailTally {
     pub(super) fn count_taken(&self, taken: Taken) {
         let word = match taken {
@@ -84,6 +154,38 @@ impl MailTally {
             Sending::Failed => "failed",
         };
         *self.lock().sendings.entry(word).or_default() += 1;
+    }
+
+    /// Counts whether a mail that opened a ticket was acknowledged.
+    pub(super) fn count_acknowledgement(&self, filed: &Filed) {
+        match filed.acknowledged {
+            Some(Ok(())) if !filed.is_repeat => self.lock().acknowledged += 1,
+            Some(Err(silence)) if !filed.is_repeat => {
+                self.count_silence("acknowledgement", silence);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    pub(super) fn count_silence(&self, letter: &'static str, silence: Silence) {
+        let (reason, mark) = silence.words();
+        let mut shared = self.lock();
+        *shared.silences.entry((letter, reason, mark)).or_default() += 1;
+    }
+
+    /// Counts a report on the delivery of a mail.
+    pub(super) fn count_bounce(&self, filed: &Filed, is_permanent: bool) {
+        let word = match (filed.is_repeat, filed.is_new_ticket, is_permanent) {
+            (true, _, _) => return,
+            (false, true, _) => "not_ours",
+            (false, false, true) => "permanent",
+            (false, false, false) => "other",
+        };
+        *self.lock().bounces.entry(word).or_default() += 1;
+    }
+
+    pub(super) fn count_refusal(&self, door: &'static str, reason: &'static str) {
+        *self.lock().refusals.entry((door, reason)).or_default() += 1;
     }
 
     pub(super) fn note_folder(&self, name: &str, is_well: bool) {
@@ -129,6 +231,36 @@ impl Shared {
                 "ringdown_letters_sendings_total",
                 "Tries to hand a letter to the smarthost, by their outcome.",
                 &[("outcome", word)],
+                *count,
+            );
+        }
+        out.counter(
+            "ringdown_acknowledgements_total",
+            "Mails that opened a ticket and whose sender gets an acknowledgement.",
+            &[],
+            self.acknowledged,
+        );
+        for ((letter, reason, mark), count) in &self.silences {
+            out.counter(
+                "ringdown_automatic_letters_suppressed_total",
+                "Letters of a machine that were not written, by why; the mark is what told it.",
+                &[("letter", letter), ("reason", reason), ("mark", mark)],
+                *count,
+            );
+        }
+        for (word, count) in &self.bounces {
+            out.counter(
+                "ringdown_mail_bounces_total",
+                "Reports on the delivery of mails: permanent failures of ours, others of ours, and of mails that are not.",
+                &[("kind", word)],
+                *count,
+            );
+        }
+        for ((door, reason), count) in &self.refusals {
+            out.counter(
+                "ringdown_smtp_refusals_total",
+                "Replies of the mail doors that refuse something, by why.",
+                &[("door", door), ("reason", reason)],
                 *count,
             );
         }

@@ -16,7 +16,7 @@ use ringdown_routing::verb::{Answer, Verb};
 use std::path::Path;
 use std::sync::Arc;
 
-const CONFIG: &str = r#"
+pub(super) const CONFIG: &str = r#"
 [site]
 region = "TW"
 [email]

@@ -12,6 +12,7 @@ use crate::mail::due::{self, WaitingEnd};
 use crate::mail::filing::Blob;
 use crate::mail::letters::Written;
 use crate::mail::rows::{execute, insert_blob};
+use crate::mail::watchers::Watcher;
 use crate::tickets::TicketStatus;
 use ringdown_email::automatic::{Origin, ReturnPath};
 use ringdown_routing::contact::Channel;
@@ -127,6 +128,15 @@ pub(super) struct Recipient {
     pub(super) address: String,
     /// Its plain form.
     pub(super) key: String,
+}
+
+impl From<Watcher> for Recipient {
+    fn from(watcher: Watcher) -> Self {
+        Self {
+            address: watcher.mailbox.email.as_str().to_owned(),
+            key: watcher.key,
+        }
+    }
 }
 
 /// What a letter is for.

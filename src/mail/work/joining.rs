@@ -341,7 +341,7 @@ fn word(state: ContactState) -> String {
 }
 
 /// Everything of `$1` becomes that of `$2`.
-const MOVES: [&str; 12] = [
+const MOVES: [&str; 13] = [
     "UPDATE articles SET ticket = $2 WHERE ticket = $1",
     "UPDATE answers_due SET state = 'dropped' WHERE ticket = $1 AND state = 'due' AND EXISTS \
      (SELECT 1 FROM answers_due o WHERE o.ticket = $2 AND o.state = 'due')",
@@ -352,6 +352,9 @@ const MOVES: [&str; 12] = [
     "UPDATE ticket_contacts SET ticket = $2 WHERE ticket = $1",
     "INSERT INTO ticket_addresses (ticket, address) SELECT CAST($2 AS BIGINT), address FROM ticket_addresses \
      WHERE ticket = $1 ON CONFLICT (ticket, address) DO NOTHING",
+    "INSERT INTO ticket_watchers (ticket, address, email, name, at) \
+     SELECT CAST($2 AS BIGINT), address, email, name, at FROM ticket_watchers WHERE ticket = $1 \
+     ON CONFLICT (ticket, address) DO NOTHING",
     "INSERT INTO ticket_cis (ticket, ci) SELECT CAST($2 AS BIGINT), ci FROM ticket_cis WHERE ticket = $1 \
      ON CONFLICT (ticket, ci) DO NOTHING",
     "UPDATE ticket_links SET origin = $2 WHERE origin = $1 AND ticket <> $2",

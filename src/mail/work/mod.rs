@@ -30,6 +30,8 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod uploads;
+#[cfg(test)]
+mod watched_tests;
 
 pub(crate) use figures::DEFINITIONS;
 pub(crate) use reply::AnswerWish;

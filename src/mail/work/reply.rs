@@ -9,6 +9,7 @@ use crate::cti::mail_key;
 use crate::database::DatabaseFault;
 use crate::mail::due::WaitingEnd;
 use crate::mail::letters::{LetterPlan, Words};
+use crate::mail::watchers;
 use crate::tickets::{Ticket, TicketStatus};
 use bytes::Bytes;
 use ringdown_email::automatic::ReturnPath;
@@ -30,7 +31,7 @@ pub(crate) struct AnswerWish {
     pub(crate) html: Option<String>,
     /// To whom; the sender of the mail that is answered when not given.
     pub(crate) to: Option<Vec<EmailAddress>>,
-    /// Who gets a copy; those in copy of that mail who take part in the ticket when not given.
+    /// Who gets a copy; those in copy of that mail who take part in the ticket, and its watchers, when not given.
     pub(crate) cc: Option<Vec<EmailAddress>>,
     /// Files that go with it, by the ids of their uploads.
     pub(crate) files: Vec<String>,
@@ -270,14 +271,16 @@ impl MailWork {
                 .into_iter()
                 .collect(),
         };
-        let cc = match (&wish.cc, mail) {
-            (Some(cc), _) => named(cc),
-            (None, Some(mail)) => self.watchers(held, &mail.cc).await?,
-            (None, None) => Vec::new(),
+        let cc = match &wish.cc {
+            Some(cc) => named(cc),
+            None => {
+                let in_copy = mail.map_or(&[][..], |mail| &mail.cc);
+                self.who_reads_along(held, in_copy).await?
+            }
         };
         let mut seen = BTreeSet::new();
         let mut once = |people: Vec<Mailbox>| -> Vec<Mailbox> {
-            let is_new = |it: &Mailbox| seen.insert(it.email.clone());
+            let is_new = |it: &Mailbox| seen.insert(mail_key(it.email.as_str()));
             people.into_iter().filter(is_new).collect()
         };
         let (to, cc) = (once(to), once(cc));
@@ -296,19 +299,35 @@ impl MailWork {
         Ok((to, cc))
     }
 
-    async fn watchers(&self, held: &Held, cc: &[Mailbox]) -> Result<Vec<Mailbox>, WorkFault> {
-        let on_it: Vec<(String,)> =
-            sqlx::query_as("SELECT address FROM ticket_addresses WHERE ticket = $1")
-                .bind(i64::try_from(held.ticket.as_u64()).unwrap_or(i64::MAX))
-                .fetch_all(self.shared.database.reads())
-                .await
-                .map_err(DatabaseFault::from)?;
+    /// Those in copy of a mail who take part in the ticket, and the ticket's watchers; whoever may get no copy is
+    /// left out, for nobody named them now.
+    async fn who_reads_along(
+        &self,
+        held: &Held,
+        in_copy: &[Mailbox],
+    ) -> Result<Vec<Mailbox>, WorkFault> {
+        let database = &self.shared.database;
+        let on_it: Vec<(String,)> = sqlx::query_as(
+            "SELECT a.address FROM ticket_addresses a WHERE a.ticket = $1 \
+             AND NOT EXISTS (SELECT 1 FROM bad_addresses b WHERE b.address = a.address)",
+        )
+        .bind(i64::try_from(held.ticket.as_u64()).unwrap_or(i64::MAX))
+        .fetch_all(database.reads())
+        .await
+        .map_err(DatabaseFault::from)?;
         let on_it: BTreeSet<String> = on_it.into_iter().map(|(address,)| address).collect();
-        let watches = |person: &&Mailbox| {
+        let in_copy = in_copy.iter().filter(|person| {
             mail_key(person.email.as_str()).is_some_and(|key| on_it.contains(&key))
-                && !self.shared.intake.is_own(&person.email)
-        };
-        Ok(cc.iter().filter(watches).cloned().collect())
+        });
+        let watchers = watchers::of_ticket(database, held.ticket).await?;
+        let watchers = watchers.into_iter().map(|watcher| watcher.mailbox);
+        let own = self.shared.intake.own();
+        let mut seen = BTreeSet::new();
+        let all = in_copy.cloned().chain(watchers);
+        Ok(all
+            .filter(|person| watchers::may_read_along(&person.email, own))
+            .filter(|person| seen.insert(mail_key(person.email.as_str())))
+            .collect())
     }
 
     async fn must_not_bounce(

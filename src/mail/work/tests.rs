@@ -8,7 +8,7 @@ use ringdown_routing::agent::Status;
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::verb::{Answer, Verb};
 
-fn work(desk: &Desk) -> MailWork {
+pub(super) fn work(desk: &Desk) -> MailWork {
     MailWork::new(
         desk.intake.clone(),
         desk.acd.clone(),
@@ -28,7 +28,12 @@ async fn change(desk: &Desk, verb: Verb) {
 
 /// A mail that Ming has taken.
 async fn taken(desk: &Desk, id: &str) -> ContactId {
-    let filed = desk.take(0, HELP, &mail(id, ANNA, "")).await;
+    taken_with(desk, id, "").await
+}
+
+/// The same with further fields.
+pub(super) async fn taken_with(desk: &Desk, id: &str, fields: &str) -> ContactId {
+    let filed = desk.take(0, HELP, &mail(id, ANNA, fields)).await;
     let contact = filed.contact.unwrap();
     let status = Status::Available;
     let agent = ming();
@@ -44,7 +49,7 @@ async fn taken(desk: &Desk, id: &str) -> ContactId {
     contact
 }
 
-fn wish(key: u128) -> AnswerWish {
+pub(super) fn wish(key: u128) -> AnswerWish {
     AnswerWish {
         text: "Switch it on.".to_owned(),
         html: None,
@@ -56,7 +61,7 @@ fn wish(key: u128) -> AnswerWish {
     }
 }
 
-async fn sent(desk: &Desk) -> Vec<(String, String)> {
+pub(super) async fn sent(desk: &Desk) -> Vec<(String, String)> {
     sqlx::query_as("SELECT kind, recipient FROM outbox ORDER BY id")
         .fetch_all(desk.database.reads())
         .await

@@ -281,6 +281,11 @@ fn is_no_reply(local: &str) -> bool {
         || local.starts_with("bounce")
 }
 
+/// Whether an address by its name reads nothing, or belongs to a mail system.
+pub fn is_unattended(address: &EmailAddress) -> bool {
+    is_no_reply(&address.local().to_ascii_lowercase())
+}
+
 /// Whether a subject tells of an absence, in the words of the mail systems people have.
 fn is_absence(subject: &str) -> bool {
     let subject = subject.to_lowercase();

@@ -118,6 +118,8 @@ pub struct Connection {
     is_relay: bool,
     input: Vec<u8>,
     output: Vec<u8>,
+    /// What was refused and not told yet.
+    refusals: VecDeque<&'static str>,
     events: VecDeque<ConnectionEvent>,
     phase: Phase,
     client: Option<String>,
@@ -183,6 +185,7 @@ impl Connection {
             is_relay: trust == Trust::Relay,
             input: Vec::new(),
             output: Vec::new(),
+            refusals: VecDeque::new(),
             events: VecDeque::new(),
             phase: Phase::Command,
             client: None,
@@ -271,6 +274,11 @@ impl Connection {
     /// What is to be sent.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         (!self.output.is_empty()).then(|| std::mem::take(&mut self.output))
+    }
+
+    /// What was refused, in a word ([`Reply::refusal`]); for counters.
+    pub fn poll_refusal(&mut self) -> Option<&'static str> {
+        self.refusals.pop_front()
     }
 
     /// What the shell is to do next.
@@ -652,6 +660,7 @@ impl Connection {
     }
 
     fn say(&mut self, reply: &Reply) {
+        self.refusals.extend(reply.refusal());
         reply.write(&mut self.output);
     }
 

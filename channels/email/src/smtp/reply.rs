@@ -35,6 +35,30 @@ impl Reply {
         self.code
     }
 
+    /// What it refuses, in a word for counters; `None` when it refuses nothing.
+    pub fn refusal(&self) -> Option<&'static str> {
+        if self.code < 400 {
+            return None;
+        }
+        Some(match (self.code, self.enhanced) {
+            (421, "4.3.2") => "stopping",
+            (421, "4.4.2") => "too_slow",
+            (421, _) => "too_many_commands",
+            (450, "4.7.1") => "rate",
+            (451, _) => "not_stored",
+            (452, "4.5.3") => "too_many_recipients",
+            (530, _) => "no_tls",
+            (550, "5.1.1") => "no_mailbox",
+            (550, "5.7.26") => "unauthenticated",
+            (552, "5.3.4") => "too_large",
+            (554, "5.6.0") => "content",
+            (554, "5.7.0") => "smuggling",
+            (_, "5.6.7") => "no_smtputf8",
+            (501 | 553, _) => "address",
+            _ => "wrong_command",
+        })
+    }
+
     /// Writes it as it goes over the wire. A text that came from elsewhere cannot break its line.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let last = self.lines.len().saturating_sub(1);

@@ -433,3 +433,40 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn what_is_refused_is_told_by_its_reason() {
+    let check = |talk: &mut Talk, text: &str, reasons: &[&str]| {
+        talk.say(text);
+        let told: Vec<_> = std::iter::from_fn(|| talk.connection.poll_refusal()).collect();
+        assert_eq!(told, reasons, "{text:?}");
+    };
+    let mut talk = Talk::with(|rules| rules.recipients_max = 1);
+    check(&mut talk, "MAIL FROM:<a@b.example>\r\n", &["wrong_command"]);
+    check(&mut talk, "EHLO c\r\n", &[]);
+    check(
+        &mut talk,
+        "MAIL FROM:<a@b.example> SIZE=9999\r\n",
+        &["too_large"],
+    );
+    check(&mut talk, "MAIL FROM:<a@b.example>\r\n", &[]);
+    check(
+        &mut talk,
+        "RCPT TO:<nobody@desk.example>\r\n",
+        &["no_mailbox"],
+    );
+    let two = "RCPT TO:<help@desk.example>\r\nRCPT TO:<net@desk.example>\r\n";
+    check(&mut talk, two, &["too_many_recipients"]);
+    check(&mut talk, "DATA\r\nHello\r\n.\r\n", &[]);
+    assert!(talk.whole().is_some());
+    talk.settle(&[Verdict::TryLater]);
+    check(&mut talk, "", &["not_stored"]);
+    let again = "MAIL FROM:<a@b.example>\r\nRSET\r\nMAIL FROM:<a@b.example>\r\n";
+    check(&mut talk, again, &["rate"]);
+    let mut talk = Talk::with(|rules| rules.tls = Tls::Required);
+    check(
+        &mut talk,
+        "EHLO c\r\nMAIL FROM:<a@b.example>\r\n",
+        &["no_tls"],
+    );
+}

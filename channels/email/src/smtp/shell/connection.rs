@@ -139,6 +139,9 @@ impl Task<'_> {
     }
 
     async fn send(&mut self) -> std::io::Result<()> {
+        while let Some(reason) = self.connection.poll_refusal() {
+            (self.place.settings.on_refusal)(self.place.rules.protocol, reason);
+        }
         while let Some(bytes) = self.connection.poll_transmit() {
             bounded(self.place.rules.idle_max, self.stream.write(&bytes)).await?;
         }

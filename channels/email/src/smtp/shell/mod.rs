@@ -18,7 +18,7 @@ mod tests;
 pub use spool::Content;
 pub use stream::{TlsFault, TlsIdentity};
 
-use super::connection::{Envelope, Rules};
+use super::connection::{Envelope, Protocol, Rules};
 use super::reply::{Reply, Verdict};
 use super::sources::{SourceLimits, Sources};
 use connection::{Place, serve};
@@ -48,6 +48,8 @@ pub struct Settings {
     pub memory_bytes_max: usize,
     /// Longest time a client waits until its mail is stored; then it is told to try again.
     pub storing_max: Duration,
+    /// Hears of every reply that refuses something, by its word ([`Reply::refusal`]); must not wait.
+    pub on_refusal: Arc<dyn Fn(Protocol, &'static str) + Send + Sync>,
 }
 
 impl fmt::Debug for Settings {
@@ -158,6 +160,7 @@ async fn receive(mut stream: TcpStream, peer: IpAddr, place: Place) {
         }
         Err(turned) => {
             tracing::info!(%peer, ?turned, "SMTP: a connection was turned away");
+            (place.settings.on_refusal)(place.rules.protocol, TOO_MANY_CONNECTIONS);
             let mut line = Vec::new();
             Reply::new(421, "4.7.0", "Too many connections, come again later").write(&mut line);
             // Who is turned away and does not listen misses nothing.
@@ -177,6 +180,9 @@ impl Drop for Admission<'_> {
         self.place.sources().release(self.peer);
     }
 }
+
+/// What a connection is told that is turned away, in a word.
+const TOO_MANY_CONNECTIONS: &str = "too_many_connections";
 
 /// Pause after a connection that could not be taken.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

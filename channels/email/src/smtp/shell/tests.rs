@@ -58,6 +58,7 @@ async fn open(spool: &Path, storing_max: Duration) -> (Shell, mpsc::Receiver<Del
             mails_per_minute_max: 100,
         },
         is_relay: Arc::new(|_| false),
+        on_refusal: Arc::new(|_, _| {}),
         identity: None,
         spool: spool.to_owned(),
         memory_bytes_max: 1_000,
