@@ -1,4 +1,8 @@
 //! `[[email.imap]]`: folders of other mail servers, from which mail is fetched.
+//!
+//! By IMAP alone. POP3 would not be cheap: of the crates for it `async-pop` (1.1) has TLS of other libraries than
+//! the rustls of everything here and holds a message whole in memory, and `rust-pop3-client` (0.3) blocks its
+//! thread; and POP3 has no mark for what was taken, so that each mail would have to be deleted on the server.
 
 use super::mail::MailAddress;
 use super::value::{Secret, seconds};

@@ -411,3 +411,21 @@ fn a_folder_of_mail_is_for_a_mailbox_and_has_one_way_in() {
     ];
     check(&text, &[], &wanted.each_ref().map(String::as_str));
 }
+
+#[test]
+fn what_the_sample_shows_in_comments_are_keys_it_could_have() {
+    // A comment of words has a space behind its sign.
+    let lines = super::DEMO.lines().map(|line| {
+        let shown = line.strip_prefix('#');
+        shown.filter(|it| !it.starts_with(' ')).unwrap_or(line)
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    assert!(text.contains("\ndmarc_reject = ") && text.contains("\n[[email.dkim]]\n"));
+    let faults = Config::parse(Path::new("x.toml"), &text, &[]).unwrap_err();
+    let faults: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(
+        faults[0].contains("dkim.pem"),
+        "only the file of the key is not there: {faults:?}"
+    );
+}
