@@ -305,6 +305,7 @@ fn replacements(names: &[Name]) -> Vec<Statement> {
         }
         for sql in [
             "DELETE FROM ticket_addresses WHERE address = $1",
+            "DELETE FROM ticket_watchers WHERE address = $1",
             "DELETE FROM bad_addresses WHERE address = $1",
             "DELETE FROM spam_senders WHERE address = $1",
         ] {

@@ -144,6 +144,10 @@ fn rows(contact: &ContactId) -> Vec<Statement> {
         none(
             "INSERT INTO ticket_addresses (ticket, address) VALUES (901, 'ann@example.org'), (902, 'bob@example.org')",
         ),
+        none(
+            "INSERT INTO ticket_watchers (ticket, address, email, name, at) \
+             VALUES (902, 'ann@example.org', 'Ann@example.org', 'Ann', 1)",
+        ),
         none("INSERT INTO bad_addresses (address, why, at) VALUES ('ann@example.org', '550', 1)"),
         none(
             "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, ticket, enqueued_at, due_at, \
