@@ -199,34 +199,30 @@ impl Floor {
 
     fn obey(&mut self, said: Vec<Command>) {
         for command in said {
-            let verb = match command {
-                Command::Enqueue { queue, priority } => Some(Verb::Enqueue {
+            if let Command::RingAgent { leg, .. } = command {
+                self.ringing.push(leg);
+            } else if let Command::Voice(
+                CallCommand::HangUp { leg } | CallCommand::StandDown { leg },
+            ) = command
+            {
+                self.ringing.retain(|rings| *rings != leg);
+                self.picked_up.remove(&leg);
+            } else if let Command::Voice(CallCommand::Bridge { b, .. }) = command {
+                assert_eq!(self.picked_up.insert(b, true), Some(false));
+            }
+            let verb = if let Command::Enqueue { queue, priority } = command {
+                let contact = self.call.flow.contact();
+                let node = NodeId::from("us");
+                Some(Verb::Enqueue {
                     contact: QueuedContact {
                         priority,
-                        ..QueuedContact::new(
-                            self.call.flow.contact(),
-                            queue,
-                            Channel::Voice,
-                            self.at,
-                            NodeId::from("us"),
-                        )
+                        ..QueuedContact::new(contact, queue, Channel::Voice, self.at, node)
                     },
-                }),
-                Command::Change(verb) => Some(verb),
-                Command::RingAgent { leg, .. } => {
-                    self.ringing.push(leg);
-                    None
-                }
-                Command::Voice(CallCommand::HangUp { leg } | CallCommand::StandDown { leg }) => {
-                    self.ringing.retain(|rings| *rings != leg);
-                    self.picked_up.remove(&leg);
-                    None
-                }
-                Command::Voice(CallCommand::Bridge { b, .. }) => {
-                    assert_eq!(self.picked_up.insert(b, true), Some(false));
-                    None
-                }
-                _ => None,
+                })
+            } else if let Command::Change(verb) = command {
+                Some(verb)
+            } else {
+                None
             };
             if let Some(verb) = verb {
                 assert!(self.answer.is_none(), "two verbs on their way");
@@ -243,21 +239,23 @@ impl Floor {
         if event.contact != Some(self.call.flow.contact()) {
             return;
         }
-        let input = match event.kind {
-            EventKind::Offered { token, .. } => Some(Input::Offered(Offer {
+        let input = if let EventKind::Offered { token, .. } = event.kind {
+            Some(Input::Offered(Offer {
                 token,
                 agent: event.agent.expect("an offer is to somebody"),
                 leg: LegId(100 + token.as_u64()),
                 deadline: self.call.now,
-            })),
-            EventKind::OfferExpired { token } => Some(Input::OfferLapsed { token }),
-            EventKind::Enqueued { .. } => event.queue.map(Input::Moved),
-            EventKind::Requeued {
-                reason: RequeueReason::ByHand,
-                ..
-            } => Some(Input::TakenFromAgent),
-            EventKind::Overflowed { to, .. } if to == DROPPED => Some(Input::Dropped),
-            _ => None,
+            }))
+        } else if let EventKind::OfferExpired { token } = event.kind {
+            Some(Input::OfferLapsed { token })
+        } else if let EventKind::Enqueued { .. } = event.kind {
+            event.queue.map(Input::Moved)
+        } else if let EventKind::Requeued { reason, .. } = event.kind {
+            (reason == RequeueReason::ByHand).then_some(Input::TakenFromAgent)
+        } else if let EventKind::Overflowed { to, .. } = event.kind {
+            (to == DROPPED).then_some(Input::Dropped)
+        } else {
+            None
         };
         if let Some(input) = input {
             self.tell(input);
