@@ -77,7 +77,7 @@ fn a_replay_of_the_month_is_what_the_script_counts() {
     for question in &QUESTIONS {
         let golden = by_script(&log, question);
         assert!(
-            golden["total"]["answered"].as_u64().unwrap() > 30,
+            golden["total"]["answered"].as_u64().expect("a count") > 30,
             "{golden}"
         );
         compare(&replayed(&log, question), &golden);
@@ -115,17 +115,22 @@ fn a_report_from_the_databases_is_what_the_script_counts() {
         .collect();
     let server = Postgres::start();
     let sqlite = format!("sqlite:{}/desk.sqlite", folder.path().display());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Runtime::new().expect("the golden month can be counted");
     for url in [sqlite, server.url()] {
         runtime.block_on(async {
-            let database = Database::connect(&url, 2, 1_000_000).await.unwrap();
+            let database = Database::connect(&url, 2, 1_000_000)
+                .await
+                .expect("the golden month can be counted");
             let log = EventLog::new(database.clone());
             for event in &events {
                 assert!(log.append(event.clone()));
             }
-            log.flush().await.unwrap();
+            log.flush().await.expect("the golden month can be counted");
             let end = Timestamp::from_millis(desk::END_MS);
-            let is_rolled_up = Rollups::new(&log).catch_up(end, || ()).await.unwrap();
+            let is_rolled_up = Rollups::new(&log)
+                .catch_up(end, || ())
+                .await
+                .expect("the golden month can be counted");
             assert!(is_rolled_up.is_some_and(|steps| steps > 30));
             for (question, golden) in QUESTIONS.iter().zip(&golden) {
                 compare(&reported(&log, question).await, golden);
@@ -138,7 +143,7 @@ fn a_report_from_the_databases_is_what_the_script_counts() {
 fn write(folder: &Folder, name: &str, events: &[Event]) -> std::path::PathBuf {
     let mut lines = String::new();
     for event in events {
-        let line = serde_json::to_string(event).unwrap();
+        let line = serde_json::to_string(event).expect("the golden month can be counted");
         let _ = writeln!(lines, "{line}");
     }
     folder.write(name, lines)
@@ -194,11 +199,16 @@ async fn reported(log: &EventLog, question: &Question) -> Value {
         ..Wish::default()
     };
     let now = Timestamp::from_millis(desk::END_MS);
-    let zone = jiff::tz::TimeZone::get(question.zone).unwrap();
+    let zone = jiff::tz::TimeZone::get(question.zone).expect("the golden month can be counted");
     let settings = Settings::of(&Config::demo()).in_zone(zone);
-    let asked = wish.read(now, &settings).unwrap();
-    let report = asked.report(log, &settings, now, || ()).await.unwrap();
-    serde_json::to_value(JsonReport::of(&report)).unwrap()
+    let asked = wish
+        .read(now, &settings)
+        .expect("the golden month can be counted");
+    let report = asked
+        .report(log, &settings, now, || ())
+        .await
+        .expect("the golden month can be counted");
+    serde_json::to_value(JsonReport::of(&report)).expect("the golden month can be counted")
 }
 
 /// Everything that the script tells is in the report and is the same.
@@ -206,7 +216,7 @@ fn compare(report: &Value, golden: &Value) {
     assert_eq!(report["is_conserved"], true);
     let mut faults = String::new();
     let mut compared = 0;
-    for (name, wanted) in golden.as_object().unwrap() {
+    for (name, wanted) in golden.as_object().expect("an object") {
         compared += walk(name, &report[name], wanted, &mut faults);
     }
     assert!(
