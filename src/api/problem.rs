@@ -175,7 +175,9 @@ impl IntoResponse for Problem {
 
 impl From<DatabaseFault> for Problem {
     fn from(fault: DatabaseFault) -> Self {
-        if fault.is_transient() {
+        if let DatabaseFault::LetGo(_) = fault {
+            Self::Unprocessable(fault.to_string())
+        } else if fault.is_transient() {
             tracing::warn!(%fault, "api: the database failed a request");
             // What the server says may hold addresses; the client is told only that it is the database.
             Self::Unavailable("the database cannot be used at the moment".to_owned())

@@ -33,6 +33,12 @@ pub enum DatabaseFault {
     /// Something stored is not what we store.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
+    /// It is asked for what it kept only until retention let it go.
+    #[error(
+        "the events before {0} have been let go: ask for a later period, or for intervals of 15 minutes, or a \
+         multiple of that"
+    )]
+    LetGo(jiff::Timestamp),
     /// More is waiting to be written than `limits.unwritten_max`, or the gateway is stopping.
     #[error("too much is waiting to be written to the database")]
     Backlog,
@@ -55,7 +61,7 @@ impl DatabaseFault {
             | Self::Unreachable(_)
             | Self::NotOpened { .. }
             | Self::Backlog => true,
-            Self::Refused(_) | Self::Unreadable(_) => false,
+            Self::Refused(_) | Self::Unreadable(_) | Self::LetGo(_) => false,
         }
     }
 }

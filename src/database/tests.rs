@@ -283,6 +283,13 @@ fn a_server_that_went_away_is_waited_for() {
             sentence.starts_with("the database cannot be reached"),
             "{sentence}"
         );
+        // So do those who wait for a commit, but not more of them than writes.
+        let flushes = (0..1_100).map(|_| Box::pin(database.flush()));
+        let first = futures_util::future::select_all(flushes);
+        let (first, _, _) = tokio::time::timeout(Duration::from_secs(60), first)
+            .await
+            .expect("one of them is told");
+        assert!(matches!(first, Err(DatabaseFault::Backlog)), "{first:?}");
     });
 }
 

@@ -361,6 +361,8 @@ impl Task {
                     self.forget(1);
                     self.counts.lost.fetch_add(1, Ordering::Relaxed);
                 }
+                // Whoever waits for it sees that the answer's sender is gone.
+                Some(Item::Flush(..)) if inbox.is_full() => {}
                 Some(item @ (Item::Event(_) | Item::Link(..) | Item::Flush(..))) => {
                     inbox.held.push_back(item);
                 }

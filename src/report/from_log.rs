@@ -19,7 +19,7 @@ const REVISION: Duration = Duration::from_secs(24 * 3_600);
 
 /// Reads the report of a period from what is rolled up and what the log has beyond that; `step` is told of
 /// every event. Where nothing is rolled up yet, or the intervals are narrower than what is, the log is read
-/// around the period.
+/// around the period, if it is still whole there ([`DatabaseFault::LetGo`] otherwise).
 pub async fn report(
     log: &EventLog,
     period: Period,
@@ -37,6 +37,11 @@ pub async fn report(
         return Ok(report.by(by));
     }
     let whole = period.whole();
+    let log_from = rollups.log_from().await?;
+    if let Some(log_from) = log_from.filter(|log_from| whole.from - LEAD_IN < *log_from) {
+        let log_from = jiff::Timestamp::from_millisecond(log_from.as_millis());
+        return Err(DatabaseFault::LetGo(log_from.unwrap_or_default()));
+    }
     let mut fold = Statistics::new(Rules {
         interval: period.interval.cell(),
         ..Rules::default()

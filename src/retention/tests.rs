@@ -70,6 +70,10 @@ fn counted_events_go_and_reports_stay_as_they_were() {
         );
         assert_eq!(report(&log).await, before);
         assert!(rollups.lag().await.unwrap().log_from.is_some());
+        // What is narrower than the roll-ups cannot be told any more, and is not told to be nothing.
+        let narrow = period("5m", 0, 3_600);
+        let asked = from_log::report(&log, narrow, Default::default(), now(), || ()).await;
+        assert!(matches!(asked, Err(DatabaseFault::LetGo(_))));
 
         // Counted again from where the log begins, and with a word that comes far too late.
         let mut late = events[40].clone();

@@ -37,6 +37,12 @@ impl Rollups {
         Ok(change.commit(&self.database).await?.then_some(begin))
     }
 
+    /// The instant at which the log begins now; `None` while it is whole.
+    pub async fn log_from(&self) -> Result<Option<Timestamp>, DatabaseFault> {
+        let mut connection = self.database.reads().acquire().await?;
+        Ok(State::read(&mut connection).await?.log_from)
+    }
+
     /// How many rows hold sums, and how many steps are kept.
     pub async fn extent(&self) -> Result<(u64, u64), DatabaseFault> {
         let (rows, steps): (i64, i64) = sqlx::query_as(

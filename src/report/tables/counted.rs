@@ -5,7 +5,6 @@ use crate::report::by::{By, groups};
 use crate::report::{Group, Report};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::{Cause, Cell, Facet, Scope, SymptomCounts, Tally};
-use std::collections::BTreeMap;
 
 const VOLUME: &[Head] = &[
     head("interval", ("interval", "時段")),
@@ -128,66 +127,30 @@ pub(super) fn failures(report: &Report) -> Table {
 
 const TRANSFERS: &[Head] = &[
     head("queue", ("from queue", "自佇列")),
-    head("agent", ("handed over by", "轉出專員")),
     head("to", ("to", "轉往")),
     head("contacts", ("contacts", "來話")),
     head("share", ("share", "比例")),
 ];
 
-/// What each agent handed over stands apart from what nobody had answered.
 pub(super) fn transfers(report: &Report) -> Table {
-    let whole = report.period.whole();
     let mut rows = Vec::new();
     for (queue, cell) in by_queue(report) {
-        let flowed = |cell: &Cell| -> BTreeMap<String, u64> {
-            let causes = cell.causes.iter();
-            causes
-                .filter_map(|(cause, count)| match cause {
-                    Cause::FlowedTo(to) => Some((to.clone(), *count)),
-                    Cause::Blocked(_) | Cause::Failed(_) => None,
-                })
-                .collect()
-        };
-        let mut unanswered = flowed(&cell);
-        let mut of_agents = Vec::new();
-        if let Some(queue) = &queue {
-            let scope = Scope {
-                queue: Some(queue.clone()),
-                channel: report.scope.channel,
+        for (cause, count) in &cell.causes {
+            let Cause::FlowedTo(to) = cause else {
+                continue;
             };
-            for facet in report.ledger.facets() {
-                let Facet::Agent(agent) = facet else {
-                    continue;
-                };
-                let cell = report
-                    .ledger
-                    .sum_of_facet(whole.from, whole.to, facet, &scope);
-                for (to, count) in flowed(&cell) {
-                    if let Some(rest) = unanswered.get_mut(&to) {
-                        *rest = rest.saturating_sub(count);
-                    }
-                    of_agents.push((Some(agent.to_string()), to, count));
-                }
-            }
-        }
-        let unanswered = unanswered.into_iter();
-        let unanswered = unanswered.map(|(to, count)| (None, to, count));
-        for (agent, to, count) in unanswered.chain(of_agents) {
-            if count > 0 {
-                rows.push(vec![
-                    Value::text(queue.as_ref().map(ToString::to_string)),
-                    Value::text(agent),
-                    Value::text(Some(to)),
-                    Value::count(count),
-                    share_of(count, cell.counts.offered),
-                ]);
-            }
+            rows.push(vec![
+                Value::text(queue.as_ref().map(ToString::to_string)),
+                Value::text(Some(to.clone())),
+                Value::count(*count),
+                share_of(*count, cell.counts.offered),
+            ]);
         }
     }
     Table {
         name: TableName::Transfers,
         heads: TRANSFERS,
-        words: 3,
+        words: 2,
         rows,
         left_out: 0,
     }

@@ -99,9 +99,8 @@ impl TableName {
                 "transfers",
                 ("Transfers and overflow", "轉接與溢出"),
                 (
-                    "contacts that left a queue unanswered for another place (F), by where they went; with an agent: \
-                     handed over by that agent after an answer. share: of O of the queue",
-                    "未接聽即離開佇列前往他處的來話（F），依去向；列有專員者：由該專員接聽後轉出。比例：占該佇列的 O",
+                    "contacts that left a queue unanswered for another place (F), by where they went. share: of O of the queue",
+                    "未接聽即離開佇列前往他處的來話（F），依去向。比例：占該佇列的 O",
                 ),
             ),
             Self::RepeatCallers => (
