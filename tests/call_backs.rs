@@ -1,16 +1,17 @@
 //! Callers who hang up, keep their place and are called back.
 
+#[path = "shared/at_database.rs"]
+mod at_database;
+
+use at_database::{at_database, wait_in_database};
 use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::Voice;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::gateway::Gateway;
 use ringdown_harness::phone::{Call, Phone};
 use serde_json::{Value, json};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::cell::Cell;
 use std::path::Path;
-use std::time::Instant;
 
 const CALLER: Voice = Voice::Numbered(1);
 const AGENT: Voice = Voice::Numbered(2);
@@ -401,37 +402,6 @@ fn in_database(desk: &Desk, statement: &'static str) {
         let done = sqlx::query(statement).execute(connection).await;
         done.expect("the statement is SQL");
     });
-}
-
-/// Waits until a number in the desk's database is as wanted.
-fn wait_in_database(desk: &Desk, question: &'static str, is_wanted: fn(i64) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let number = at_database(desk, async |connection| {
-            let found = sqlx::query_as(question).fetch_one(connection).await;
-            let (number,): (i64,) = found.expect("the question is SQL");
-            number
-        });
-        if is_wanted(number) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{question}: {number}");
-    }
-}
-
-fn at_database<T>(desk: &Desk, act: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
-    let file = desk.folder.path().join("data").join("ringdown.sqlite");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .busy_timeout(PATIENCE);
-        let mut connection = options.connect().await.expect("the desk's database");
-        act(&mut connection).await
-    })
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Agents answer mails over HTTP: offered, taken, answered, and the reply comes back to the same ticket.
 
 mod again;
+#[path = "../shared/at_database.rs"]
+mod at_database;
 mod files;
 mod nodes;
 
+use at_database::wait_in_database;
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::gateway::{self, Gateway};
@@ -472,8 +475,8 @@ fn an_answer_that_was_confirmed_is_sent_once_whenever_the_gateway_dies() {
         let ask = || api.try_send("POST", &path, &header, &body);
         std::thread::scope(|scope| {
             let asking = scope.spawn(ask);
-            // Every round dies a little later.
-            std::thread::park_timeout(std::time::Duration::from_millis(7 * round));
+            // Every round dies a little later, the last ones while it is sent.
+            std::thread::park_timeout(std::time::Duration::from_millis(150 * round));
             desk.desk.gateway.process.kill();
             drop(asking.join());
         });
@@ -491,6 +494,9 @@ fn an_answer_that_was_confirmed_is_sent_once_whenever_the_gateway_dies() {
             std::thread::park_timeout(std::time::Duration::from_millis(50));
         }
         desk.contact(&contact, "its end", |it| it["result"] == "answered");
+        // So each of them meets one death.
+        let unsent = "SELECT COUNT(*) FROM outbox WHERE state <> 'sent'";
+        wait_in_database(&desk.desk, unsent, |count| count == 0);
     }
     let list = desk.desk.api.get_json("/api/v1/tickets");
     for item in list["items"].as_array().unwrap_or(&Vec::new()) {

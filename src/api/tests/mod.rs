@@ -7,6 +7,7 @@ mod contacts;
 mod control;
 mod description;
 mod desk;
+mod erasures;
 mod events;
 mod large_answers;
 mod major_incidents;
