@@ -166,6 +166,11 @@ fn print_guide(config: &Config, gateway: &Gateway, args: &Args) -> anyhow::Resul
         writeln!(out, "  http://{}/api/v1/{page}", places.web)?;
     }
     writeln!(out, "  http://{}/metrics", places.operations)?;
+    writeln!(
+        out,
+        "\nPages (sign in with the token {token} and no name):\n  http://{0}/reports\n  http://{0}/staffing\n  http://{0}/forecast",
+        places.web
+    )?;
     if !args.traffic {
         writeln!(
             out,
