@@ -121,16 +121,13 @@ impl AgentLine {
 
     /// Counts for good what happened up to `horizon`.
     pub(super) fn settle(&mut self, seen: &Seen, horizon: Timestamp, sheet: &mut impl TimeSheet) {
-        if self.pending.is_empty() {
-            return;
+        if self.is_shuffled {
+            self.pending = self.straightened(seen).into_iter().collect();
+            self.is_shuffled = false;
         }
-        let turns = self.straightened(seen);
-        self.is_shuffled = false;
-        let due = turns.partition_point(|turn| turn.at <= horizon);
-        for turn in turns.iter().take(due) {
-            self.clock.take(turn, sheet);
-        }
-        self.pending = turns.into_iter().skip(due).collect();
+        let clock = &mut self.clock;
+        self.pending
+            .take_until(horizon, |turn| clock.take(turn, sheet));
     }
 
     /// Counts everything known up to `as_of`, without changing what is kept.

@@ -9,6 +9,7 @@ use super::distinct::CallerKey;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 /// A contact of the same caller this long before makes one repeated.
@@ -25,62 +26,160 @@ const FORGET_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// fair sample of all, and tells too few of these as repeated.
 const CHAINS_MAX: usize = 1 << 20;
 
-/// The chains, by caller and first arrival: the last arrival.
+/// The chains of all callers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Callers {
-    #[serde(with = "super::entries")]
-    chains: BTreeMap<(CallerKey, i64), i64>,
+    #[serde(with = "as_pairs")]
+    chains: Chains,
     forget_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chains {
+    by_caller: BTreeMap<CallerKey, Row>,
+    count: usize,
+}
+
+/// First and last arrival of a chain, in milliseconds.
+type Chain = (i64, i64);
+
+/// One caller's chains, the earliest first; nearly everybody has one.
+#[derive(Clone, Debug)]
+enum Row {
+    One(Chain),
+    Several(Vec<Chain>),
+}
+
+impl Row {
+    fn chains(&self) -> &[Chain] {
+        match self {
+            Self::One(chain) => std::slice::from_ref(chain),
+            Self::Several(chains) => chains,
+        }
+    }
+
+    /// Adds a chain, and puts together what no longer lies farther apart than the window.
+    fn add(&mut self, (first, last): Chain) {
+        let is_apart = |a: i64, b: i64| b > a.saturating_add(window_ms());
+        if let Self::One(own) = self
+            && !is_apart(own.1, first)
+            && !is_apart(last, own.0)
+        {
+            *own = (own.0.min(first), own.1.max(last));
+            return;
+        }
+        let mut chains = self.chains().to_vec();
+        let from = chains.partition_point(|chain| is_apart(chain.1, first));
+        let to = chains.partition_point(|chain| !is_apart(last, chain.0));
+        let near = chains.get(from..to).unwrap_or_default().iter();
+        let sum = near.fold((first, last), |sum, chain| {
+            (sum.0.min(chain.0), sum.1.max(chain.1))
+        });
+        chains.splice(from..to.max(from), [sum]);
+        *self = match chains.as_slice() {
+            [chain] => Self::One(*chain),
+            _ => Self::Several(chains),
+        };
+    }
+}
+
+impl Chains {
+    fn add(&mut self, caller: CallerKey, chain: Chain) {
+        match self.by_caller.entry(caller) {
+            Entry::Vacant(place) => {
+                place.insert(Row::One(chain));
+                self.count += 1;
+            }
+            Entry::Occupied(mut row) => {
+                let row = row.get_mut();
+                self.count -= row.chains().len();
+                row.add(chain);
+                self.count += row.chains().len();
+            }
+        }
+        if self.count > CHAINS_MAX
+            && let Some((_, row)) = self.by_caller.pop_first()
+        {
+            self.count -= row.chains().len();
+        }
+    }
+
+    fn remove(&mut self, caller: CallerKey) -> Option<Row> {
+        let row = self.by_caller.remove(&caller)?;
+        self.count -= row.chains().len();
+        Some(row)
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Chain) -> bool) {
+        self.by_caller.retain(|_, row| {
+            let before = row.chains().len();
+            if row.chains().iter().all(&is_kept) {
+                return true;
+            }
+            let kept: Vec<Chain> = row.chains().iter().copied().filter(&is_kept).collect();
+            self.count -= before - kept.len();
+            match kept.as_slice() {
+                [] => return false,
+                [chain] => *row = Row::One(*chain),
+                _ => *row = Row::Several(kept),
+            }
+            true
+        });
+    }
+}
+
+/// Chains as a list: caller and first arrival, last arrival.
+mod as_pairs {
+    use super::{CallerKey, Chains};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(chains: &Chains, to: S) -> Result<S::Ok, S::Error> {
+        let rows = chains.by_caller.iter();
+        to.collect_seq(rows.flat_map(|(caller, row)| {
+            let chains = row.chains().iter();
+            chains.map(move |(first, last)| ((*caller, *first), *last))
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Chains, D::Error> {
+        let mut chains = Chains::default();
+        for ((caller, first), last) in Vec::<((CallerKey, i64), i64)>::deserialize(from)? {
+            chains.add(caller, (first, last));
+        }
+        Ok(chains)
+    }
 }
 
 impl Callers {
     /// Notes that somebody came.
     pub(super) fn note(&mut self, caller: CallerKey, arrived: Timestamp) {
         let at = arrived.as_millis();
-        let mut first = at;
-        let mut last = at;
-        if let Some((key, end)) = self.before((caller, at.saturating_add(1)))
-            && at <= end.saturating_add(window_ms())
-        {
-            if at <= end {
-                return;
-            }
-            first = key.1;
-        }
-        let next = self.chains.range((caller, at.saturating_add(1))..).next();
-        if let Some(((who, start), end)) = next
-            && *who == caller
-            && *start <= at.saturating_add(window_ms())
-        {
-            last = *end;
-            let start = *start;
-            self.chains.remove(&(caller, start));
-        }
-        self.chains.insert((caller, first), last);
-        if self.chains.len() > CHAINS_MAX {
-            self.chains.pop_first();
-        }
+        self.chains.add(caller, (at, at));
     }
 
     /// Whether somebody who came then had come in the window before.
     pub(super) fn has_come_before(&self, caller: CallerKey, arrived: Timestamp) -> bool {
         let at = arrived.as_millis();
-        self.before((caller, at))
-            .is_some_and(|(_, end)| at <= end.saturating_add(window_ms()))
+        let chains = self
+            .chains
+            .by_caller
+            .get(&caller)
+            .map_or(&[][..], Row::chains);
+        let before = chains.iter().rev().find(|(first, _)| *first < at);
+        before.is_some_and(|(_, last)| at <= last.saturating_add(window_ms()))
     }
 
     /// Puts other keys in place of some; whether one of them was there.
     pub(super) fn rename(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
         let mut is_changed = false;
         for (old, new) in names {
-            let of_old = self.chains.range((*old, i64::MIN)..=(*old, i64::MAX));
-            let of_old: Vec<(i64, i64)> =
-                of_old.map(|((_, first), last)| (*first, *last)).collect();
-            for (first, last) in of_old {
-                self.chains.remove(&(*old, first));
-                self.chains.insert((*new, first), last);
-                is_changed = true;
+            let Some(row) = self.chains.remove(*old) else {
+                continue;
+            };
+            for chain in row.chains() {
+                self.chains.add(*new, *chain);
             }
+            is_changed = true;
         }
         is_changed
     }
@@ -92,13 +191,7 @@ impl Callers {
         }
         self.forget_at = Some(newest + FORGET_EVERY);
         let oldest = (newest - KEPT_FOR).as_millis();
-        self.chains.retain(|_, last| *last >= oldest);
-    }
-
-    /// The caller's chain that begins latest before.
-    fn before(&self, before: (CallerKey, i64)) -> Option<((CallerKey, i64), i64)> {
-        let (key, end) = self.chains.range(..before).next_back()?;
-        (key.0 == before.0).then_some((*key, *end))
+        self.chains.retain(|(_, last)| *last >= oldest);
     }
 }
 
@@ -135,8 +228,8 @@ mod tests {
             callers.note(who, Timestamp::from_seconds(hour * 3_600));
         }
         callers.note(CallerKey::of_caller("once"), Timestamp::from_seconds(0));
-        assert_eq!(callers.chains.len(), 2);
+        assert_eq!(callers.chains.count, 2);
         callers.forget(Timestamp::from_seconds(10_000 * 3_600));
-        assert_eq!(callers.chains.len(), 1);
+        assert_eq!(callers.chains.count, 1);
     }
 }

@@ -90,18 +90,56 @@ impl<A: Packed> Facts<A> {
             contact: 0,
         };
         let mut last = Place::default();
-        (0..self.count).map(move |_| {
-            let origin = u32::try_from(from.unsigned()).unwrap_or(u32::MAX);
-            let number = last.number.wrapping_add(from.signed().cast_unsigned());
-            let at = from.instant(last.at);
-            last = Place { at, number, origin };
-            Fact {
-                origin: OriginKey(origin),
-                number,
-                at,
-                act: A::unpack(at, &mut from),
+        (0..self.count).map(move |_| Self::read(&mut from, &mut last))
+    }
+
+    /// Takes out those at the front that are not later than `horizon`. Those behind stay as they are
+    /// written; only what was written as a difference from one that is gone is written anew.
+    pub(super) fn take_until(&mut self, horizon: Timestamp, mut take: impl FnMut(&Fact<A>)) {
+        let mut from = Unpacker {
+            bytes: &self.packer.bytes,
+            contact: 0,
+        };
+        let mut last = Place::default();
+        let mut left = self.count;
+        let mut rest = Self::default();
+        let mut has_taken = false;
+        while left > 0 {
+            let fact = Self::read(&mut from, &mut last);
+            left -= 1;
+            if fact.at <= horizon && rest.is_empty() {
+                take(&fact);
+                has_taken = true;
+                continue;
             }
-        })
+            if !has_taken {
+                return;
+            }
+            rest.push(&fact);
+            if rest.packer.contact == from.contact {
+                break;
+            }
+        }
+        if left > 0 {
+            rest.packer.bytes.extend_from_slice(from.bytes);
+            rest.packer.contact = self.packer.contact;
+            rest.count += left;
+            rest.last = self.last;
+        }
+        *self = rest;
+    }
+
+    fn read(from: &mut Unpacker<'_>, last: &mut Place) -> Fact<A> {
+        let origin = u32::try_from(from.unsigned()).unwrap_or(u32::MAX);
+        let number = last.number.wrapping_add(from.signed().cast_unsigned());
+        let at = from.instant(last.at);
+        *last = Place { at, number, origin };
+        Fact {
+            origin: OriginKey(origin),
+            number,
+            at,
+            act: A::unpack(at, from),
+        }
     }
 }
 
@@ -124,8 +162,12 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    pub(super) fn unsigned(&mut self, number: u64) {
-        self.wide(u128::from(number));
+    pub(super) fn unsigned(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
     }
 
     pub(super) fn signed(&mut self, number: i64) {
@@ -144,11 +186,12 @@ impl Packer {
     }
 
     fn wide(&mut self, mut number: u128) {
-        while number >= 0x80 {
+        // Seldom: the other half is as wide as anything else is.
+        while number > u128::from(u64::MAX) {
             self.bytes.push(number as u8 | 0x80);
             number >>= 7;
         }
-        self.bytes.push(number as u8);
+        self.unsigned(number as u64);
     }
 }
 
@@ -160,7 +203,15 @@ pub(super) struct Unpacker<'a> {
 
 impl Unpacker<'_> {
     pub(super) fn unsigned(&mut self) -> u64 {
-        u64::try_from(self.wide()).unwrap_or(u64::MAX)
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte();
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        number
     }
 
     pub(super) fn signed(&mut self) -> i64 {
@@ -173,7 +224,12 @@ impl Unpacker<'_> {
     }
 
     pub(super) fn contact(&mut self) -> ContactId {
-        self.contact ^= self.wide();
+        // Mostly it is the one before, written as a zero.
+        if let Some((0, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+        } else {
+            self.contact ^= self.wide();
+        }
         ContactId::from_u128(self.contact)
     }
 
@@ -226,6 +282,23 @@ mod tests {
         }
     }
 
+    /// A fact of a contact, or of none.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Seldom(Option<u128>);
+
+    impl Packed for Seldom {
+        fn pack(&self, _: Timestamp, out: &mut Packer) {
+            out.unsigned(u64::from(self.0.is_some()));
+            if let Some(contact) = self.0 {
+                out.contact(ContactId::from_u128(contact));
+            }
+        }
+
+        fn unpack(_: Timestamp, from: &mut Unpacker<'_>) -> Self {
+            Self((from.unsigned() == 1).then(|| from.contact().as_u128()))
+        }
+    }
+
     proptest! {
         #[test]
         fn what_was_written_is_read(facts in prop::collection::vec(
@@ -245,6 +318,35 @@ mod tests {
             prop_assert_eq!(packed.len(), facts.len());
             prop_assert_eq!(packed.last().map(|(at, _, _)| at), facts.last().map(|fact| fact.at));
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), facts);
+        }
+
+        #[test]
+        fn what_is_not_taken_is_read_as_it_was_written(
+            facts in prop::collection::vec((0_i64..60, 0_u8..3, any::<bool>()), 0..30),
+            horizons in prop::collection::vec(0_i64..70, 1..4),
+            more in prop::collection::vec((0_i64..60, 0_u8..3, any::<bool>()), 0..10),
+        ) {
+            let fact = |(number, (at, contact, has_contact)): (usize, (i64, u8, bool))| Fact {
+                origin: OriginKey(0),
+                number: number as u64,
+                at: Timestamp::from_millis(at),
+                act: Seldom(has_contact.then_some(u128::from(contact) << 90 | 7)),
+            };
+            let mut kept: Vec<_> = facts.into_iter().enumerate().map(fact).collect();
+            let mut packed: Facts<_> = kept.iter().copied().collect();
+            for horizon in horizons {
+                let horizon = Timestamp::from_millis(horizon);
+                let due = kept.iter().take_while(|fact| fact.at <= horizon).count();
+                let mut taken = Vec::new();
+                packed.take_until(horizon, |fact| taken.push(*fact));
+                prop_assert_eq!(taken, kept.drain(..due).collect::<Vec<_>>());
+                for fact in more.iter().copied().enumerate().map(fact) {
+                    packed.push(&fact);
+                    kept.push(fact);
+                }
+                prop_assert_eq!(packed.last().map(|(at, _, _)| at), kept.last().map(|fact| fact.at));
+                prop_assert_eq!(packed.iter().collect::<Vec<_>>(), kept.clone());
+            }
         }
     }
 }

@@ -596,6 +596,8 @@ pub(super) struct Sheet<'a> {
     width: i64,
     cells: &'a mut BTreeMap<(i64, AgentId), AgentTime>,
     not_ready: &'a mut NotReadyCells,
+    /// The interval spent in last, not yet added to its cell: nearly always the next time falls there, too.
+    last: Option<(i64, AgentTime)>,
 }
 
 impl<'a> Sheet<'a> {
@@ -612,6 +614,7 @@ impl<'a> Sheet<'a> {
             width,
             cells,
             not_ready,
+            last: None,
         }
     }
 
@@ -629,7 +632,25 @@ impl<'a> Sheet<'a> {
     }
 
     fn cell(&mut self, start: i64) -> &mut AgentTime {
-        self.cells.entry((start, self.agent.clone())).or_default()
+        if self.last.is_none_or(|(last, _)| last != start) {
+            self.add_last();
+        }
+        let (_, sum) = self
+            .last
+            .get_or_insert_with(|| (start, AgentTime::default()));
+        sum
+    }
+
+    fn add_last(&mut self) {
+        if let Some((start, sum)) = self.last.take() {
+            *self.cells.entry((start, self.agent.clone())).or_default() += sum;
+        }
+    }
+}
+
+impl Drop for Sheet<'_> {
+    fn drop(&mut self) {
+        self.add_last();
     }
 }
 

@@ -543,7 +543,10 @@ impl Statistics {
     }
 
     fn record_agent(&mut self, agent: &AgentId, event: &Event, origin: OriginKey) {
-        let queue = event.queue.as_ref().map(|queue| self.queue_key(queue));
+        let offered_in = match (&event.kind, &event.queue) {
+            (EventKind::Offered { .. }, Some(queue)) => Some(self.queue_key(queue)),
+            _ => None,
+        };
         let named = if let EventKind::AgentChanged { profile } = &event.kind {
             let keys = profile.queues.keys().map(|queue| self.queue_key(queue));
             Some(keys.collect::<BTreeSet<_>>())
@@ -558,11 +561,9 @@ impl Statistics {
         } else {
             None
         };
-        if !self.agents.contains_key(agent) {
-            self.agents.insert(agent.clone(), AgentLine::default());
-        }
-        let Some(line) = self.agents.get_mut(agent) else {
-            return;
+        let line = match self.agents.get_mut(agent) {
+            Some(line) => line,
+            None => self.agents.entry(agent.clone()).or_default(),
         };
         if let Some(queues) = named
             && line
@@ -572,9 +573,7 @@ impl Statistics {
         {
             line.serves = Some((event.at, event.id.clone(), queues));
         }
-        if let (EventKind::Offered { .. }, Some(queue)) = (&event.kind, queue) {
-            line.was_offered.insert(queue);
-        }
+        line.was_offered.extend(offered_in);
         line.record(event, origin, reason);
     }
 
