@@ -1,5 +1,5 @@
-//! Reports as others read them: a workbook by openpyxl, an exported log by `replay`, a mailed report by a real Postfix
-//! and Python's mail parser.
+//! Reports as others read them: a workbook by openpyxl, an exported log by `replay` and by hyparquet, a mailed report
+//! by a real Postfix and Python's mail parser.
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
@@ -179,6 +179,58 @@ fn a_replay_of_the_exported_log_is_what_is_stored() {
             let rows = |report: &Value| report["tables"][table]["rows"].clone();
             if table != "symptoms" {
                 assert_eq!(rows(&replayed), rows(&stored), "{table}");
+            }
+        }
+    }
+}
+
+const COLUMNAR: &str = "\
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
+const file = await asyncBufferFromFile(process.argv[1])
+const { schema } = await parquetMetadataAsync(file)
+const rows = await parquetReadObjects({ file })
+const plain = (_, value) => typeof value === 'bigint' ? Number(value) : value
+console.log(JSON.stringify({ columns: schema.slice(1).map(column => column.name), rows }, plain))
+";
+
+/// What hyparquet, set up by `.ci/setup`, reads in a Parquet file: the columns' names and the rows.
+fn columnar(file: &Path) -> Value {
+    let output = Command::new("node")
+        .args(["--input-type=module", "-e", COLUMNAR])
+        .arg(file)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/readers"))
+        .output()
+        .expect("node runs");
+    assert!(output.status.success(), "{output:?}");
+    json(&output.stdout)
+}
+
+#[test]
+fn an_independent_reader_finds_in_a_columnar_export_what_the_lines_say() {
+    let desk = desk_of_two_calls(DeskPlan::new());
+    for (subject, rows_at_least) in [("events", 10), ("contacts", 2), ("tickets", 1)] {
+        let exported = |format: &str| {
+            let path = desk.folder.path().join(format!("{subject}.{format}"));
+            let name = path.display().to_string();
+            let span = ["--from", "2020-01-01", "--format", format, "-o", &name];
+            ringdown(&desk, &[&["export", subject][..], &span].concat());
+            path
+        };
+        let lines = std::fs::read_to_string(exported("jsonl")).expect("lines");
+        let csv = std::fs::read_to_string(exported("csv")).expect("lines");
+        let read = columnar(&exported("parquet"));
+        let rows = read["rows"].as_array().expect("rows");
+        assert!(rows.len() >= rows_at_least, "{subject}: {read:#}");
+        assert_eq!(rows.len(), lines.lines().count(), "{subject}");
+        let heads = csv.lines().next().unwrap_or_default();
+        let columns = read["columns"].as_array().expect("columns").iter();
+        let columns: Vec<_> = columns.filter_map(Value::as_str).collect();
+        assert_eq!(columns.join(","), heads, "{subject}");
+        for (row, line) in rows.iter().zip(lines.lines()) {
+            let told = json(line.as_bytes());
+            match &row["body"] {
+                Value::String(body) => assert_eq!(json(body.as_bytes()), told, "{subject}"),
+                _ => assert_eq!(*row, told, "{subject}"),
             }
         }
     }
