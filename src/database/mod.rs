@@ -121,6 +121,19 @@ impl Database {
         })
     }
 
+    /// Leaves no earlier version of what was changed in SQLite's log of writes, as far as nobody reads it at this
+    /// moment. PostgreSQL lets go of such by its own vacuum.
+    pub(crate) async fn empty_log_of_writes(&self) -> Result<(), DatabaseFault> {
+        match self.engine {
+            Engine::Sqlite => {
+                let empty = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+                empty.execute(&self.reads).await?;
+            }
+            Engine::Postgres => {}
+        }
+        Ok(())
+    }
+
     /// What keeps the data.
     pub fn engine(&self) -> Engine {
         self.engine
@@ -335,8 +348,9 @@ const MIGRATIONS: [(&str, &str); 24] = [
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,
-/// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous).
-const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+/// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous). What is
+/// deleted is overwritten, for an erased person's words must not stay in the file's free room.
+const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
      PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;";
 
 /// A gateway that falls asleep within a transaction is thrown out of it, so that the others, which write down

@@ -76,7 +76,7 @@ impl Erasures {
             vec![now.as_millis().into(), erasure.id.clone().into()],
         );
         self.database.write(vec![bump("events"), done]).await?;
-        Ok(())
+        Ok(self.database.empty_log_of_writes().await?)
     }
 
     async fn erase_events(
