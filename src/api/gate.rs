@@ -152,7 +152,7 @@ fn is_an_agents_work(path: &str) -> bool {
                 "answer" | "attachments" | "close" | "hand_over" | "spam"
             )
         }
-        (Some("tickets"), act) => matches!(act, None | Some("merge" | "split")),
+        (Some("tickets"), act) => matches!(act, None | Some("merge" | "split" | "watchers")),
         _ => false,
     }
 }

@@ -284,9 +284,9 @@ pub(super) async fn split(
 }
 
 /// What a request with an `Idempotency-Key` is known by.
-type Mark = Option<Extension<RequestMark>>;
+pub(super) type Mark = Option<Extension<RequestMark>>;
 
-fn marked(mark: Mark) -> Option<RequestMark> {
+pub(super) fn marked(mark: Mark) -> Option<RequestMark> {
     mark.map(|Extension(mark)| mark)
 }
 

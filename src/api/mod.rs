@@ -10,6 +10,7 @@
 //! | `offers`, `mails` | what is offered to an agent and in their hands, and what they do with mails |
 //! | `reports`, `forecasts` | the report of a period in every format, and arrivals to come with the staff they take |
 //! | `pages` | reports, staffing, forecasts and definitions for people, behind a sign-in |
+//! | `watchers` | who gets copies of what is answered on a ticket |
 //! | `survey` | the page where people say how it went, by a signed link |
 //! | `erasures` | persons who are erased |
 //! | `openings`, `control`, `waiting` | lines opened and closed by hand, and a supervisor's hand on agents and on who waits |
@@ -53,6 +54,7 @@ mod status_times;
 mod survey;
 mod tickets;
 mod waiting;
+mod watchers;
 
 pub use access::{Caller, Tokens};
 pub use feed::Feed;
@@ -245,6 +247,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/tickets/{id}", get(tickets::one).patch(tickets::change)),
         ("/tickets/{id}/merge", post(mails::merge)),
         ("/tickets/{id}/split", post(mails::split)),
+        ("/tickets/{id}/watchers", post(watchers::add)),
+        ("/tickets/{id}/watchers/{address}", delete(watchers::remove)),
         ("/tickets/{id}/attachments/{aid}", get(attachments::one)),
         ("/callers", get(callers::identify)),
         ("/queues", get(queues::list)),

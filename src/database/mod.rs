@@ -290,7 +290,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 24] = [
+const MIGRATIONS: [(&str, &str); 25] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -345,6 +345,10 @@ const MIGRATIONS: [(&str, &str); 24] = [
     ),
     ("erasures", include_str!("migrations/0023_erasures.sql")),
     ("watchers", include_str!("migrations/0024_watchers.sql")),
+    (
+        "watchers by hand",
+        include_str!("migrations/0025_watchers_by_hand.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

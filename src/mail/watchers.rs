@@ -6,11 +6,15 @@
 //! says they get nothing else, but acknowledgements where `[email] acknowledge_watchers` wants it. Nobody reads
 //! along at the desk's own addresses, at those that read nothing, or where our mail was refused for good; and
 //! a machine's or a forged mail brings nobody but whom the rule itself names.
+//!
+//! Where a watcher writes to the ticket, whose ticket it is gets a copy of what is answered there, and of the note
+//! that it is done: nobody finds out from others what became of their own request. The quote tells what was asked.
 
 use super::filing::MailToFile;
 use super::rows::execute;
 use crate::cti::mail_key;
-use crate::database::{Database, DatabaseFault, Engine};
+use crate::database::{DatabaseFault, Engine};
+use crate::tickets::{Tickets, WatchReason};
 use ringdown_email::automatic::{Origin, OwnAddresses, is_unattended};
 use ringdown_email::rules::Treatment;
 use ringdown_email::threading::Authentication;
@@ -26,12 +30,14 @@ pub(super) struct Watcher {
     pub(super) mailbox: Mailbox,
     /// The address's plain form.
     pub(super) key: String,
+    /// How they became one.
+    pub(super) why: WatchReason,
 }
 
 impl Watcher {
-    pub(super) fn new(mailbox: Mailbox) -> Option<Self> {
+    pub(super) fn new(mailbox: Mailbox, why: WatchReason) -> Option<Self> {
         let key = mail_key(mailbox.email.as_str())?;
-        Some(Self { mailbox, key })
+        Some(Self { mailbox, key, why })
     }
 }
 
@@ -64,7 +70,9 @@ pub(super) fn watchers_of(
         name: None,
         email: email.clone(),
     });
+    let named = named.map(|mailbox| (mailbox, WatchReason::Rule));
     let in_copy = mail.cc.iter().filter(|_| brings_copies).cloned();
+    let in_copy = in_copy.map(|mailbox| (mailbox, WatchReason::Copy));
     let author = mail.from.as_ref();
     let mut seen: BTreeSet<String> = author
         .and_then(|from| mail_key(from.email.as_str()))
@@ -72,8 +80,8 @@ pub(super) fn watchers_of(
         .collect();
     named
         .chain(in_copy)
-        .filter(|mailbox| may_read_along(&mailbox.email, own))
-        .filter_map(Watcher::new)
+        .filter(|(mailbox, _)| may_read_along(&mailbox.email, own))
+        .filter_map(|(mailbox, why)| Watcher::new(mailbox, why))
         .filter(|watcher| seen.insert(watcher.key.clone()))
         .take(OF_MAIL_MAX)
         .collect()
@@ -94,6 +102,7 @@ pub(super) async fn note(
                 "address": watcher.key,
                 "email": watcher.mailbox.email.as_str(),
                 "name": watcher.mailbox.name,
+                "why": watcher.why.as_str(),
                 "at": mail.arrival.at,
                 "max": OF_TICKET_MAX,
             }));
@@ -107,35 +116,29 @@ pub(super) async fn note(
 
 /// Who reads along on a ticket, without those at whose address our mail was refused for good.
 pub(super) async fn of_ticket(
-    database: &Database,
+    tickets: &Tickets,
     ticket: TicketId,
 ) -> Result<Vec<Watcher>, DatabaseFault> {
-    let rows: Vec<(String, Option<String>)> = sqlx::query_as(OF_TICKET)
-        .bind(i64::try_from(ticket.as_u64()).unwrap_or(i64::MAX))
-        .fetch_all(database.reads())
-        .await?;
-    let mailboxes = rows.into_iter().filter_map(|(email, name)| {
-        let email = EmailAddress::parse(&email)?;
-        Watcher::new(Mailbox { name, email })
+    let watchers = tickets.watchers(ticket).await?.into_iter();
+    let watchers = watchers.filter(|it| !it.is_refusing).filter_map(|it| {
+        let email = EmailAddress::parse(&it.address)?;
+        let name = it.name;
+        Watcher::new(Mailbox { name, email }, it.why)
     });
-    Ok(mailboxes.collect())
+    Ok(watchers.collect())
 }
 
 /// Most watchers that one mail brings.
 const OF_MAIL_MAX: usize = 20;
 
 /// How many watchers a ticket has before it takes no more.
-const OF_TICKET_MAX: u32 = 50;
+pub(super) const OF_TICKET_MAX: u32 = 50;
 
 const INSERT: &str = "\
-INSERT INTO ticket_watchers (ticket, address, email, name, at)
+INSERT INTO ticket_watchers (ticket, address, email, name, at, why)
 SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'address', r.value->>'email', r.value->>'name',
-    CAST(r.value->>'at' AS BIGINT)
-FROM {rows} WHERE (SELECT COUNT(*) FROM ticket_watchers w WHERE w.ticket = CAST(r.value->>'ticket' AS BIGINT))
+    CAST(r.value->>'at' AS BIGINT), r.value->>'why'
+FROM {rows} WHERE (SELECT COUNT(*) FROM ticket_watchers w
+    WHERE w.ticket = CAST(r.value->>'ticket' AS BIGINT) AND w.left_at IS NULL)
     < CAST(r.value->>'max' AS BIGINT)
 ON CONFLICT (ticket, address) DO NOTHING";
-
-const OF_TICKET: &str = "\
-SELECT w.email, w.name FROM ticket_watchers w WHERE w.ticket = $1
-    AND NOT EXISTS (SELECT 1 FROM bad_addresses b WHERE b.address = w.address)
-ORDER BY w.at, w.address";

@@ -10,12 +10,14 @@ mod link;
 mod reading;
 mod symptom;
 mod telling;
+mod watchers;
 
 pub use articles::{Article, Attachment, CallFacts, Direction};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
 pub use reading::{AnswerDue, Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};
 pub(crate) use telling::{Mint, tell};
+pub use watchers::{TicketWatcher, WatchReason};
 
 use crate::config::{Config, Zone};
 use crate::database::{Database, DatabaseFault, Statement};

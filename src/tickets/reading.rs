@@ -1,6 +1,7 @@
 //! Reading tickets: one with all that belongs to it, or lists.
 
 use super::articles::{Article, call_article};
+use super::watchers::TicketWatcher;
 use super::{Grade, Kind, TicketStatus, Tickets};
 use crate::database::DatabaseFault;
 use ringdown_routing::ids::{CallerId, CiId, ContactId, OrganisationId, QueueId, TicketId};
@@ -57,6 +58,9 @@ pub struct Ticket {
     pub contacts_total: u64,
     /// What was said and written, in the order it came; of calls and of texts the newest [`WHOLE_MAX`] each.
     pub articles: Vec<Article>,
+    /// Who gets copies of what is answered by mail, in the order they came.
+    #[serde(default)]
+    pub watchers: Vec<TicketWatcher>,
     /// Since when it waits for an answer by mail, and when that is due; `None` while it waits for none.
     pub answer_due: Option<AnswerDue>,
     /// When it was opened.
@@ -152,6 +156,7 @@ impl Tickets {
                 .await?;
         let texts = self.texts(id).await?;
         let answer_due = self.answer_due(id).await?;
+        let watchers = self.watchers(id).await?;
         let mut changed_at: i64 = row.try_get("changed_at")?;
         let mut articles = Vec::with_capacity(contacts.len() + texts.len());
         let mut contact_ids = Vec::with_capacity(contacts.len());
@@ -193,6 +198,7 @@ impl Tickets {
             contacts: contact_ids,
             contacts_total: u64::try_from(contacts_total).unwrap_or(0),
             articles,
+            watchers,
             answer_due,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             changed_at: Timestamp::from_millis(changed_at),

@@ -6,6 +6,7 @@ use super::joining::{self, Merge, Split, SplitOff};
 use super::orders::{self, Order};
 use super::survey::{self, Judgement};
 use super::uploads;
+use super::watching::{self, Watch};
 use crate::database::{DatabaseFault, Engine};
 use crate::kept_answers::{self, RequestMark};
 use crate::mail::due::{self, WaitingEnd};
@@ -33,6 +34,8 @@ pub(crate) enum Deed {
     Split(Box<Split>),
     /// Somebody says how it went.
     Judge(Box<Judgement>),
+    /// Somebody reads along, or no more.
+    Watch(Box<Watch>),
     /// An answer is due soon.
     Escalate(Box<Escalate>),
     /// What a request with a key asks for.
@@ -44,14 +47,19 @@ pub(crate) enum Deed {
 pub(crate) struct Marked {
     deed: Deed,
     mark: RequestMark,
-    /// What it is answered when the gateway ends before it can answer.
-    answer: Value,
+    /// What it is answered when the gateway ends before it can answer: the status, and a body where there is one.
+    answer: (u16, Value),
     at: Timestamp,
 }
 
 impl Deed {
     /// The deed as one that is asked for by a request with a key, if it is.
-    pub(super) fn marked(self, mark: Option<&RequestMark>, answer: Value, at: Timestamp) -> Self {
+    pub(super) fn marked(
+        self,
+        mark: Option<&RequestMark>,
+        answer: (u16, Value),
+        at: Timestamp,
+    ) -> Self {
         match mark {
             Some(mark) => Self::Marked(Box::new(Marked {
                 deed: self,
@@ -233,11 +241,14 @@ pub(crate) async fn perform(
         Deed::Merge(merge) => joining::merge(engine, connection, merge).await,
         Deed::Split(split) => joining::split(engine, connection, split).await,
         Deed::Judge(judgement) => survey::judge(engine, connection, judgement).await,
+        Deed::Watch(watch) => watching::watch(engine, connection, watch).await,
         Deed::Escalate(escalate) => escalation::escalate(engine, connection, escalate).await,
         Deed::Marked(marked) => {
             let done = Box::pin(perform(engine, connection, &marked.deed)).await?;
+            let (status, body) = &marked.answer;
             let answer = match &done {
-                Done::Written { .. } => (200, marked.answer.to_string()),
+                Done::Written { .. } if body.is_null() => (*status, String::new()),
+                Done::Written { .. } => (*status, body.to_string()),
                 Done::Split(split) => (201, json!(split).to_string()),
                 // The ticket as it is then.
                 Done::Merged { .. } => (200, String::new()),

@@ -70,7 +70,7 @@ impl MailWork {
             by: by.to_owned(),
             at: self.now(),
         };
-        let deed = Deed::Merge(merge).marked(mark, Value::Null, self.now());
+        let deed = Deed::Merge(merge).marked(mark, (200, Value::Null), self.now());
         match self.shared.database.do_deed(deed).await? {
             Done::Merged { left_over } => {
                 for contact in left_over {
@@ -134,7 +134,7 @@ impl MailWork {
             by: by.to_owned(),
             at,
         };
-        let deed = Deed::Split(Box::new(split)).marked(mark, Value::Null, at);
+        let deed = Deed::Split(Box::new(split)).marked(mark, (201, Value::Null), at);
         match self.shared.database.do_deed(deed).await? {
             Done::Split(split) => Ok(split),
             Done::Refused(refused) => Err(refused.into()),
@@ -143,9 +143,9 @@ impl MailWork {
     }
 }
 
-type TicketRow = (String, String, Option<i64>);
+pub(super) type TicketRow = (String, String, Option<i64>);
 
-async fn find(
+pub(super) async fn find(
     engine: Engine,
     connection: &mut AnyConnection,
     ticket: TicketId,
@@ -352,8 +352,8 @@ const MOVES: [&str; 13] = [
     "UPDATE ticket_contacts SET ticket = $2 WHERE ticket = $1",
     "INSERT INTO ticket_addresses (ticket, address) SELECT CAST($2 AS BIGINT), address FROM ticket_addresses \
      WHERE ticket = $1 ON CONFLICT (ticket, address) DO NOTHING",
-    "INSERT INTO ticket_watchers (ticket, address, email, name, at) \
-     SELECT CAST($2 AS BIGINT), address, email, name, at FROM ticket_watchers WHERE ticket = $1 \
+    "INSERT INTO ticket_watchers (ticket, address, email, name, at, why, given_by, left_at) \
+     SELECT CAST($2 AS BIGINT), address, email, name, at, why, given_by, left_at FROM ticket_watchers WHERE ticket = $1 \
      ON CONFLICT (ticket, address) DO NOTHING",
     "INSERT INTO ticket_cis (ticket, ci) SELECT CAST($2 AS BIGINT), ci FROM ticket_cis WHERE ticket = $1 \
      ON CONFLICT (ticket, ci) DO NOTHING",
@@ -392,7 +392,7 @@ const MOVE_ARTICLE: &str = "UPDATE articles SET ticket = $2, contact = $3 WHERE 
 const MOVE_MAIL: &str =
     "UPDATE mails SET ticket = $2, contact = $3, node = NULL WHERE article = $1";
 
-const INSERT_ADDRESS: &str = "\
+pub(super) const INSERT_ADDRESS: &str = "\
 INSERT INTO ticket_addresses (ticket, address) VALUES ($1, $2) ON CONFLICT (ticket, address) DO NOTHING";
 
 const INSERT_LINK: &str = "\

@@ -6,11 +6,13 @@
 //! | `reply` | an agent's answer as a letter: whom it goes to, what it quotes, its thread |
 //! | `deed` | what a command writes, in one transaction |
 //! | `escalation` | mails whose answer is due soon, put forward once |
+//! | `copies` | who gets a copy of what is answered |
 //! | `notes` | what senders are told by rule |
 //! | `survey` | how well it went, by a signed link |
 //! | `figures` | how answers went, by line |
 //! | `joining` | two tickets become one, and a mail of one a ticket of its own |
 //! | `uploads` | files that go with an answer |
+//! | `watching` | who reads along by word of the desk |
 //! | `orders` | what follows in the line, and is carried out after a crash as well |
 //! | `attend` | offers that nobody takes, agents who leave with mails in their hands, orders that are left |
 //!
@@ -19,6 +21,7 @@
 //! who is gone comes back to its old place in the line.
 
 pub(crate) mod attend;
+mod copies;
 pub(crate) mod deed;
 mod escalation;
 mod figures;
@@ -32,10 +35,12 @@ mod tests;
 mod uploads;
 #[cfg(test)]
 mod watched_tests;
+mod watching;
 
 pub(crate) use figures::DEFINITIONS;
 pub(crate) use reply::AnswerWish;
 pub(crate) use survey::Survey;
+pub(crate) use watching::Added;
 
 use super::Intake;
 use super::due::WaitingEnd;
@@ -228,7 +233,7 @@ impl MailWork {
             "ticket": held.ticket,
             "state": Afterwards::Ordered,
         });
-        let deed = Deed::from(command).marked(held.mark.as_ref(), answer, self.now());
+        let deed = Deed::from(command).marked(held.mark.as_ref(), (200, answer), self.now());
         self.shared.database.do_deed(deed).await
     }
 

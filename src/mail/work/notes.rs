@@ -11,12 +11,12 @@ use super::{Held, MailWork, WorkFault};
 use crate::config::Queue;
 use crate::cti::mail_key;
 use crate::mail::letters::{LetterPlan, Words};
-use crate::mail::watchers::{self, Watcher};
+
 use crate::tickets::Ticket;
 use ringdown_email::Mailbox;
 use ringdown_email::composing::{Occasion, Speaker, Thread};
 use ringdown_email::survey::SurveyLink;
-use ringdown_routing::ids::{QueueId, TicketId};
+use ringdown_routing::ids::QueueId;
 use serde_json::json;
 
 /// What is to be told.
@@ -111,7 +111,7 @@ impl MailWork {
         };
         let kind = told.kind();
         let watchers = match told {
-            Told::Done(_) => self.told_along(ticket.id, &key).await?,
+            Told::Done(_) => self.told_along(ticket.id, asked, &key).await?,
             Told::Passed(_) | Told::Asks => Vec::new(),
         };
         let cc: Vec<Mailbox> = watchers.iter().map(|it| it.mailbox.clone()).collect();
@@ -159,18 +159,6 @@ impl MailWork {
                 "cc": cc.iter().map(ToString::to_string).collect::<Vec<_>>(),
             }),
         }))
-    }
-
-    /// The ticket's watchers who may be told what its sender is told.
-    async fn told_along(&self, ticket: TicketId, sender: &str) -> Result<Vec<Watcher>, WorkFault> {
-        let (intake, now) = (&self.shared.intake, self.now());
-        let watchers = watchers::of_ticket(&self.shared.database, ticket).await?;
-        let may = |watcher: &Watcher| {
-            watcher.key != sender
-                && watchers::may_read_along(&watcher.mailbox.email, intake.own())
-                && intake.may_be_copied(&watcher.mailbox.email, ticket, now)
-        };
-        Ok(watchers.into_iter().filter(may).collect())
     }
 
     async fn words(

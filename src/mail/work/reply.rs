@@ -1,5 +1,6 @@
 //! An agent's answer as a letter: to whom, in which thread, what it quotes.
 
+use super::copies::GoesTo;
 use super::deed::{Command, Done, LetterKind, LetterToSend, Recipient, find_bad};
 use super::notes::Told;
 use super::orders::{Act, Order};
@@ -9,7 +10,6 @@ use crate::cti::mail_key;
 use crate::database::DatabaseFault;
 use crate::mail::due::WaitingEnd;
 use crate::mail::letters::{LetterPlan, Words};
-use crate::mail::watchers;
 use crate::tickets::{Ticket, TicketStatus};
 use bytes::Bytes;
 use ringdown_email::automatic::ReturnPath;
@@ -274,8 +274,11 @@ impl MailWork {
         let cc = match &wish.cc {
             Some(cc) => named(cc),
             None => {
-                let in_copy = mail.map_or(&[][..], |mail| &mail.cc);
-                self.who_reads_along(held, in_copy).await?
+                let goes_to = match wish.to {
+                    Some(_) => GoesTo::Others,
+                    None => GoesTo::Writer,
+                };
+                self.who_reads_along(held, asked, goes_to).await?
             }
         };
         let mut seen = BTreeSet::new();
@@ -297,37 +300,6 @@ impl MailWork {
         }
         self.must_not_bounce(to.iter().chain(&cc)).await?;
         Ok((to, cc))
-    }
-
-    /// Those in copy of a mail who take part in the ticket, and the ticket's watchers; whoever may get no copy is
-    /// left out, for nobody named them now.
-    async fn who_reads_along(
-        &self,
-        held: &Held,
-        in_copy: &[Mailbox],
-    ) -> Result<Vec<Mailbox>, WorkFault> {
-        let database = &self.shared.database;
-        let on_it: Vec<(String,)> = sqlx::query_as(
-            "SELECT a.address FROM ticket_addresses a WHERE a.ticket = $1 \
-             AND NOT EXISTS (SELECT 1 FROM bad_addresses b WHERE b.address = a.address)",
-        )
-        .bind(i64::try_from(held.ticket.as_u64()).unwrap_or(i64::MAX))
-        .fetch_all(database.reads())
-        .await
-        .map_err(DatabaseFault::from)?;
-        let on_it: BTreeSet<String> = on_it.into_iter().map(|(address,)| address).collect();
-        let in_copy = in_copy.iter().filter(|person| {
-            mail_key(person.email.as_str()).is_some_and(|key| on_it.contains(&key))
-        });
-        let watchers = watchers::of_ticket(database, held.ticket).await?;
-        let watchers = watchers.into_iter().map(|watcher| watcher.mailbox);
-        let own = self.shared.intake.own();
-        let mut seen = BTreeSet::new();
-        let all = in_copy.cloned().chain(watchers);
-        Ok(all
-            .filter(|person| watchers::may_read_along(&person.email, own))
-            .filter(|person| seen.insert(mail_key(person.email.as_str())))
-            .collect())
     }
 
     async fn must_not_bounce(

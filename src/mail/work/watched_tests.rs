@@ -1,12 +1,14 @@
 //! Who reads along on a ticket gets copies, and nobody else does; and what a machine leaves unsaid is counted.
 
 use super::tests::{sent, taken_with, wish, work};
-use super::{AnswerWish, Ending};
+use super::{Added, AnswerWish, Ending, WorkFault};
 use crate::config::Config;
 use crate::database::tests::on_both_engines;
 use crate::database::{Database, Statement};
 use crate::mail::tests::{ANNA, CONFIG, Desk, HELP, mail};
 use crate::metrics::Metrics;
+use ringdown_email::{EmailAddress, Mailbox};
+use ringdown_routing::ids::TicketId;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -144,6 +146,168 @@ fn acknowledgements_go_to_watchers_only_where_that_is_wanted() {
         desk.take(20, HELP, &mail("3@a", dora, COPIES)).await;
         wanted.extend(to("acknowledgement", &["dora@example.org"]));
         assert_eq!(sent(&desk).await, wanted);
+    });
+}
+
+#[test]
+fn who_asked_first_reads_what_is_answered_to_a_watcher_and_that_it_is_done() {
+    on_both_engines(async |database| {
+        let desk = watched(&database, |config| config).await;
+        let asked = "Reply-To: Anna at home <anna@home.example>\nCc: Bob <bob@example.org>\n";
+        let contact = taken_with(&desk, "1@a", asked).await;
+        let work = work(&desk);
+        let kept_open = |key| AnswerWish {
+            ending: None,
+            ..wish(key)
+        };
+        let held = work.held(contact).await.unwrap();
+        work.answer(&held, kept_open(7)).await.unwrap();
+        let before = sent(&desk).await.len();
+        // Bob writes to the ticket, and not to Anna.
+        let bob = mail("2@b", "Bob <bob@example.org>", "In-Reply-To: <1@a>\n");
+        let filed = desk.take(30, HELP, &bob).await;
+        assert_eq!(filed.ticket, held.ticket);
+        assert_eq!(sent(&desk).await.len(), before, "no machine tells anybody");
+        let answered = work.answer(&held, kept_open(8)).await.unwrap();
+        assert_eq!(answered.to, ["Bob <bob@example.org>"]);
+        let copied = ["Anna at home <anna@home.example>", "lead@partner.example"];
+        assert_eq!(answered.cc, copied);
+        let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+        let letter = ticket.articles.last().unwrap();
+        assert!(letter.text.contains("> It does not print."), "{letter:?}");
+        // The agent's word on whom it goes to is the last.
+        let named = AnswerWish {
+            to: Some(vec![EmailAddress::parse("bob@example.org").unwrap()]),
+            ..kept_open(9)
+        };
+        assert_eq!(work.answer(&held, named).await.unwrap().cc, copied[1..]);
+        let before = sent(&desk).await.len();
+        work.close(&held, Ending::Solved, "done", "It prints again.")
+            .await
+            .unwrap();
+        let wanted = [
+            "bob@example.org",
+            "anna@home.example",
+            "lead@partner.example",
+        ];
+        assert_eq!(sent(&desk).await[before..], to("closing", &wanted));
+    });
+}
+
+#[test]
+fn who_asked_gets_no_copy_of_what_is_said_to_others_whom_an_agent_wrote_to() {
+    on_both_engines(async |database| {
+        let desk = watched(&database, |config| config).await;
+        let contact = taken_with(&desk, "1@a", "").await;
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        let vendor = || EmailAddress::parse("support@vendor.example");
+        let question = AnswerWish {
+            to: Some(vendor().into_iter().collect()),
+            cc: Some(Vec::new()),
+            ending: None,
+            ..wish(7)
+        };
+        let asked = work.answer(&held, question).await.unwrap();
+        let reply = format!("In-Reply-To: {}\n", asked.message_id);
+        let reply = mail("2@v", "Vendor <support@vendor.example>", &reply);
+        let filed = desk.take(30, HELP, &reply).await;
+        assert_eq!(filed.ticket, held.ticket);
+        let answered = work
+            .answer(
+                &held,
+                AnswerWish {
+                    ending: None,
+                    ..wish(8)
+                },
+            )
+            .await
+            .unwrap();
+        assert_eq!(answered.to, ["Vendor <support@vendor.example>"]);
+        assert_eq!(answered.cc, ["lead@partner.example"]);
+    });
+}
+
+#[test]
+fn the_desk_adds_and_takes_off_who_reads_along_and_no_rule_brings_them_back() {
+    on_both_engines(async |database| {
+        let desk = watched(&database, |config| config).await;
+        let contact = taken_with(&desk, "1@a", "Cc: bob@example.org\n").await;
+        let work = work(&desk);
+        let held = work.held(contact).await.unwrap();
+        let mailbox = |address: &str| Mailbox {
+            name: None,
+            email: EmailAddress::parse(address).unwrap(),
+        };
+        let add = async |address: &str| {
+            work.add_watcher(held.ticket, mailbox(address), ("ming", None))
+                .await
+        };
+        assert!(matches!(add("cleo@example.org").await, Ok(Added::Now(_))));
+        assert!(matches!(
+            add("Cleo+x@Example.org").await,
+            Ok(Added::Before(_))
+        ));
+        for nobody in ["help@desk.example", "noreply@example.org"] {
+            assert!(
+                matches!(add(nobody).await, Err(WorkFault::Unfit(_))),
+                "{nobody}"
+            );
+        }
+        assert!(matches!(
+            add("bad@example.org").await,
+            Err(WorkFault::NotNow(_))
+        ));
+        let nowhere = work
+            .add_watcher(
+                TicketId::new(999),
+                mailbox("cleo@example.org"),
+                ("ming", None),
+            )
+            .await;
+        assert!(matches!(nowhere, Err(WorkFault::Unknown(_))), "{nowhere:?}");
+        let shown = async || {
+            let ticket = desk.tickets.ticket(held.ticket).await.unwrap().unwrap();
+            let all = ticket.watchers.iter();
+            let all = all.map(|it| format!("{} {} {:?}", it.address, it.why.as_str(), it.by));
+            all.collect::<Vec<_>>()
+        };
+        let lead = "lead@partner.example rule None".to_owned();
+        let cleo = "cleo@example.org by_hand Some(\"ming\")".to_owned();
+        let bob = "bob@example.org copy None".to_owned();
+        assert_eq!(shown().await, [bob, lead.clone(), cleo.clone()]);
+
+        work.remove_watcher(held.ticket, mailbox("bob@example.org"), None)
+            .await
+            .unwrap();
+        let again = work
+            .remove_watcher(held.ticket, mailbox("bob@example.org"), None)
+            .await;
+        assert!(matches!(again, Err(WorkFault::Unknown(_))), "{again:?}");
+        // Anna puts him in copy again: the rule does not bring him back, nor does the answer go to him.
+        let more = mail("2@a", ANNA, "In-Reply-To: <1@a>\nCc: bob@example.org\n");
+        assert_eq!(desk.take(30, HELP, &more).await.ticket, held.ticket);
+        assert_eq!(shown().await, [lead, cleo]);
+        let answered = work
+            .answer(
+                &held,
+                AnswerWish {
+                    ending: None,
+                    ..wish(7)
+                },
+            )
+            .await
+            .unwrap();
+        assert_eq!(answered.cc, ["lead@partner.example", "cleo@example.org"]);
+        // Whoever was added may answer to the ticket.
+        let reply = mail(
+            "3@c",
+            "cleo@example.org",
+            &format!("In-Reply-To: {}\n", answered.message_id),
+        );
+        assert_eq!(desk.take(40, HELP, &reply).await.ticket, held.ticket);
+        assert!(matches!(add("bob@example.org").await, Ok(Added::Now(_))));
+        assert_eq!(shown().await.len(), 3);
     });
 }
 
