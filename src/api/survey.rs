@@ -77,6 +77,7 @@ pub(super) async fn answer(
 #[derive(Clone, Copy)]
 struct Words {
     tag: &'static str,
+    title: &'static str,
     question: &'static str,
     badly: &'static str,
     well: &'static str,
@@ -101,6 +102,7 @@ impl Words {
 
 const ENGLISH: Words = Words {
     tag: "en",
+    title: "How did it go?",
     question: "How well did we help you with",
     badly: "badly",
     well: "very well",
@@ -115,6 +117,7 @@ const ENGLISH: Words = Words {
 
 const CHINESE: Words = Words {
     tag: "zh-TW",
+    title: "滿意度調查",
     question: "您對我們處理此案件的服務滿意嗎：",
     badly: "不滿意",
     well: "非常滿意",
@@ -137,20 +140,30 @@ fn form(words: Words, number: &str) -> String {
         })
         .collect();
     format!(
-        "<form method=\"post\"><fieldset><legend>{} {number}</legend>\n<p>{} {choices}{}</p>\n\
+        "<form method=\"post\"><fieldset><legend>{} <span>{number}</span></legend>\n\
+         <div class=\"scale\">{choices}</div><p class=\"ends\"><span>1 {}</span><span>5 {}</span></p></fieldset>\n\
          <p><label>{}<br><textarea name=\"comment\" rows=\"5\" maxlength=\"{COMMENT_LETTERS_MAX}\"></textarea></label></p>\n\
-         <p><button>{}</button></p></fieldset></form>",
+         <p><button>{}</button></p></form>",
         words.question, words.badly, words.well, words.comment, words.send
     )
 }
 
+/// Large enough for a thumb, and within the width of a telephone.
+const STYLE: &str = "\
+body{font:1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:2rem auto;padding:0 1rem}\
+fieldset{border:0;margin:0;padding:0;min-width:0}legend{font-size:1.25rem;font-weight:600;padding:0 0 1rem}\
+legend span{white-space:nowrap}.scale{display:grid;grid-template-columns:repeat(5,1fr);gap:.5rem}\
+.scale label{border:1px solid #767676;border-radius:.4rem;padding:.7rem 0;text-align:center}\
+.scale label:has(:checked){background:#dbe9ff;border-color:#0b57d0}.ends{display:flex;justify-content:space-between;\
+margin:.4rem 0 1.2rem}textarea{width:100%;box-sizing:border-box;font:inherit}\
+button{font:inherit;padding:.6rem 1.4rem}";
+
 fn page(status: StatusCode, words: Words, body: &str) -> Response {
     let html = format!(
         "<!DOCTYPE html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\"><title>Ringdown</title>\
-         <style>body{{font:1rem sans-serif;max-width:36rem;margin:2rem auto;padding:0 1rem}}textarea{{width:100%}}\
-         label{{margin-right:.7rem}}</style></head><body><main>{body}</main></body></html>\n",
-        words.tag
+         content=\"width=device-width\"><meta name=\"robots\" content=\"noindex\"><title>{}</title>\
+         <style>{STYLE}</style></head><body><main>{body}</main></body></html>\n",
+        words.tag, words.title
     );
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();

@@ -5,6 +5,7 @@ mod again;
 mod at_database;
 mod files;
 mod nodes;
+mod survey;
 mod watchers;
 
 use at_database::wait_in_database;
