@@ -55,7 +55,8 @@ fn every_sender_of_the_fixtures_is_judged_as_expected() {
     let mails = repository().join("fixtures/mails/authentication");
     let zone = std::fs::read_to_string(mails.join("zone")).expect("the zone can be read");
     let (dns, folder) = (NameServer::start(&zone), Folder::new());
-    let keys = "authserv_id = \"mx.desk.example\"\narc_sealers = [\"list.example\"]";
+    let keys =
+        "authserv_id = \"mx.desk.example\"\narc_sealers = [\"list.example\", \"forward.example\"]";
     let configuration = configuration(&folder, dns.address(), keys);
     let entries = std::fs::read_dir(&mails).expect("the fixtures can be read");
     let paths = entries.map(|entry| entry.expect("the fixtures can be read").path());

@@ -24,16 +24,16 @@ pub fn of_site(mail: &Mail, authserv_id: &str) -> Vec<Finding> {
     said.map_or_else(Vec::new, |results| read(&results, author, &Witness::Site))
 }
 
-/// What a sealer says in `ARC-Authentication-Results` (RFC 8617 §4.1.1), whose first part is the instance.
+/// What a sealer says in `ARC-Authentication-Results` (RFC 8617 §4.1.1), whose first part is the instance. That the
+/// chain before it was whole says nothing of the author: anybody may have sealed there whatever they liked.
 pub fn of_sealer(field: &str, author: &str, sealer: &str) -> Vec<Finding> {
     let field = without_comments(field);
     let mut parts = field.splitn(3, ';');
     let (_instance, _server, results) = (parts.next(), parts.next(), parts.next());
-    read(
-        results.unwrap_or(""),
-        author,
-        &Witness::Sealer(sealer.to_owned()),
-    )
+    let by = Witness::Sealer(sealer.to_owned());
+    let mut found = read(results.unwrap_or(""), author, &by);
+    found.retain(|finding| finding.method != Method::Arc);
+    found
 }
 
 fn read(results: &str, author: &str, by: &Witness) -> Vec<Finding> {

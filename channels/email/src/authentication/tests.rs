@@ -112,6 +112,22 @@ fn two_authors_or_none_are_not_confirmed() {
 }
 
 #[test]
+fn a_sealers_word_on_the_chain_says_nothing_of_the_author() {
+    let said = of_sealer(
+        " i=2; mx.forward.example; arc=pass; dkim=fail header.d=example.org; dmarc=fail header.from=example.org",
+        "example.org",
+        "forward.example",
+    );
+    assert_eq!(judge(said, None, 1).judgement, Authentication::Failed);
+    let said = of_sealer(
+        " i=2; mx.forward.example; arc=pass",
+        "example.org",
+        "forward.example",
+    );
+    assert_eq!(judge(said, None, 1).judgement, Authentication::Unknown);
+}
+
+#[test]
 fn a_sealers_results_stand_behind_its_instance() {
     let told = of_sealer(
         " i=2; mx.list.example; dkim=pass header.d=example.org; dmarc=pass header.from=example.org",
