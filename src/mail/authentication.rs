@@ -7,10 +7,11 @@
 //!
 //! Everything together has one deadline (`authenticate_max_ms`). What is not found by then is `temperror`, the
 //! sender stays claimed, and the mail goes on. Answers of the DNS are kept as long as they live, at most
-//! [`CACHE_NAMES_MAX`] of them; SPF makes at most ten look-ups (RFC 7208 §4.6.4), and of the signatures of one
-//! mail the first [`SIGNATURES_MAX`] count.
+//! [`CACHE_NAMES_MAX`] of them; SPF makes at most ten look-ups, of which two may find nothing (RFC 7208 §4.6.4),
+//! and of the signatures of one mail the first [`SIGNATURES_MAX`] count.
 
 use super::intake::{MailArrival, SmtpClient};
+use super::spf_limits::{VoidLookups, makes_sense};
 use crate::config::Email;
 use bytes::Bytes;
 use mail_auth::common::crypto::Algorithm;
@@ -22,7 +23,7 @@ use mail_auth::hickory_resolver::system_conf::read_system_conf;
 use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcOutput, DmarcResult, MessageAuthenticator,
-    SpfOutput, SpfResult, dmarc,
+    Parameters, SpfOutput, SpfResult, dmarc,
 };
 use ringdown_email::EmailAddress;
 use ringdown_email::authentication::{
@@ -236,7 +237,28 @@ impl Work {
         } else {
             SpfParameters::verify_mail_from(address, helo, host, &self.mail_from)
         };
+        let lookups = VoidLookups::default();
+        let [a, aaaa, mx, ptr] = lookups.seen();
+        let parameters = Parameters::new(parameters)
+            .with_ipv4_cache(&a)
+            .with_ipv6_cache(&aaaa)
+            .with_mx_cache(&mx)
+            .with_ptr_cache(&ptr);
         let output = dns.verify_spf(parameters).await;
+        let output = match output.result() {
+            SpfResult::TempError | SpfResult::None => output,
+            SpfResult::Pass
+            | SpfResult::Fail
+            | SpfResult::SoftFail
+            | SpfResult::Neutral
+            | SpfResult::PermError => {
+                if lookups.are_too_many() || !makes_sense(dns, domain).await {
+                    output.with_result(SpfResult::PermError)
+                } else {
+                    output
+                }
+            }
+        };
         (Some(output), domain.to_ascii_lowercase())
     }
 

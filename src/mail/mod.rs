@@ -10,6 +10,7 @@
 //! | [`Intake`] | from octets to a filed mail |
 //! | `reader` | a mail taken apart, and what makes it the same when it comes again |
 //! | `authentication` | whether its author is who it says, by the DNS |
+//! | `spf_limits` | what SPF forbids beside that |
 //! | `signing` | what signs the mails we send |
 //! | `placing` | which ticket it belongs to, and the guards against getting into a stranger's |
 //! | `filing`, `lookup`, `rows` | the batch in the transaction: what is known, what is decided, what is written |
@@ -42,6 +43,7 @@ pub(crate) mod postman;
 mod reader;
 mod rows;
 pub(crate) mod signing;
+mod spf_limits;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
