@@ -5,6 +5,7 @@ use ringdown_harness::desk::{Desk, DeskPlan};
 use ringdown_harness::dovecot::Dovecot;
 use ringdown_harness::gateway::{self, Gateway};
 use ringdown_harness::place::Folder;
+use ringdown_harness::token_server::TokenServer;
 use serde_json::Value;
 use std::path::Path;
 
@@ -21,7 +22,7 @@ fn mail(id: &str) -> String {
 
 /// The configuration of a folder of `help` at this server, by TLS, with these keys for the way in and more.
 fn folder(dovecot: &Dovecot, keys: &str) -> String {
-    let keys = if keys.contains("token_file") {
+    let keys = if keys.contains("token") {
         keys.to_owned()
     } else {
         format!("password = \"{}\"\n{keys}", Dovecot::PASSWORD)
@@ -129,6 +130,26 @@ fn what_was_read_before_the_first_look_is_left_and_all_after_it_is_taken() {
 }
 
 #[test]
+fn several_folders_bring_mails_to_their_own_mailboxes() {
+    let dovecot = Dovecot::start();
+    let second = format!(
+        "[[email.imap]]\nmailbox = \"net@desk.example\"\nhost = \"127.0.0.1\"\nport = {}\nuser = \"net\"\n\
+         authority = \"{}\"\npassword = \"{}\"\n\
+         [[mailbox]]\naddress = \"net@desk.example\"\nqueue = \"networks\"\n[[queue]]\nid = \"networks\"\n",
+        dovecot.imaps(),
+        dovecot.authority().display(),
+        Dovecot::PASSWORD
+    );
+    let plan = DeskPlan::new().section(&(folder(&dovecot, "") + &second));
+    let desk = plan.open(program());
+    dovecot.deliver("help", &mail("<for-help@a>"));
+    dovecot.deliver("net", &mail("<for-net@a>"));
+    for (id, queue) in [("<for-help@a>", "desk"), ("<for-net@a>", "networks")] {
+        assert_eq!(ticket_of(&desk, id)["queue"], queue, "{id}");
+    }
+}
+
+#[test]
 fn a_server_that_goes_away_is_looked_for_until_it_is_back() {
     let mut dovecot = Dovecot::start();
     let desk = open(&dovecot, "");
@@ -165,6 +186,109 @@ fn a_token_opens_the_folder_and_taken_mails_are_moved() {
     );
     let left = dovecot.ask(&["search", "-u", "help", "mailbox", "INBOX"]);
     assert_eq!(left, "", "nothing stays");
+}
+
+/// The keys of a folder that is opened with what this server gives.
+fn oauth(server: &TokenServer) -> String {
+    let [client, secret] = TokenServer::CLIENT;
+    format!(
+        "[email.imap.oauth]\ntoken_url = \"{}\"\nclient_id = \"{client}\"\nclient_secret = \"{secret}\"\n\
+         refresh_token = \"{}\"\nscope = \"mail.read\"\n",
+        server.url(),
+        TokenServer::REFRESH_TOKEN
+    )
+}
+
+/// What the gateway counted of renewals with this outcome.
+fn renewals(desk: &Desk, outcome: &str) -> u64 {
+    let told = desk.operations.get("/metrics").body;
+    let name = format!("ringdown_mail_token_renewals_total{{outcome=\"{outcome}\"}} ");
+    let found = told.lines().find_map(|line| line.strip_prefix(&name));
+    found.map_or(0, |count| count.parse().expect("a number"))
+}
+
+#[test]
+fn a_token_is_renewed_at_its_end_and_the_newest_refresh_token_outlives_the_gateway() {
+    let mut dovecot = Dovecot::start();
+    let server = TokenServer::start(dovecot.token("help"), 59);
+    let mut desk = open(&dovecot, &oauth(&server));
+    dovecot.deliver("help", &mail("<first@a>"));
+    ticket_of(&desk, "<first@a>");
+    dovecot.go_away();
+    dovecot.come_back();
+    dovecot.deliver("help", &mail("<second@a>"));
+    ticket_of(&desk, "<second@a>");
+    assert!(server.exchanged() >= 2, "{server:?}");
+    assert!(renewals(&desk, "renewed") >= 2);
+    desk.gateway.process.kill();
+    desk.gateway = Gateway::start(program(), &desk.configuration);
+    desk.gateway.must_be_ready(&desk.operations);
+    dovecot.deliver("help", &mail("<third@a>"));
+    ticket_of(&desk, "<third@a>");
+    assert_eq!(renewals(&desk, "refused"), 0, "{server:?}");
+}
+
+#[test]
+fn a_token_that_holds_is_kept_and_one_that_the_mail_server_does_not_take_is_not() {
+    let mut dovecot = Dovecot::start();
+    let server = TokenServer::start("nonsense".to_owned(), 3_600);
+    let desk = open(&dovecot, &oauth(&server));
+    dovecot.deliver("help", &mail("<first@a>"));
+    server.wait_for(1, 0);
+    server.give(dovecot.token("help"));
+    ticket_of(&desk, "<first@a>");
+    let asked = server.exchanged();
+    dovecot.go_away();
+    dovecot.come_back();
+    dovecot.deliver("help", &mail("<second@a>"));
+    ticket_of(&desk, "<second@a>");
+    assert_eq!(server.exchanged(), asked, "{server:?}");
+}
+
+#[test]
+fn a_token_server_that_refuses_is_told_and_costs_no_mail() {
+    let dovecot = Dovecot::start();
+    let server = TokenServer::start(dovecot.token("help"), 59);
+    dovecot.deliver("help", &mail("<waits@a>"));
+    server.set_closed(true);
+    let plan = DeskPlan::new().section(&folder(&dovecot, &oauth(&server)));
+    let configuration = plan.write().to_string_lossy().into_owned();
+    let doctor =
+        |folder: &Folder| gateway::run(program(), folder, &["doctor", "-c", &configuration]);
+    let (status, told, _) = doctor(plan.folder());
+    assert_eq!(status, 1, "{told}");
+    let line = told.lines().find(|line| line.contains("imap"));
+    let line = line.unwrap_or_default();
+    let why = "refuses: invalid_grant (as the token server says)";
+    assert!(line.starts_with("FAIL") && line.contains(why), "{told}");
+
+    let desk = plan.open(program());
+    server.wait_for(0, 2);
+    desk.gateway
+        .process
+        .wait_for_line("why no mail comes", |line| {
+            line.contains("no mail can be fetched") && line.contains(why)
+        });
+    let metrics = desk.operations.get("/metrics").body;
+    let is_down =
+        |line: &&str| line.starts_with("ringdown_mail_folder_up{") && line.ends_with(" 0");
+    assert!(metrics.lines().any(|line| is_down(&line)), "{metrics}");
+    assert!(renewals(&desk, "refused") >= 1);
+    let flags = dovecot.ask(&["fetch", "-u", "help", "flags", "all"]);
+    assert!(!flags.contains("\\Seen"), "{flags}");
+    server.set_closed(false);
+    ticket_of(&desk, "<waits@a>");
+    // Looking exchanges the refresh token, and the gateway goes on with the new one.
+    let (_, told, _) = doctor(&desk.folder);
+    let line = told.lines().find(|line| line.contains("imap"));
+    assert!(line.is_some_and(|line| line.starts_with("ok")), "{told}");
+    let asked = server.exchanged();
+    let mut dovecot = dovecot;
+    dovecot.go_away();
+    dovecot.come_back();
+    dovecot.deliver("help", &mail("<after@a>"));
+    ticket_of(&desk, "<after@a>");
+    assert!(server.exchanged() > asked, "{server:?}");
 }
 
 #[test]

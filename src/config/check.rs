@@ -8,7 +8,7 @@ use ringdown_email::imap::shell::Tls;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::queue::{RING_ALL_MAX_MOST, Strategy};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Notes every fault of meaning.
@@ -604,11 +604,17 @@ fn check_folders(config: &Config, source: &mut Source<'_>) {
         let path = |key| [Key("email"), Key("imap"), Index(place), Key(key)];
         let mailbox = folder.mailbox.0.key();
         check_known(source, &path("mailbox"), "mailbox", &mailbox, &addresses);
-        if folder.password.is_some() == folder.token_file.is_some() {
-            let sentence = "either `password` or `token_file` proves that the account is ours";
+        let proofs = [
+            folder.password.is_some(),
+            folder.token_file.is_some(),
+            folder.oauth.is_some(),
+        ];
+        if proofs.into_iter().filter(|is_given| *is_given).count() != 1 {
+            let sentence =
+                "one of `password`, `token_file` and `oauth` proves that the account is ours";
             source.note_at(&path("user"), sentence);
         }
-        if folder.tls == Tls::None && !is_loopback(&folder.host) {
+        if folder.tls == Tls::None && !super::value::is_loopback(&folder.host) {
             let sentence = "a password is not sent to another machine without TLS";
             source.note_at(&path("tls"), sentence);
         }
@@ -623,13 +629,6 @@ fn check_folders(config: &Config, source: &mut Source<'_>) {
             source.note_at(&path("folder"), "this folder is named already");
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn check_tickets(config: &Config, source: &mut Source<'_>) {

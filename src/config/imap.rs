@@ -5,10 +5,12 @@
 //! thread; and POP3 has no mark for what was taken, so that each mail would have to be deleted on the server.
 
 use super::mail::MailAddress;
-use super::value::{Secret, seconds};
+use super::value::{Secret, is_loopback, seconds};
+use axum::http::Uri;
 use ringdown_email::imap::Existing;
 use ringdown_email::imap::shell::Tls;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub struct ImapFolder {
     /// File with an OAuth 2.0 access token (XOAUTH2), in place of a password. It is read at each connection,
     /// so that whatever renews it just writes it anew.
     pub token_file: Option<PathBuf>,
+    /// How access tokens are fetched (XOAUTH2), in place of both.
+    pub oauth: Option<OAuth>,
     /// The folder, in Unicode.
     #[serde(default = "inbox")]
     pub folder: String,
@@ -45,6 +49,41 @@ pub struct ImapFolder {
     /// Longest time between two looks; a server with IDLE tells of a new mail at once.
     #[serde(rename = "poll_s", default = "poll", deserialize_with = "seconds")]
     pub poll: Duration,
+}
+
+/// How access tokens are fetched with a refresh token (RFC 6749 §6), `[email.imap.oauth]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    /// Where; `https`, or `http` on this machine.
+    #[serde(deserialize_with = "token_url")]
+    pub token_url: Uri,
+    /// Who we are there.
+    pub client_id: String,
+    /// What proves that, where the server has given one.
+    pub client_secret: Option<Secret>,
+    /// What somebody who may open the folder was given for us. The server may exchange it; the newest is kept in
+    /// the database, and this one comes first again when it is changed.
+    pub refresh_token: Secret,
+    /// What is asked for; what was granted when not given.
+    pub scope: Option<String>,
+    /// File of the certificate (PEM) that vouches for the server, besides those this machine trusts.
+    pub authority: Option<PathBuf>,
+}
+
+fn token_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uri, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let fault = || D::Error::custom("is an address such as `https://login.example/token`");
+    let url: Uri = text.parse().map_err(|_| fault())?;
+    let host = url.host().ok_or_else(fault)?;
+    match url.scheme_str() {
+        Some("https") => Ok(url),
+        Some("http") if is_loopback(host.trim_matches(['[', ']'])) => Ok(url),
+        Some("http") => Err(D::Error::custom(
+            "a refresh token is not sent to another machine without TLS",
+        )),
+        Some(_) | None => Err(fault()),
+    }
 }
 
 impl ImapFolder {

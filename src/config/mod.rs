@@ -30,7 +30,7 @@ pub use desk::{
 };
 pub use fault::{Fault, Faults, Place};
 pub use hours::{Group, Holidays, Hours, QueueHours};
-pub use imap::ImapFolder;
+pub use imap::{ImapFolder, OAuth};
 pub use letters::LetterTemplates;
 pub use mail::{Email, MailAddress, Mailbox, Smarthost, SmarthostTls};
 pub use mailed_report::{Every, MailedReport, Slot};
@@ -248,7 +248,12 @@ impl Config {
         let smarthost = self.email.smarthost.as_mut();
         let authority = smarthost.and_then(|smarthost| smarthost.authority.as_mut());
         let of_folders = self.email.folders.iter_mut();
-        let of_folders = of_folders.flat_map(|it| [&mut it.token_file, &mut it.authority]);
+        let of_folders = of_folders.flat_map(|it| {
+            let of_tokens = it.oauth.as_mut().map(|oauth| &mut oauth.authority);
+            [&mut it.token_file, &mut it.authority]
+                .into_iter()
+                .chain(of_tokens)
+        });
         let files = files.into_iter().chain(of_folders).flatten();
         let of_signing = self.email.dkim.iter_mut().map(|it| &mut it.key);
         for path in files.chain(authority).chain(of_signing) {

@@ -402,7 +402,7 @@ fn a_folder_of_mail_is_for_a_mailbox_and_has_one_way_in() {
         ),
         at(
             14,
-            "8: either `password` or `token_file` proves that the account is ours",
+            "8: one of `password`, `token_file` and `oauth` proves that the account is ours",
         ),
         at(
             16,

@@ -220,6 +220,14 @@ pub(super) fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durat
     u32::deserialize(deserializer).map(|millis| Duration::from_millis(u64::from(millis)))
 }
 
+/// Whether a name or an address is this machine's own.
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
 /// The longest duration a configuration may name: a year.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 

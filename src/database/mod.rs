@@ -290,7 +290,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 25] = [
+const MIGRATIONS: [(&str, &str); 26] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -348,6 +348,10 @@ const MIGRATIONS: [(&str, &str); 25] = [
     (
         "watchers by hand",
         include_str!("migrations/0025_watchers_by_hand.sql"),
+    ),
+    (
+        "refresh tokens",
+        include_str!("migrations/0026_refresh_tokens.sql"),
     ),
 ];
 

@@ -16,7 +16,7 @@ pub(super) async fn folders(config: &Config) -> Vec<Finding> {
         let name = format!("imap {}@{}/{}", folder.user, folder.host, folder.folder);
         let advice = "correct [[email.imap]]; until then its mail stays where it is";
         findings.push(
-            match tokio::time::timeout(WAIT_MAX, try_folder(folder)).await {
+            match tokio::time::timeout(WAIT_MAX, try_folder(config, folder)).await {
                 Ok(Ok(())) => Finding::good(name, "can be opened"),
                 Ok(Err(fault)) => Finding::bad(name, fault.to_string(), advice),
                 Err(_) => Finding::bad(name, "no answer in time", advice),

@@ -1,7 +1,8 @@
 //! What is reachable, what is not, and what to do: one line each.
 //!
 //! Nothing is changed by looking: no table is made, no message is taken off a queue, no port stays
-//! bound. A gateway may run beside it.
+//! bound. A gateway may run beside it. Only where a folder of mail is opened by OAuth is a refresh token exchanged,
+//! and the new one kept in the database, where the gateway finds it.
 
 mod machine;
 mod mail;

@@ -5,6 +5,8 @@
 //! Several gateways may look at one folder for the same reason.
 
 use super::intake::{Intake, IntakeFault, MailArrival};
+use super::tally::MailTally;
+use super::tokens::{self, AccessTokens, RenewalFault};
 use crate::acd::Clock;
 use crate::config::{Config, ImapFolder};
 use crate::database::{Database, DatabaseFault, Statement};
@@ -34,8 +36,11 @@ impl Collector {
     ) -> Self {
         let (stop, _) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        for settings in &config.email.folders {
+        let folders = &config.email.folders;
+        let tokens = tokens::of_folders(folders, database, intake.tally());
+        for (settings, tokens) in folders.iter().zip(tokens) {
             let round = Round {
+                tokens,
                 settings: settings.clone(),
                 mailbox: mailbox_key(config, settings),
                 mail_bytes_max: config.email.mail_bytes_max,
@@ -56,8 +61,20 @@ impl Collector {
 }
 
 /// Opens a folder and says good-bye: whether it could be used, for `ringdown doctor`.
-pub(crate) async fn try_folder(settings: &ImapFolder) -> Result<(), CollectFault> {
-    Folder::open(&account(settings, 0)?).await?.close().await;
+pub(crate) async fn try_folder(config: &Config, settings: &ImapFolder) -> Result<(), CollectFault> {
+    let tokens = match &settings.oauth {
+        // What the refresh token is exchanged for has to be kept, or the gateway would have one that is worth nothing.
+        Some(_) => {
+            let database = Database::open(config).await?;
+            let only = std::slice::from_ref(settings);
+            let mut tokens = tokens::of_folders(only, &database, &MailTally::default());
+            tokens.pop().flatten()
+        }
+        None => None,
+    };
+    let now = Clock::of_the_machine().now();
+    let account = account(settings, tokens.as_deref(), now, 0).await?;
+    Folder::open(&account).await?.close().await;
     Ok(())
 }
 
@@ -75,8 +92,11 @@ pub(crate) enum CollectFault {
         /// Why.
         error: std::io::Error,
     },
+    /// There is no access token.
+    #[error(transparent)]
+    Renewal(#[from] RenewalFault),
     /// The configuration names neither password nor token, which `ringdown check` refuses.
-    #[error("there is neither `password` nor `token_file`")]
+    #[error("there is neither `password` nor `token_file` nor `oauth`")]
     NoProof,
     /// Where we were cannot be read or kept.
     #[error(transparent)]
@@ -93,6 +113,7 @@ pub(crate) enum CollectFault {
 #[derive(Debug)]
 struct Round {
     settings: ImapFolder,
+    tokens: Option<Arc<AccessTokens>>,
     mailbox: String,
     mail_bytes_max: u64,
     database: Database,
@@ -147,7 +168,7 @@ async fn broken_visit(round: &Arc<Round>) -> CollectFault {
 impl Round {
     /// Takes what is there, then what comes, until something is in the way.
     async fn visit(&self) -> Result<std::convert::Infallible, CollectFault> {
-        let mut folder = Folder::open(&account(&self.settings, self.mail_bytes_max)?).await?;
+        let mut folder = self.open().await?;
         tracing::info!(folder = %self.name(), "mail is fetched from this folder");
         self.intake.tally().note_folder(&self.name(), true);
         let mut known = self.position().await?;
@@ -170,6 +191,17 @@ impl Round {
                 folder.wait(self.settings.poll).await?;
             }
         }
+    }
+
+    async fn open(&self) -> Result<Folder, CollectFault> {
+        let tokens = self.tokens.as_deref();
+        let bytes_max = self.mail_bytes_max;
+        let account = account(&self.settings, tokens, self.clock.now(), bytes_max).await?;
+        let opened = Folder::open(&account).await;
+        if let (Err(FolderFault::Refused { .. }), Some(tokens)) = (&opened, tokens) {
+            tokens.forget().await;
+        }
+        Ok(opened?)
     }
 
     /// Fetches a mail once there is room for it, takes it in and puts it away; nothing when it is gone meanwhile.
@@ -250,20 +282,26 @@ impl Round {
     }
 }
 
-fn account(settings: &ImapFolder, mail_bytes_max: u64) -> Result<Account, CollectFault> {
+async fn account(
+    settings: &ImapFolder,
+    tokens: Option<&AccessTokens>,
+    now: Timestamp,
+    mail_bytes_max: u64,
+) -> Result<Account, CollectFault> {
     let read = |path: &std::path::Path| {
         std::fs::read(path).map_err(|error| CollectFault::File {
             path: path.display().to_string(),
             error,
         })
     };
-    let proof = match (&settings.token_file, &settings.password) {
-        (Some(path), _) => {
+    let proof = match (tokens, &settings.token_file, &settings.password) {
+        (Some(tokens), _, _) => Proof::AccessToken(tokens.token(now).await?),
+        (None, Some(path), _) => {
             let token = read(path)?;
             Proof::AccessToken(String::from_utf8_lossy(&token).trim().to_owned())
         }
-        (None, Some(password)) => Proof::Password(password.expose().to_owned()),
-        (None, None) => return Err(CollectFault::NoProof),
+        (None, None, Some(password)) => Proof::Password(password.expose().to_owned()),
+        (None, None, None) => return Err(CollectFault::NoProof),
     };
     Ok(Account {
         host: settings.host.clone(),

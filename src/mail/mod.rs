@@ -17,6 +17,7 @@
 //! | `usher` | contacts of mails into the lines, and again after a restart |
 //! | `door` | the SMTP and LMTP listeners |
 //! | `collector` | mail fetched from folders of other servers (IMAP) |
+//! | `tokens`, `token_request` | access tokens of such folders, renewed before they end |
 //! | `due` | when answers are due, and when they came |
 //! | `letters`, `outbox` | what the desk writes by itself, and the rows of what is to be sent |
 //! | `postman` | sending it through the smarthost |
@@ -47,6 +48,8 @@ mod spf_limits;
 pub(crate) mod tally;
 #[cfg(test)]
 mod tests;
+mod token_request;
+mod tokens;
 pub(crate) mod usher;
 mod watchers;
 pub(crate) mod work;

@@ -29,6 +29,8 @@ struct Shared {
     bounces: BTreeMap<&'static str, u64>,
     /// What the doors refused, by door and reason.
     refusals: BTreeMap<(&'static str, &'static str), u64>,
+    /// Access tokens that were asked for, by what came of it.
+    renewals: BTreeMap<&'static str, u64>,
     /// Folders of other servers, and whether they can be looked at.
     folders: BTreeMap<String, bool>,
     standing: Standing,
@@ -69,6 +71,17 @@ pub(super) enum Sending {
     /// It is tried again later.
     Delayed,
     /// It is of no use to try again.
+    Failed,
+}
+
+/// What came of asking for an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// There is one.
+    Renewed,
+    /// The server gives none.
+    Refused,
+    /// It could not be asked.
     Failed,
 }
 
@@ -188,6 +201,15 @@ impl MailTally {
         *self.lock().refusals.entry((door, reason)).or_default() += 1;
     }
 
+    pub(super) fn count_renewal(&self, renewal: Renewal) {
+        let word = match renewal {
+            Renewal::Renewed => "renewed",
+            Renewal::Refused => "refused",
+            Renewal::Failed => "failed",
+        };
+        *self.lock().renewals.entry(word).or_default() += 1;
+    }
+
     pub(super) fn note_folder(&self, name: &str, is_well: bool) {
         self.lock().folders.insert(name.to_owned(), is_well);
     }
@@ -261,6 +283,14 @@ impl Shared {
                 "ringdown_smtp_refusals_total",
                 "Replies of the mail doors that refuse something, by why.",
                 &[("door", door), ("reason", reason)],
+                *count,
+            );
+        }
+        for (word, count) in &self.renewals {
+            out.counter(
+                "ringdown_mail_token_renewals_total",
+                "Access tokens for folders of mail that were asked for, by the outcome.",
+                &[("outcome", word)],
                 *count,
             );
         }

@@ -30,6 +30,7 @@ pub mod redis;
 pub mod sip;
 pub mod sipp;
 pub mod tcp_phone;
+pub mod token_server;
 
 use std::time::Duration;
 

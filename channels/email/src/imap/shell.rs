@@ -9,6 +9,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -444,7 +445,7 @@ async fn connect(account: &Account, allowance: &Allowance) -> Result<Client<Way>
     match account.tls {
         Tls::None => greeted(Client::new(Way::over(plain, allowance))).await,
         Tls::Tls => {
-            let stream = wrap(plain, account).await?;
+            let stream = wrap_in_tls(plain, &account.host, account.authority.as_deref()).await?;
             greeted(Client::new(Way::over(stream, allowance))).await
         }
         Tls::Starttls => {
@@ -453,7 +454,8 @@ async fn connect(account: &Account, allowance: &Allowance) -> Result<Client<Way>
                 .run_command_and_check_ok("STARTTLS", None)
                 .await
                 .map_err(refused("STARTTLS"))?;
-            let stream = wrap(client.into_inner().into_inner(), account).await?;
+            let plain = client.into_inner().into_inner();
+            let stream = wrap_in_tls(plain, &account.host, account.authority.as_deref()).await?;
             Ok(Client::new(Way::over(stream, allowance)))
         }
     }
@@ -466,12 +468,20 @@ async fn greeted(mut client: Client<Way>) -> Result<Client<Way>, FolderFault> {
     }
 }
 
-async fn wrap<S: Stream>(plain: S, account: &Account) -> Result<TlsStream<S>, FolderFault> {
+/// Speaks TLS to a server of this name, for which a certificate of this machine vouches, or one of `authority` (PEM).
+pub async fn wrap_in_tls<S>(
+    plain: S,
+    host: &str,
+    authority: Option<&[u8]>,
+) -> Result<TlsStream<S>, FolderFault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let bad = |fault: &dyn fmt::Display| FolderFault::Tls(fault.to_string());
     let mut roots = RootCertStore::empty();
     // Certificates of this machine that cannot be read vouch for nobody.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(pem) = &account.authority {
+    if let Some(pem) = authority {
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|fault| bad(&fault))?;
             roots.add(certificate).map_err(|fault| bad(&fault))?;
@@ -480,7 +490,7 @@ async fn wrap<S: Stream>(plain: S, account: &Account) -> Result<TlsStream<S>, Fo
     let config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(account.host.clone()).map_err(|fault| bad(&fault))?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|fault| bad(&fault))?;
     let connector = TlsConnector::from(Arc::new(config));
     connector
         .connect(name, plain)
