@@ -405,17 +405,47 @@ mod tests {
     use super::*;
     use crate::database::tests::{run, sqlite};
     use ringdown_harness::mail::MailSink;
+    use ringdown_routing::time::Timestamp;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     fn waiting(number: usize) -> Statement {
+        waiting_for(&format!("a{number}@b.example"))
+    }
+
+    fn waiting_for(recipient: &str) -> Statement {
         Statement::new(
             "INSERT INTO outbox (message_id, kind, ticket, mailbox, return_path, recipient, recipient_key, \
              sha256, state, attempts, next_at, at) \
              VALUES ($1, 'answer', 1, 'm', 'desk@desk.example', $2, $2, 'x', 'waiting', 0, 0, 0)",
-            vec![
-                format!("<{number}@desk.example>").into(),
-                format!("a{number}@b.example").into(),
-            ],
+            vec![format!("<{recipient}>").into(), recipient.into()],
         )
+    }
+
+    fn blob() -> Statement {
+        let octets = b"Subject: x\r\n\r\ny\r\n".to_vec();
+        Statement::new(
+            "INSERT INTO blobs (sha256, place, body) VALUES ('x', 0, $1)",
+            vec![crate::database::Value::Bytes(octets)],
+        )
+    }
+
+    fn round(database: &Database, sink: &MailSink, clock: Clock, age_max: Duration) -> Arc<Round> {
+        let smarthost = Smarthost {
+            host: "127.0.0.1".to_owned(),
+            port: sink.address().port(),
+            tls: SmarthostTls::None,
+            user: None,
+            password: None,
+            authority: None,
+        };
+        Arc::new(Round {
+            database: database.clone(),
+            transport: transport(&smarthost, "desk.example").unwrap(),
+            node: NodeId::new("node-a"),
+            clock,
+            age_max,
+            tally: MailTally::default(),
+        })
     }
 
     #[test]
@@ -424,30 +454,9 @@ mod tests {
             let (_folder, database) = sqlite().await;
             let sink = MailSink::start(|_| {});
             let letters = 10 * AT_ONCE + 1;
-            let blob = Statement::new(
-                "INSERT INTO blobs (sha256, place, body) VALUES ('x', 0, $1)",
-                vec![crate::database::Value::Bytes(
-                    b"Subject: x\r\n\r\ny\r\n".to_vec(),
-                )],
-            );
-            let rows = (0..letters).map(waiting).chain([blob]);
+            let rows = (0..letters).map(waiting).chain([blob()]);
             database.write(rows.collect()).await.unwrap();
-            let smarthost = Smarthost {
-                host: "127.0.0.1".to_owned(),
-                port: sink.address().port(),
-                tls: SmarthostTls::None,
-                user: None,
-                password: None,
-                authority: None,
-            };
-            let round = Arc::new(Round {
-                database: database.clone(),
-                transport: transport(&smarthost, "desk.example").unwrap(),
-                node: NodeId::new("node-a"),
-                clock: Clock::of_the_machine(),
-                age_max: Duration::MAX,
-                tally: MailTally::default(),
-            });
+            let round = round(&database, &sink, Clock::of_the_machine(), Duration::MAX);
             round.work(false, &mut true).await.unwrap();
             assert_eq!(sink.taken().len(), letters);
             let (sent,): (i64,) =
@@ -456,6 +465,65 @@ mod tests {
                     .await
                     .unwrap();
             assert_eq!(usize::try_from(sent), Ok(letters));
+        });
+    }
+
+    #[test]
+    fn a_letter_that_must_wait_is_tried_ever_more_rarely_until_it_is_too_old_and_others_go_out() {
+        run(async {
+            let (_folder, database) = sqlite().await;
+            let sink = MailSink::start(|_| {});
+            let people = ["later@b.example", "bad@b.example", "a@b.example"];
+            let rows = people.into_iter().map(waiting_for).chain([blob()]);
+            database.write(rows.collect()).await.unwrap();
+            let now = Arc::new(AtomicI64::new(0));
+            let clock = Clock::new({
+                let now = Arc::clone(&now);
+                move || Timestamp::from_seconds(now.load(Ordering::Relaxed))
+            });
+            let round = round(&database, &sink, clock, Duration::from_secs(200));
+            let look = async |second: i64| {
+                now.store(second, Ordering::Relaxed);
+                round.work(false, &mut true).await.unwrap();
+                let rows: Vec<(String, i64, i64, Option<String>)> = sqlx::query_as(
+                    "SELECT state, attempts, next_at, reply FROM outbox ORDER BY id",
+                )
+                .fetch_all(database.reads())
+                .await
+                .unwrap();
+                rows
+            };
+            let first = look(0).await;
+            let states: Vec<&str> = first.iter().map(|row| row.0.as_str()).collect();
+            assert_eq!(states, ["waiting", "failed", "sent"]);
+            let said = |row: &(String, i64, i64, Option<String>)| row.3.clone().unwrap_or_default();
+            assert!(said(&first[0]).contains("4.7.1 later"), "{first:?}");
+            assert!(said(&first[1]).contains("5.1.1 nobody"), "{first:?}");
+            for (second, attempts, next_s) in [
+                (0, 1, 15),
+                (14, 1, 15),
+                (15, 2, 45),
+                (44, 2, 45),
+                (45, 3, 105),
+                (105, 4, 225),
+            ] {
+                let rows = look(second).await;
+                let of = (rows[0].0.as_str(), rows[0].1, rows[0].2);
+                assert_eq!(of, ("waiting", attempts, next_s * 1_000), "at {second}");
+            }
+            let last = look(225).await;
+            assert_eq!((last[0].0.as_str(), last[0].1), ("failed", 5));
+            assert_eq!(sink.taken().len(), 1, "whoever took it got it once");
+            let notes: Vec<(String,)> = sqlx::query_as("SELECT body FROM articles ORDER BY id")
+                .fetch_all(database.reads())
+                .await
+                .unwrap();
+            assert_eq!(notes.len(), 2, "{notes:?}");
+            assert!(
+                notes[1]
+                    .0
+                    .contains("later@b.example could not be delivered")
+            );
         });
     }
 }

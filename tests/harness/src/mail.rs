@@ -500,7 +500,8 @@ impl SunkMail {
     }
 }
 
-/// A mail server that keeps what it is given, and refuses recipients whose address begins with `bad`.
+/// A mail server that keeps what it is given, refuses recipients whose address begins with `bad`, and has those whose
+/// address begins with `later` wait for ever.
 #[derive(Debug)]
 pub struct MailSink {
     address: SocketAddr,
@@ -583,6 +584,7 @@ fn sink(
                 "250 ok\r\n"
             }
             "RCPT" if address().starts_with("bad") => "550 5.1.1 nobody\r\n",
+            "RCPT" if address().starts_with("later") => "451 4.7.1 later\r\n",
             "RCPT" => {
                 to = address();
                 "250 ok\r\n"
