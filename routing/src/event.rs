@@ -426,20 +426,23 @@ pub enum EventKind {
         /// How it came.
         channel: Channel,
     },
-    /// A ticket waits for an answer by mail from now on; written in the transaction that stored the mail. The
-    /// event names the contact, and the line the mail came by.
+    /// A ticket waits for an answer by mail from now on; written in the transaction that stored the mail. Told again
+    /// when its mail is in another line. The event names the contact, and the line that has it.
     AnswerAwaited {
         /// Its key.
         ticket: TicketId,
         /// The wait.
         wait: AnswerWait,
+        /// The line that had it before; `None` when the wait begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<QueueId>,
     },
     /// A ticket waits no more for an answer by mail; written in the transaction that ended it. The event names
     /// the line of the agent who answered, and that agent.
     AnswerWaitEnded {
         /// Its key.
         ticket: TicketId,
-        /// The wait, as it was told when it began.
+        /// The wait, as it was told last.
         wait: AnswerWait,
         /// How it ended.
         end: AnswerEnd,

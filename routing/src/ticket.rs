@@ -71,12 +71,12 @@ pub struct SymptomFacts {
 pub struct AnswerWait {
     /// When that mail arrived; the wait counts in that interval.
     pub since: Timestamp,
-    /// The line the mail came by, whose backlog it is.
+    /// The line that has the mail, and whose backlog the wait is: it came by that, or was brought there.
     pub queue: QueueId,
     /// Whether no agent has answered the ticket before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_first: bool,
-    /// When the answer is due by the hours of that line; `None` when no time is.
+    /// When the answer is due by the hours of the line it came by; `None` when no time is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
 }

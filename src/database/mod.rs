@@ -290,7 +290,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 26] = [
+const MIGRATIONS: [(&str, &str); 27] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -352,6 +352,10 @@ const MIGRATIONS: [(&str, &str); 26] = [
     (
         "refresh tokens",
         include_str!("migrations/0026_refresh_tokens.sql"),
+    ),
+    (
+        "answer lines",
+        include_str!("migrations/0027_answer_lines.sql"),
     ),
 ];
 

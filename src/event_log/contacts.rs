@@ -4,6 +4,7 @@ mod claimed_back;
 
 use super::EventLog;
 use crate::database::{DatabaseFault, Engine};
+use crate::mail;
 use crate::tickets;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
@@ -256,6 +257,10 @@ pub(super) async fn fold(
         upserted.execute(&mut *connection).await?;
     }
     claimed_back::tell_anew(engine, connection, &claimed_back).await?;
+    let moved: Vec<ContactId> = events.iter().filter_map(moved).collect();
+    if !moved.is_empty() {
+        mail::note_moved_answers(engine, connection, &moved).await?;
+    }
     let late: Vec<(ContactId, &CallerId)> = events
         .iter()
         .filter_map(caller_of)
@@ -265,6 +270,12 @@ pub(super) async fn fold(
         return Ok(());
     }
     tickets::name_callers(engine, connection, &late).await
+}
+
+/// Which contact an event takes to another line.
+fn moved(event: &Event) -> Option<ContactId> {
+    let is_it = matches!(event.kind, EventKind::Overflowed { .. });
+    event.contact.filter(|_| is_it)
 }
 
 /// Who an event says the caller is without doubt.

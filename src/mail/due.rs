@@ -2,7 +2,8 @@
 //!
 //! A ticket waits from its first unanswered mail to the next answer of an agent. Times count in the opening
 //! hours of the line the mail came by; what was promised then stays when the mail goes elsewhere.
-//! The event log is told when a wait begins and when it is over, with all that is counted of it.
+//! The event log is told when a wait begins, when its mail is in another line, and when it is over, with all that is
+//! counted of it.
 
 use super::filing::{Attendance, Decided, MailToFile};
 use super::rows::{execute, text_of};
@@ -195,6 +196,16 @@ pub(super) async fn end_waiting(
     Ok(())
 }
 
+/// Notes that contacts went to other lines; part of the writer's transaction. A wait goes with its contact.
+pub(crate) async fn note_moved(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    contacts: &[ContactId],
+) -> Result<(), DatabaseFault> {
+    let rows: Vec<Value> = contacts.iter().map(|it| json!({ "contact": it })).collect();
+    execute(engine, connection, NOTE_MOVED, &rows).await
+}
+
 /// What the event log was not told yet of waits, noted as told; part of the writer's transaction, after all
 /// that changes them.
 pub(crate) async fn untold(
@@ -207,21 +218,24 @@ pub(crate) async fn untold(
     }
     let (mut drafts, mut told) = (Vec::new(), Vec::with_capacity(rows.len()));
     for row in &rows {
-        tell(row, &mut drafts)?;
-        told.push(json!({ "id": row.try_get::<i64, _>("id")? }));
+        let line = tell(row, &mut drafts)?;
+        told.push(json!({ "id": row.try_get::<i64, _>("id")?, "line": line }));
     }
     execute(engine, connection, NOTE_TOLD, &told).await?;
     Ok(drafts)
 }
 
-fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<(), DatabaseFault> {
+/// Gives the line whose backlog the wait is told to be.
+fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<QueueId, DatabaseFault> {
     let text = |name: &str| row.try_get::<Option<String>, _>(name);
     let number = |name: &str| row.try_get::<Option<i64>, _>(name);
     let since = Timestamp::from_millis(row.try_get("since")?);
     let queue = text("queue")?.unwrap_or_default();
-    let wait = AnswerWait {
+    let came_by = QueueId::new(text("came_by")?.unwrap_or_else(|| queue.clone()));
+    let told_before = text("line")?.map(QueueId::new);
+    let mut wait = AnswerWait {
         since,
-        queue: QueueId::new(text("came_by")?.unwrap_or_else(|| queue.clone())),
+        queue: told_before.clone().unwrap_or_else(|| came_by.clone()),
         is_first: text("kind")?.as_deref() == Some("first"),
         due_at: number("due_at")?.map(Timestamp::from_millis),
     };
@@ -239,13 +253,30 @@ fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<(), DatabaseFault>
             kind,
         });
     };
-    if row.try_get::<i64, _>("told")? == 0 {
+    if told_before.is_none() {
         let kind = EventKind::AnswerAwaited {
             ticket,
             wait: wait.clone(),
+            from: None,
         };
         draft(changed_at, wait.queue.clone(), None, kind);
     }
+    let is_due = text("state")?.as_deref() == Some(DUE);
+    if is_due
+        && let Some(now) = text("now_in")?
+            .map(QueueId::new)
+            .filter(|now| *now != wait.queue)
+    {
+        let from = std::mem::replace(&mut wait.queue, now);
+        let moved_at = number("moved_at")?.map_or(since, Timestamp::from_millis);
+        let kind = EventKind::AnswerAwaited {
+            ticket,
+            wait: wait.clone(),
+            from: Some(from),
+        };
+        draft(moved_at.max(since), wait.queue.clone(), None, kind);
+    }
+    let line = wait.queue.clone();
     let (at, end) = match text("state")?.as_deref() {
         Some("answered") => {
             let at = number("answered_at")?.map_or(changed_at, Timestamp::from_millis);
@@ -254,12 +285,12 @@ fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<(), DatabaseFault>
             (at, AnswerEnd::Given { working_ms })
         }
         Some("dropped") => (changed_at, AnswerEnd::Dropped),
-        Some(_) | None => return Ok(()),
+        Some(_) | None => return Ok(line),
     };
     let agent = text("agent")?.map(AgentId::new);
     let kind = EventKind::AnswerWaitEnded { ticket, wait, end };
     draft(at, QueueId::new(queue), agent, kind);
-    Ok(())
+    Ok(line)
 }
 
 const FIND_PRIORITIES: &str = "\
@@ -284,10 +315,19 @@ const DROPPED: &str =
 
 const UNTOLD: &str = "\
 SELECT d.id, d.ticket, d.contact, d.queue, d.came_by, d.kind, d.since, d.due_at, d.state, d.answered_at,
-    d.working_ms, d.agent, d.told, t.changed_at
-FROM answers_due d LEFT JOIN tickets t ON t.id = d.ticket
+    d.working_ms, d.agent, d.line, t.changed_at, c.queue AS now_in, c.changed_at AS moved_at
+FROM answers_due d LEFT JOIN tickets t ON t.id = d.ticket LEFT JOIN contacts c ON c.id = d.contact
 WHERE d.told = 0 OR (d.told = 1 AND d.state <> 'due') ORDER BY d.id LIMIT 5000";
 
 const NOTE_TOLD: &str = "\
-UPDATE answers_due SET told = CASE WHEN state = 'due' THEN 1 ELSE 2 END
-WHERE id IN (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows})";
+UPDATE answers_due SET told = CASE WHEN answers_due.state = 'due' THEN 1 ELSE 2 END, line = x.line FROM (
+    SELECT CAST(r.value->>'id' AS BIGINT) AS id, r.value->>'line' AS line FROM {rows}
+) x WHERE answers_due.id = x.id";
+
+/// What waits and is in another line than the log was told, is to be told.
+const NOTE_MOVED: &str = "\
+UPDATE answers_due SET told = 0 WHERE state = 'due' AND told = 1
+    AND contact IN (SELECT r.value->>'contact' FROM {rows})";
+
+/// The state of a wait that goes on.
+const DUE: &str = "due";

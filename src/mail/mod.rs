@@ -55,7 +55,7 @@ mod watchers;
 pub(crate) mod work;
 
 pub(crate) use door::host;
-pub(crate) use due::untold as untold_answers;
+pub(crate) use due::{note_moved as note_moved_answers, untold as untold_answers};
 pub use filing::Filed;
 pub(crate) use filing::{MailToFile, file, sha256_of};
 pub use intake::{Intake, IntakeFault, MailArrival, MailExplanation, SmtpClient};

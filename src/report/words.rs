@@ -301,7 +301,8 @@ fn chinese_formula(field: &str) -> Option<&'static str> {
         "answers_awaited" => "案件開始等候郵件回覆的次數：其首封未回覆郵件到達；依郵件進入的佇列",
         "answers_given" => "其中以專員回覆結束者，依該專員的佇列；依首封未回覆郵件的到達時段",
         "answer_backlog" => {
-            "answers_awaited 減去已結束者：由任一佇列回覆，或不再回覆（結案、合併、垃圾郵件）"
+            "尚未結束的等候（由任一佇列回覆，或不再回覆：結案、合併、垃圾郵件，即為結束），依郵件目前所在的佇列：\
+             answers_awaited 加上轉入者，減去轉出或已結束者"
         }
         "answer_backlog_age_s" => "answer_backlog 的（現在 - 首封未回覆郵件到達）之平均",
         "answer_time_s" => {

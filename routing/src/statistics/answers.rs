@@ -1,8 +1,9 @@
 //! What is added up of answers by mail.
 //!
 //! A wait is told when it begins and when it ends, each time with all that is counted of it, so nothing is
-//! remembered between the two, and the order of the events does not matter. The backlog is what began less
-//! what ended.
+//! remembered between the two, and the order of the events does not matter. One that another line has from then on
+//! is told as well, with the line that had it. The backlog of a line is what began there or was brought to it, less
+//! what was taken away or ended.
 
 use crate::ticket::{AnswerEnd, AnswerWait};
 use crate::time::Timestamp;
@@ -16,16 +17,20 @@ use std::ops::AddAssign;
 pub struct AnswerCounts {
     /// Began, by the line that the mail came by.
     pub awaited: u64,
-    /// Of these, over: answered by whatever line, or dropped.
+    /// Over, by the line that had it then: answered by whatever line, or dropped.
     pub ended: u64,
     /// Of these, over without an answer.
     pub dropped: u64,
-    /// Sum over those that are not over of the instant they began, in milliseconds of UTC.
+    /// Sum over those of the backlog of the instant they began, in milliseconds of UTC.
     pub waiting_since_ms: i64,
     /// First answers to a ticket, by the line of the agent who gave them.
     pub first: GivenCounts,
     /// Later answers, in the same way.
     pub next: GivenCounts,
+    /// Brought to this line while they went on.
+    pub moved_in: u64,
+    /// Taken from this line to another.
+    pub moved_out: u64,
 }
 
 /// Answers that were given.
@@ -54,7 +59,25 @@ impl AnswerCounts {
         }
     }
 
-    /// What its end counts for where it began.
+    /// What it counts for where it is brought to.
+    pub(super) fn moved_in(wait: &AnswerWait) -> Self {
+        Self {
+            moved_in: 1,
+            waiting_since_ms: wait.since.as_millis(),
+            ..Self::default()
+        }
+    }
+
+    /// What it counts for where it is taken from.
+    pub(super) fn moved_out(wait: &AnswerWait) -> Self {
+        Self {
+            moved_out: 1,
+            waiting_since_ms: wait.since.as_millis().wrapping_neg(),
+            ..Self::default()
+        }
+    }
+
+    /// What its end counts for where it was then.
     pub(super) fn over(wait: &AnswerWait, end: AnswerEnd) -> Self {
         Self {
             ended: 1,
@@ -90,9 +113,10 @@ impl AnswerCounts {
         }
     }
 
-    /// Waits that are not over.
+    /// Waits that are not over and that no other line has.
     pub fn backlog(&self) -> u64 {
-        self.awaited.saturating_sub(self.ended)
+        let came = self.awaited + self.moved_in;
+        came.saturating_sub(self.ended + self.moved_out)
     }
 
     /// The sum of their ages at an instant, in milliseconds.
@@ -120,6 +144,8 @@ impl AddAssign for AnswerCounts {
         self.waiting_since_ms = self.waiting_since_ms.wrapping_add(rhs.waiting_since_ms);
         self.first += rhs.first;
         self.next += rhs.next;
+        self.moved_in += rhs.moved_in;
+        self.moved_out += rhs.moved_out;
     }
 }
 

@@ -50,9 +50,16 @@ impl Statistics {
                 cell.ratings += rating;
             }
         }
-        if let EventKind::AnswerAwaited { wait, .. } = &event.kind {
+        if let EventKind::AnswerAwaited { wait, from, .. } = &event.kind {
+            if let Some(from) = from {
+                let cell = self.cell(wait.since, Some(from), Channel::Email);
+                cell.answers += AnswerCounts::moved_out(wait);
+            }
             let cell = self.cell(wait.since, Some(&wait.queue), Channel::Email);
-            cell.answers += AnswerCounts::begun(wait);
+            cell.answers += match from {
+                Some(_) => AnswerCounts::moved_in(wait),
+                None => AnswerCounts::begun(wait),
+            };
         }
         if let EventKind::AnswerWaitEnded { wait, end, .. } = &event.kind {
             let cell = self.cell(wait.since, Some(&wait.queue), Channel::Email);

@@ -364,7 +364,7 @@ pub const DEFINITIONS: &[Definition] = &[
     ),
     define(
         "answer_backlog",
-        "answers_awaited less those that are over, answered by whatever line or dropped (closed, merged, spam)",
+        "such waits that are not over (answered by whatever line, or dropped: closed, merged, spam), by the line that has the mail now: answers_awaited, plus those brought there, less those taken away or over",
     ),
     define(
         "answer_backlog_age_s",

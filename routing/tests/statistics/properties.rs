@@ -300,6 +300,15 @@ fn wait(place: usize, start: i64) -> AnswerWait {
     }
 }
 
+/// The lines that have its mail one after the other: of every third two, of every ninth the first again.
+fn lines_of(place: usize) -> &'static [&'static str] {
+    match place % 9 {
+        0 => &["Q", "R", "Q"],
+        3 | 6 => &["Q", "R"],
+        _ => &["Q"],
+    }
+}
+
 /// How it ends, and when: every fourth does not, one is dropped, and every fourth is answered by another line.
 fn end_of(place: usize, start: i64) -> Option<(i64, AnswerEnd)> {
     let working_ms = 100_000 + u64::try_from(place).unwrap() * 1_000;
@@ -317,8 +326,19 @@ fn tell_of_answer(mut log: Log, place: usize, start: i64) -> Log {
     let awaited = EventKind::AnswerAwaited {
         ticket,
         wait: wait.clone(),
+        from: None,
     };
     log.add(start * 1_000, contact, None, awaited);
+    let mut wait = wait;
+    for (moved, to) in lines_of(place).windows(2).map(|pair| (pair[0], pair[1])) {
+        wait.queue = QueueId::from(to);
+        let awaited = EventKind::AnswerAwaited {
+            ticket,
+            wait: wait.clone(),
+            from: Some(QueueId::from(moved)),
+        };
+        log.add((start + 50) * 1_000, contact, None, awaited);
+    }
     let Some((end_at, end)) = end_of(place, start) else {
         return log;
     };
@@ -410,11 +430,20 @@ proptest! {
         let (came_by, other) = (of("Q").answers, of("R").answers);
         prop_assert_eq!(came_by.awaited, number(starts.len()));
         prop_assert_eq!(other.awaited, 0);
-        let open: Vec<i64> = starts.iter().filter(|(place, _)| place % 4 == 0).map(|(_, start)| *start).collect();
-        prop_assert_eq!(came_by.backlog(), number(open.len()));
-        let ages: i64 = open.iter().map(|start| (DAY_S - start) * 1_000).sum();
-        prop_assert_eq!(of("Q").answer_backlog_age_ms, u64::try_from(ages).unwrap());
-        prop_assert_eq!(came_by.dropped, number(starts.iter().filter(|(place, _)| place % 4 == 3).count()));
+        for (queue, told) in [("Q", of("Q")), ("R", of("R"))] {
+            let is_there = |place: usize| lines_of(place).last() == Some(&queue);
+            let open: Vec<i64> = starts.iter().filter(|(place, _)| place % 4 == 0 && is_there(*place)).map(|(_, start)| *start).collect();
+            prop_assert_eq!(told.answers.backlog(), number(open.len()), "{}", queue);
+            let ages: i64 = open.iter().map(|start| (DAY_S - start) * 1_000).sum();
+            prop_assert_eq!(told.answer_backlog_age_ms, u64::try_from(ages).unwrap());
+            let dropped = starts.iter().filter(|(place, _)| place % 4 == 3 && is_there(*place));
+            prop_assert_eq!(told.answers.dropped, number(dropped.count()));
+        }
+        // Whatever is taken from a line is brought to another, and what began is over or waits somewhere.
+        let both = ledger.tally(at(0), at(DAY_S), &Scope::default()).answers;
+        prop_assert_eq!(both.moved_in, both.moved_out);
+        prop_assert_eq!(both.awaited, both.ended + both.backlog());
+        prop_assert_eq!(both.backlog(), came_by.backlog() + other.backlog());
         for (queue, rest) in [("Q", 1), ("R", 2)] {
             let (first, next): (Vec<_>, Vec<_>) =
                 starts.iter().filter(|(place, _)| place % 4 == rest).partition(|(place, _)| place.is_multiple_of(2));

@@ -489,6 +489,11 @@ fn a_mail_whose_time_passed_while_the_gateway_was_down_is_put_forward_by_the_nex
 
 /// The figures of a fold over the exported log.
 async fn replayed(desk: &Desk) -> ringdown_routing::statistics::Tally {
+    replayed_of(desk, None).await
+}
+
+/// The same of one line.
+async fn replayed_of(desk: &Desk, queue: Option<&str>) -> ringdown_routing::statistics::Tally {
     use ringdown_routing::statistics::{Rules, Scope, Statistics};
     desk.database.flush().await.unwrap();
     let log = EventLog::new(desk.database.clone());
@@ -503,7 +508,70 @@ async fn replayed(desk: &Desk) -> ringdown_routing::statistics::Tally {
         fold.record(&serde_json::from_str(line).unwrap());
     }
     let ledger = fold.ledger(at(-1_000_000), at(1_000_000), desk.acd.now());
-    ledger.tally(at(-1_000_000), at(1_000_000), &Scope::default())
+    let scope = Scope {
+        queue: queue.map(QueueId::from),
+        channel: None,
+    };
+    ledger.tally(at(-1_000_000), at(1_000_000), &scope)
+}
+
+#[test]
+fn the_backlog_follows_a_mail_that_is_handed_over_and_a_replay_tells_what_the_rows_do() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let work = work(&desk);
+        let contact = taken(&desk, "1@a").await;
+        let held = work.held(contact).await.unwrap();
+        let goal = HandOver {
+            to: QueueId::from("net"),
+            keep_for: None,
+            note: String::new(),
+        };
+        let backlogs = async || {
+            let rows = work.figures(at(-1_000_000), at(1_000_000)).await.unwrap();
+            let mut all = Vec::new();
+            for queue in ["desk", "net"] {
+                let told = replayed_of(&desk, Some(queue)).await;
+                let of_rows = rows[&QueueId::from(queue)].backlog;
+                assert_eq!(
+                    i64::try_from(told.answers.backlog()).unwrap(),
+                    of_rows,
+                    "{queue}"
+                );
+                assert_eq!(
+                    told.figures().answer_backlog_age_s.is_some(),
+                    of_rows > 0,
+                    "{queue}"
+                );
+                all.push(of_rows);
+            }
+            all
+        };
+        assert_eq!(backlogs().await, [1, 0]);
+        work.hand_over(&held, goal, "ming").await.unwrap();
+        assert_eq!(backlogs().await, [0, 1]);
+        let (left, there) = (
+            replayed_of(&desk, Some("desk")).await,
+            replayed_of(&desk, Some("net")).await,
+        );
+        assert_eq!(
+            (left.answers.awaited, there.answers.awaited),
+            (1, 0),
+            "it came by the first"
+        );
+        // Nobody answers it, and it is over where it is.
+        let closed = crate::tickets::TicketChange {
+            status: Some(TicketStatus::Closed),
+            ..crate::tickets::TicketChange::default()
+        };
+        desk.tickets
+            .change(held.ticket, &closed, desk.acd.now())
+            .await
+            .unwrap();
+        assert_eq!(backlogs().await, [0, 0]);
+        let there = replayed_of(&desk, Some("net")).await.answers;
+        assert_eq!((there.moved_in, there.ended, there.dropped), (1, 1, 1));
+    });
 }
 
 #[test]
