@@ -9,6 +9,8 @@ use crate::database::{DatabaseFault, Engine};
 use ringdown_email::automatic::{Origin, ReturnPath};
 use ringdown_email::reading::report::Report;
 use ringdown_routing::contact::Channel;
+use ringdown_routing::ids::TicketId;
+use ringdown_routing::time::Timestamp;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use std::collections::BTreeMap;
@@ -60,24 +62,30 @@ pub(super) async fn acknowledge(
         filed.acknowledged = Some(Ok(()));
         let blob = Blob::of(written.composed.bytes.clone());
         insert_blob(engine, connection, &blob).await?;
+        let letter = OutLetter {
+            written: &written,
+            sha256: &blob.sha256,
+            kind: ACKNOWLEDGEMENT,
+            ticket: filed.ticket,
+            mailbox: &mail.arrival.mailbox,
+            at: acknowledgement.at,
+        };
         let copies = cc.iter().map(|it| (it.mailbox.email.as_str(), &it.key));
         let to = (acknowledgement.to.email.as_str(), &acknowledgement.to_key);
-        for to in [to].into_iter().chain(copies) {
-            letters.push(letter_row(
-                mail,
-                acknowledgement,
-                filed,
-                (&written, &blob),
-                to,
-            ));
+        for (address, key) in [to].into_iter().chain(copies) {
+            letters.push(letter.row(address, key));
         }
-        articles.push(article_row(acknowledgement, filed, &written, &cc));
+        let mut facts = json!({ "letter": ACKNOWLEDGEMENT });
+        if !cc.is_empty() {
+            facts["cc"] = cc.iter().map(|it| it.mailbox.to_string()).collect();
+        }
+        let to = acknowledgement.to.to_string();
+        articles.push(letter.article(&to, Some(Origin::AutoReply), &facts));
     }
     if letters.is_empty() {
         return Ok(());
     }
-    execute(engine, connection, INSERT_ARTICLES, &articles).await?;
-    execute(engine, connection, INSERT_LETTERS, &letters).await
+    insert(engine, connection, &articles, &letters).await
 }
 
 /// Marks the addresses that a report on a mail of ours says are no good. Only what was let onto a ticket
@@ -130,54 +138,66 @@ async fn find_left_alone(
     Ok(found.collect())
 }
 
-fn letter_row(
-    mail: &MailToFile,
-    acknowledgement: &Acknowledgement,
-    filed: &Filed,
-    (written, blob): (&Written, &Blob),
-    (recipient, recipient_key): (&str, &String),
-) -> Value {
-    let return_path = match &written.composed.return_path {
-        ReturnPath::Address(address) => address.to_string(),
-        ReturnPath::Null | ReturnPath::Unknown => String::new(),
-    };
-    json!({
-        "message_id": written.message_id.to_string(),
-        "kind": ACKNOWLEDGEMENT,
-        "ticket": filed.ticket,
-        "mailbox": mail.arrival.mailbox,
-        "return_path": return_path,
-        "recipient": recipient,
-        "recipient_key": recipient_key,
-        "sha256": blob.sha256,
-        "at": acknowledgement.at,
-    })
+/// A letter as it stands on its ticket and in the outbox.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OutLetter<'l> {
+    pub(super) written: &'l Written,
+    pub(super) sha256: &'l str,
+    pub(super) kind: &'l str,
+    pub(super) ticket: TicketId,
+    pub(super) mailbox: &'l str,
+    pub(super) at: Timestamp,
 }
 
-fn article_row(
-    acknowledgement: &Acknowledgement,
-    filed: &Filed,
-    written: &Written,
-    cc: &[&Watcher],
-) -> Value {
-    let mut facts = json!({ "letter": ACKNOWLEDGEMENT });
-    if !cc.is_empty() {
-        facts["cc"] = cc.iter().map(|it| it.mailbox.to_string()).collect();
+impl OutLetter<'_> {
+    /// Its row in the outbox for one recipient, by the address and its plain form.
+    pub(super) fn row(&self, recipient: &str, recipient_key: &str) -> Value {
+        let return_path = match &self.written.composed.return_path {
+            ReturnPath::Address(address) => address.to_string(),
+            ReturnPath::Null | ReturnPath::Unknown => String::new(),
+        };
+        json!({
+            "message_id": self.written.message_id.to_string(),
+            "kind": self.kind,
+            "ticket": self.ticket,
+            "mailbox": self.mailbox,
+            "return_path": return_path,
+            "recipient": recipient,
+            "recipient_key": recipient_key,
+            "sha256": self.sha256,
+            "at": self.at,
+        })
     }
-    json!({
-        "ticket": filed.ticket,
-        "channel": Channel::Email,
-        "sender": written.from.to_string(),
-        "recipient": acknowledgement.to.to_string(),
-        "subject": written.text.subject,
-        "body": written.text.plain,
-        "html": written.text.html,
-        "message_id": written.message_id.to_string(),
-        "in_reply_to": acknowledgement.thread.in_reply_to.as_ref().map(ToString::to_string),
-        "automatic": Origin::AutoReply,
-        "facts": facts.to_string(),
-        "at": acknowledgement.at,
-    })
+
+    /// Its article: to whom as people read it, who spoke where that was a machine, and what is told beside.
+    pub(super) fn article(&self, to: &str, automatic: Option<Origin>, facts: &Value) -> Value {
+        let written = self.written;
+        json!({
+            "ticket": self.ticket,
+            "channel": Channel::Email,
+            "sender": written.from.to_string(),
+            "recipient": to,
+            "subject": written.text.subject,
+            "body": written.text.plain,
+            "html": written.text.html,
+            "message_id": written.message_id.to_string(),
+            "in_reply_to": written.in_reply_to.as_ref().map(ToString::to_string),
+            "automatic": automatic,
+            "facts": facts.to_string(),
+            "at": self.at,
+        })
+    }
+}
+
+/// Writes letters: an article each, unless it is there, and a row of the outbox for each recipient.
+pub(super) async fn insert(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    articles: &[Value],
+    rows: &[Value],
+) -> Result<(), DatabaseFault> {
+    execute(engine, connection, INSERT_ARTICLES, articles).await?;
+    execute(engine, connection, INSERT_LETTERS, rows).await
 }
 
 /// What a report says of addresses that will not work tomorrow either, each with why.
@@ -212,13 +232,14 @@ SELECT r.value->>'message_id', r.value->>'kind', CAST(r.value->>'ticket' AS BIGI
 FROM {rows} WHERE true ON CONFLICT (message_id, recipient) DO NOTHING";
 
 const INSERT_ARTICLES: &str = "\
-INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, html, message_id,
-    in_reply_to, automatic, facts, at)
+INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, text_new, html, message_id,
+    in_reply_to, automatic, facts, contact, at)
 SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'channel', 'out', r.value->>'sender',
-    r.value->>'recipient', r.value->>'subject', r.value->>'body', r.value->>'html',
+    r.value->>'recipient', r.value->>'subject', r.value->>'body', r.value->>'text_new', r.value->>'html',
     r.value->>'message_id', r.value->>'in_reply_to', r.value->>'automatic', r.value->>'facts',
-    CAST(r.value->>'at' AS BIGINT)
-FROM {rows}";
+    r.value->>'contact', CAST(r.value->>'at' AS BIGINT)
+FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM articles a
+    WHERE a.message_id = r.value->>'message_id' AND a.direction = 'out')";
 
 const INSERT_BAD_ADDRESSES: &str = "\
 INSERT INTO bad_addresses (address, why, at)

@@ -12,11 +12,11 @@ use crate::kept_answers::{self, RequestMark};
 use crate::mail::due::{self, WaitingEnd};
 use crate::mail::filing::Blob;
 use crate::mail::letters::Written;
+use crate::mail::outbox::{self, OutLetter};
 use crate::mail::rows::{execute, insert_blob};
 use crate::mail::watchers::Watcher;
 use crate::tickets::TicketStatus;
-use ringdown_email::automatic::{Origin, ReturnPath};
-use ringdown_routing::contact::Channel;
+use ringdown_email::automatic::Origin;
 use ringdown_routing::ids::{ContactId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde_json::{Value, json};
@@ -364,13 +364,20 @@ async fn insert_letter(
     }
     let blob = Blob::of(letter.written.composed.bytes.clone());
     insert_blob(engine, connection, &blob).await?;
-    let article = article_row(command, letter);
-    execute(engine, connection, INSERT_ARTICLE, &[article]).await?;
-    let rows: Vec<Value> = recipients
-        .iter()
-        .map(|recipient| outbox_row(command, letter, recipient, &blob))
-        .collect();
-    execute(engine, connection, INSERT_OUTBOX, &rows).await?;
+    let out = OutLetter {
+        written: &letter.written,
+        sha256: &blob.sha256,
+        kind: letter.kind.as_str(),
+        ticket: command.ticket,
+        mailbox: &letter.mailbox,
+        at: command.at,
+    };
+    let mut article = out.article(&letter.to, letter.kind.automatic(), &letter.facts);
+    article["text_new"] = letter.text_new.as_str().into();
+    article["contact"] = json!(letter.contact);
+    let rows = recipients.iter().map(|it| out.row(&it.address, &it.key));
+    let rows: Vec<Value> = rows.collect();
+    outbox::insert(engine, connection, &[article], &rows).await?;
     if letter.kind == LetterKind::Answer {
         // Who was written to is on the ticket, and may answer there.
         execute(engine, connection, INSERT_ADDRESSES, &rows).await?;
@@ -395,49 +402,6 @@ pub(super) async fn find_bad(
     Ok(found.into_iter().map(|(address,)| address).collect())
 }
 
-fn outbox_row(
-    command: &Command,
-    letter: &LetterToSend,
-    recipient: &Recipient,
-    blob: &Blob,
-) -> Value {
-    let return_path = match &letter.written.composed.return_path {
-        ReturnPath::Address(address) => address.to_string(),
-        ReturnPath::Null | ReturnPath::Unknown => String::new(),
-    };
-    json!({
-        "message_id": letter.written.message_id.to_string(),
-        "kind": letter.kind.as_str(),
-        "ticket": command.ticket,
-        "mailbox": letter.mailbox,
-        "return_path": return_path,
-        "recipient": recipient.address,
-        "recipient_key": recipient.key,
-        "sha256": blob.sha256,
-        "at": command.at,
-    })
-}
-
-fn article_row(command: &Command, letter: &LetterToSend) -> Value {
-    let written = &letter.written;
-    json!({
-        "ticket": command.ticket,
-        "channel": Channel::Email,
-        "sender": written.from.to_string(),
-        "recipient": letter.to,
-        "subject": written.text.subject,
-        "body": written.text.plain,
-        "text_new": letter.text_new,
-        "html": written.text.html,
-        "message_id": written.message_id.to_string(),
-        "in_reply_to": written.in_reply_to.as_ref().map(ToString::to_string),
-        "automatic": letter.kind.automatic(),
-        "facts": letter.facts.to_string(),
-        "contact": letter.contact,
-        "at": command.at,
-    })
-}
-
 pub(super) fn key(id: TicketId) -> i64 {
     i64::try_from(id.as_u64()).unwrap_or(i64::MAX)
 }
@@ -452,24 +416,6 @@ const FIND_OUR_ARTICLE: &str =
 const INSERT_NOTE: &str = "\
 INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, at)
 VALUES ($1, NULL, 'internal', $2, '', '', $3, $4) RETURNING id";
-
-const INSERT_ARTICLE: &str = "\
-INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, text_new, html, message_id,
-    in_reply_to, automatic, facts, contact, at)
-SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'channel', 'out', r.value->>'sender',
-    r.value->>'recipient', r.value->>'subject', r.value->>'body', r.value->>'text_new', r.value->>'html',
-    r.value->>'message_id', r.value->>'in_reply_to', r.value->>'automatic', r.value->>'facts',
-    r.value->>'contact', CAST(r.value->>'at' AS BIGINT)
-FROM {rows} WHERE NOT EXISTS (SELECT 1 FROM articles a
-    WHERE a.message_id = r.value->>'message_id' AND a.direction = 'out')";
-
-const INSERT_OUTBOX: &str = "\
-INSERT INTO outbox (message_id, kind, ticket, mailbox, return_path, recipient, recipient_key, sha256,
-    state, attempts, next_at, at)
-SELECT r.value->>'message_id', r.value->>'kind', CAST(r.value->>'ticket' AS BIGINT),
-    r.value->>'mailbox', r.value->>'return_path', r.value->>'recipient', r.value->>'recipient_key',
-    r.value->>'sha256', 'waiting', 0, CAST(r.value->>'at' AS BIGINT), CAST(r.value->>'at' AS BIGINT)
-FROM {rows} WHERE true ON CONFLICT (message_id, recipient) DO NOTHING";
 
 const INSERT_ADDRESSES: &str = "\
 INSERT INTO ticket_addresses (ticket, address)
