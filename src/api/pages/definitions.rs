@@ -1,38 +1,21 @@
 //! `/definitions`: every figure by its name, with its one formula.
 
 use super::shell::{Page, page};
-use super::sign_in::must_be_signed_in;
 use super::tongue::Tongue;
+use super::visitor::Visitor;
 use crate::api::ApiState;
 use crate::forecast;
 use crate::mail::work;
 use crate::report::{TableName, Words, escaped};
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::State;
 use axum::response::Response;
 use ringdown_routing::staffing;
 use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS};
-use serde::Deserialize;
 use std::fmt::Write;
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Asked {
-    language: Option<String>,
-}
-
 /// Shows them.
-pub(super) async fn show(
-    State(state): State<ApiState>,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(asked): Query<Asked>,
-) -> Response {
-    let here = uri.to_string();
-    let caller = match must_be_signed_in(&state, &headers, &here).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let tongue = Tongue::of(asked.language.as_deref(), &headers, &state.parts.language);
+pub(super) async fn show(State(state): State<ApiState>, visitor: Visitor) -> Response {
+    let tongue = visitor.tongue;
     let mut body = String::new();
     for (heading, pairs) in sections(tongue) {
         let _ = write!(body, "<h2>{heading}</h2><dl>");
@@ -45,8 +28,8 @@ pub(super) async fn show(
         state: &state,
         tongue,
         title: tongue.say("Definitions", "名詞定義"),
-        here: &here,
-        caller: Some(&caller),
+        here: &visitor.here,
+        caller: Some(&visitor.caller),
         body: &body,
     })
 }

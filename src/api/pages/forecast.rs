@@ -5,28 +5,21 @@ use super::curve::{Curve, Line, Unit, round_up};
 use super::faults;
 use super::form::{Field, choices, typed};
 use super::shell::{Page, page};
-use super::sign_in::must_be_signed_in;
 use super::tongue::Tongue;
+use super::visitor::Visitor;
 use crate::api::forecasts::{self, DAYS_MAX, RUNS_USUAL, WEEKS_MAX};
 use crate::api::{ApiState, Caller, Problem};
 use crate::forecast::{Arrivals, Asked, Staffed, Told, read_arrivals};
 use crate::report::{Interval, escaped};
 use crate::staffing::{Seconds, Share};
-use axum::extract::{Multipart, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Multipart, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::staffing::{Question, Target};
-use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// What the address says.
-#[derive(Debug, Deserialize)]
-pub(super) struct Spoken {
-    language: Option<String>,
-}
 
 /// What the form says, by field.
 type Given = BTreeMap<String, String>;
@@ -38,18 +31,8 @@ type Faults = BTreeMap<&'static str, String>;
 const NOTHING: &str = "–";
 
 /// Shows the form.
-pub(super) async fn show(
-    State(state): State<ApiState>,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(spoken): Query<Spoken>,
-) -> Response {
-    let here = uri.to_string();
-    let caller = match must_be_signed_in(&state, &headers, &here).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let tongue = Tongue::of(spoken.language.as_deref(), &headers, &state.parts.language);
+pub(super) async fn show(State(state): State<ApiState>, visitor: Visitor) -> Response {
+    let Visitor { caller, tongue, .. } = visitor;
     let body = form(&state, &caller, tongue, &Given::new(), &Faults::new());
     shown(&state, &caller, tongue, StatusCode::OK, &body)
 }
@@ -57,15 +40,10 @@ pub(super) async fn show(
 /// Forecasts from what was sent.
 pub(super) async fn upload(
     State(state): State<ApiState>,
-    headers: HeaderMap,
-    Query(spoken): Query<Spoken>,
+    visitor: Visitor,
     multipart: Multipart,
 ) -> Response {
-    let caller = match must_be_signed_in(&state, &headers, "/forecast").await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let tongue = Tongue::of(spoken.language.as_deref(), &headers, &state.parts.language);
+    let Visitor { caller, tongue, .. } = visitor;
     let given = match fields(multipart).await {
         Ok(given) => given,
         Err(problem) => return problem.into_response(),

@@ -3,6 +3,7 @@
 //! | module | what lives here |
 //! |---|---|
 //! | `sign_in` | who is there: a form, a cookie, and how often it may be tried |
+//! | `visitor` | who looks at a page, as a handler takes it |
 //! | `shell` | what every page has: heading, ways to the others, language, style |
 //! | `form` | fields with what is wrong beside them |
 //! | `reports`, `staffing`, `forecast`, `definitions` | one page each |
@@ -27,6 +28,7 @@ mod sign_in;
 mod staffing;
 mod tongue;
 mod tries;
+mod visitor;
 
 pub(super) use sign_in::who_is_signed_in;
 pub(super) use tries::Tries;

@@ -5,10 +5,11 @@ use super::form::{Field, choices, typed};
 use super::shell::{Page, page};
 use super::sign_in::{form_urlencoded, is_from_here, must_be_signed_in, next, see_other};
 use super::tongue::Tongue;
+use super::visitor::Visitor;
 use crate::api::{ApiState, Caller, Problem, callbacks, reports};
 use crate::report::{Asked, By, Part, Report, Wish, WishFault, Words, escaped, period};
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{ContactId, QueueId};
@@ -27,22 +28,19 @@ pub(super) struct Given {
     by: Option<String>,
     /// What became of a call-back that was ordered from here.
     told: Option<String>,
-    language: Option<String>,
 }
 
 /// Shows the report; what cannot be read stands beside its field.
 pub(super) async fn show(
     State(state): State<ApiState>,
-    uri: Uri,
-    headers: HeaderMap,
+    visitor: Visitor,
     Query(given): Query<Given>,
 ) -> Response {
-    let here = uri.to_string();
-    let caller = match must_be_signed_in(&state, &headers, &here).await {
-        Ok(caller) => caller,
-        Err(response) => return response,
-    };
-    let tongue = Tongue::of(given.language.as_deref(), &headers, &state.parts.language);
+    let Visitor {
+        caller,
+        tongue,
+        here,
+    } = visitor;
     let mut shown = Shown {
         state: &state,
         tongue,
