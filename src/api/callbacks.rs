@@ -54,7 +54,8 @@ pub(super) struct NewCallBack {
     priority: i32,
 }
 
-/// Orders a call-back; with an `Idempotency-Key` at most one, whatever crashes in between.
+/// Orders a call-back; with an `Idempotency-Key` at most one, whatever crashes in between. 409 with the `contact` of
+/// the one that is open, when the call has one, or, where no call is named, the number has one in that line.
 pub(super) async fn order(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -115,10 +116,7 @@ pub(super) async fn order(
     let stored = match ordered.await? {
         Ordered::New(stored) => stored,
         Ordered::Before(before) => return answer_again(&call_back, &before),
-        Ordered::HasOne => {
-            let sentence = format!("the contact `{}` is called back already", call_back.origin);
-            return Err(Problem::Conflict(sentence));
-        }
+        Ordered::HasOne(other) => return Err(ordered_already(&call_back, other)),
     };
     let details = BTreeMap::from([("due_at".to_owned(), due_at.as_millis().to_string())]);
     let queue = stored.queue.clone();
@@ -128,6 +126,19 @@ pub(super) async fn order(
         ..draft
     });
     Ok((StatusCode::CREATED, Json(json::record(&stored)?)).into_response())
+}
+
+/// The order is there already, as this call-back.
+fn ordered_already(wish: &CallBack, other: ContactId) -> Problem {
+    let whom = if wish.origin == wish.contact {
+        format!("`{}` in `{}`", wish.number, wish.queue)
+    } else {
+        format!("the contact `{}`", wish.origin)
+    };
+    Problem::ConflictWith {
+        detail: format!("{whom} is called back already, as `{other}`"),
+        contact: other,
+    }
 }
 
 /// Has somebody called back whose call was lost, on their own line, now.

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use ringdown_routing::ids::ContactId;
 use serde::Serialize;
 
 /// Seconds after which a client may try again what we could not do.
@@ -25,6 +26,13 @@ pub enum Problem {
     MethodNotAllowed,
     /// It cannot be now; the sentence says why.
     Conflict(String),
+    /// It is so already, by this contact.
+    ConflictWith {
+        /// A sentence that says so.
+        detail: String,
+        /// The contact; a member of the document.
+        contact: ContactId,
+    },
     /// The body has more bytes than are taken.
     TooLarge {
         /// How many are taken.
@@ -52,6 +60,8 @@ struct Document {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactId>,
 }
 
 impl Problem {
@@ -63,7 +73,7 @@ impl Problem {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Conflict(_) | Self::ConflictWith { .. } => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -95,7 +105,9 @@ impl Problem {
             ),
             Self::NotFound(detail) => ("not-found", "There is no such thing", Some(detail.clone())),
             Self::MethodNotAllowed => ("method-not-allowed", "This cannot be done here", None),
-            Self::Conflict(detail) => ("conflict", "This cannot be done now", Some(detail.clone())),
+            Self::Conflict(detail) | Self::ConflictWith { detail, .. } => {
+                ("conflict", "This cannot be done now", Some(detail.clone()))
+            }
             Self::TooLarge { bytes_max } => (
                 "too-large",
                 "The body is too large",
@@ -127,6 +139,14 @@ impl Problem {
         }
     }
 
+    fn contact(&self) -> Option<ContactId> {
+        if let Self::ConflictWith { contact, .. } = self {
+            Some(*contact)
+        } else {
+            None
+        }
+    }
+
     fn headers(&self) -> Option<(axum::http::HeaderName, HeaderValue)> {
         match self {
             Self::Unauthorized => Some((
@@ -142,6 +162,7 @@ impl Problem {
             | Self::NotFound(_)
             | Self::MethodNotAllowed
             | Self::Conflict(_)
+            | Self::ConflictWith { .. }
             | Self::TooLarge { .. }
             | Self::UnsupportedMediaType
             | Self::Unprocessable(_)
@@ -158,6 +179,7 @@ impl IntoResponse for Problem {
             title,
             status: self.status().as_u16(),
             detail,
+            contact: self.contact(),
         };
         let mut response = (self.status(), Json(document)).into_response();
         let headers = response.headers_mut();

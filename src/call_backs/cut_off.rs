@@ -72,7 +72,7 @@ impl CallBacks {
              claimed_by) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '' \
              WHERE NOT EXISTS (SELECT 1 FROM call_backs WHERE origin = $2 \
                  AND (state <> 'cancelled' OR asked_by = $13)) \
-             ON CONFLICT (contact) DO NOTHING",
+             ON CONFLICT DO NOTHING",
             values(call_back),
         );
         self.database.write(vec![keep, insert]).await

@@ -7,7 +7,8 @@
 //!
 //! [`Keeper::Database`]: ringdown_routing::contact::Keeper::Database
 //!
-//! The invariant: a caller who was told "we will call you back" is in the database.
+//! The invariants: a caller who was told "we will call you back" is in the database; of one call, and of one number
+//! that is ordered for one line, never more than one is open.
 
 mod cut_off;
 #[cfg(test)]
@@ -128,8 +129,9 @@ pub enum Ordered {
     New(CallBack),
     /// It was stored before under the same key, and is this by now.
     Before(CallBack),
-    /// The contact it goes back to has one that is not over.
-    HasOne,
+    /// This one stands already: it goes back to the same call, or was for the same number in the same line when
+    /// the order named no call.
+    HasOne(ContactId),
 }
 
 /// The call-backs of the desk; clones share them.
@@ -149,8 +151,11 @@ impl CallBacks {
         self.database.write(vec![insert(call_back)]).await
     }
 
-    /// Writes an order down unless it is there already: by its key, or because the contact that it goes back to
-    /// has one. What is answered was read after it was written.
+    /// Writes an order down unless it is there already: by its key, because the call that it goes back to has one,
+    /// or, when it goes back to none, because one for its number is open in its line. Who showed a number on
+    /// several calls may be several people behind it, so each call has its own; an order that names nothing but
+    /// the number can only mean the same one again. Of gateways that take one at the same instant the database
+    /// lets one through (its unique indices). What is answered was read after it was written.
     pub async fn order(
         &self,
         call_back: &CallBack,
@@ -159,15 +164,17 @@ impl CallBacks {
         if let Some(before) = self.by_order_key(key).await? {
             return Ok(Ordered::Before(before));
         }
+        let ordered_in = ordered_in(call_back);
         let mut values = values(call_back);
         values.push(key.map(str::to_owned).into());
+        values.push(ordered_in.clone().into());
         let insert = Statement::new(
             "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, \
              ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
-             claimed_by, order_key) \
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '', $15 \
-             WHERE NOT EXISTS (SELECT 1 FROM call_backs WHERE origin = $2 \
-                 AND state IN ('pending', 'waiting', 'talking')) \
+             claimed_by, order_key, ordered_in) \
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '', $15, $16 \
+             WHERE NOT EXISTS (SELECT 1 FROM call_backs WHERE state IN ('pending', 'waiting', 'talking') \
+                 AND (origin = $2 OR (number = $3 AND queue = $5 AND CAST($16 AS TEXT) IS NOT NULL))) \
              ON CONFLICT DO NOTHING",
             values,
         );
@@ -179,7 +186,34 @@ impl CallBacks {
         if let Some(before) = self.by_order_key(key).await? {
             return Ok(Ordered::Before(before));
         }
-        Ok(Ordered::HasOne)
+        let other = self.in_the_way_of(call_back, ordered_in).await?;
+        Ok(Ordered::HasOne(other))
+    }
+
+    /// The one for which an order was not written down; it may be over by now.
+    async fn in_the_way_of(
+        &self,
+        order: &CallBack,
+        ordered_in: Option<String>,
+    ) -> Result<ContactId, DatabaseFault> {
+        let row = sqlx::query(
+            "SELECT * FROM call_backs WHERE origin = $1 \
+             OR (number = $2 AND (queue = $3 OR ordered_in = $3)) \
+             ORDER BY CASE WHEN state IN ('pending', 'waiting', 'talking') THEN 0 ELSE 1 END, \
+             asked_at DESC, contact LIMIT 1",
+        )
+        .bind(order.origin.to_string())
+        .bind(order.number.clone())
+        .bind(ordered_in)
+        .fetch_optional(self.database.reads())
+        .await?;
+        let row = row.ok_or_else(|| {
+            DatabaseFault::Unreadable(format!(
+                "no call-back stands in the way of {}",
+                order.contact
+            ))
+        })?;
+        Ok(read(&row)?.contact)
     }
 
     async fn by_order_key(&self, key: Option<&str>) -> Result<Option<CallBack>, DatabaseFault> {
@@ -380,12 +414,19 @@ fn insert(call_back: &CallBack) -> Statement {
         "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, \
          ticket, enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, \
          claimed_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, '') \
-         ON CONFLICT (contact) DO NOTHING",
+         ON CONFLICT DO NOTHING",
         values(call_back),
     )
 }
 
-/// Every column but those of the claim, in the order of the table.
+/// The line of an order that goes back to no call: of two for one number in it one stands, whatever line it is moved
+/// to meanwhile. `None` for one that goes back to a call.
+fn ordered_in(order: &CallBack) -> Option<String> {
+    let names_no_call = order.origin == order.contact;
+    names_no_call.then(|| order.queue.as_str().to_owned())
+}
+
+/// Every column but those of the claim and the order, in the order of the table.
 fn values(call_back: &CallBack) -> Vec<Value> {
     vec![
         call_back.contact.to_string().into(),

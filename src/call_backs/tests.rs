@@ -3,6 +3,7 @@
 use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines, run, sqlite};
 use crate::event_log::EventLog;
+use ringdown_harness::postgres::Postgres;
 use ringdown_routing::contact::{Channel, Needs};
 use ringdown_routing::event::{ContactResult, EventKind};
 use ringdown_routing::verb::{GATEWAY_LOST, RestoredPlace};
@@ -119,16 +120,139 @@ fn a_call_back_that_its_line_does_not_take_is_left_alone_for_a_while() {
     });
 }
 
+fn order(id: u128, origin: u128) -> CallBack {
+    CallBack {
+        contact: contact(id),
+        origin: contact(origin),
+        state: State::Waiting,
+        ..asked()
+    }
+}
+
+#[test]
+fn who_orders_one_for_the_same_number_and_line_hears_of_the_one_that_is_open() {
+    on_both_engines(async |database| {
+        let call_backs = CallBacks::new(database);
+        let first = order(2, 2);
+        let ordered = call_backs.order(&first, None).await.unwrap();
+        assert_eq!(ordered, Ordered::New(first));
+        let again = call_backs.order(&order(3, 3), None).await.unwrap();
+        assert_eq!(again, Ordered::HasOne(contact(2)));
+        let keyed = call_backs.order(&order(3, 3), Some("key")).await.unwrap();
+        assert_eq!(keyed, Ordered::HasOne(contact(2)));
+        // Another number, another line, or a call of its own behind the same number.
+        let elsewhere = QueueId::from("networks");
+        let number = "+886223456789".to_owned();
+        for other in [
+            CallBack {
+                number,
+                ..order(4, 4)
+            },
+            CallBack {
+                queue: elsewhere.clone(),
+                ..order(5, 5)
+            },
+            order(6, 16),
+        ] {
+            let ordered = call_backs.order(&other, None).await.unwrap();
+            assert_eq!(ordered, Ordered::New(other));
+        }
+        // It was ordered for this line, and is still open in another one.
+        call_backs.end(contact(5), State::Done).await.unwrap();
+        call_backs.end(contact(6), State::Done).await.unwrap();
+        call_backs.move_to(contact(2), &elsewhere).await.unwrap();
+        for queue in [&QueueId::from("helpdesk"), &elsewhere] {
+            let wish = CallBack {
+                queue: queue.clone(),
+                ..order(7, 7)
+            };
+            let again = call_backs.order(&wish, None).await.unwrap();
+            assert_eq!(again, Ordered::HasOne(contact(2)), "{queue}");
+        }
+        call_backs.end(contact(2), State::Done).await.unwrap();
+        let later = order(8, 8);
+        let ordered = call_backs.order(&later, None).await.unwrap();
+        assert_eq!(ordered, Ordered::New(later));
+    });
+}
+
+#[test]
+fn of_callers_who_show_one_number_each_keeps_their_own_call_back() {
+    on_both_engines(async |database| {
+        let call_backs = CallBacks::new(database);
+        for (id, origin) in [(2, 12), (3, 13)] {
+            call_backs.add(&order(id, origin)).await.unwrap();
+        }
+        assert_eq!(call_backs.open(9).await.unwrap().len(), 2);
+        // A caller who is noted already, by whoever comes second.
+        call_backs.add(&order(4, 13)).await.unwrap();
+        let cut_off = CallBack {
+            asked_by: GATEWAY_LOST.to_owned(),
+            ..order(5, 13)
+        };
+        call_backs.add_for_cut_off(&cut_off).await.unwrap();
+        assert_eq!(call_backs.open(9).await.unwrap().len(), 2);
+    });
+}
+
+/// Two gateways take an order at the same instant: the second asks while the first has not committed.
+async fn second_of_two_at_once(server: &Postgres, first: CallBack, second: CallBack) -> Ordered {
+    let database = Database::connect(&server.url(), 2, 1_000).await.unwrap();
+    let mut other = database.reads().begin().await.unwrap();
+    let ordered_in = ordered_in(&first);
+    sqlx::query(
+        "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, ticket, enqueued_at, \
+         due_at, tries_left, state, asked_by, asked_at, claimed_token, claimed_by, ordered_in) \
+         VALUES ($1, $2, $3, '', $4, 0, '', '', 0, 0, 1, 'waiting', '', 0, 0, '', $5)",
+    )
+    .bind(first.contact.to_string())
+    .bind(first.origin.to_string())
+    .bind(first.number.clone())
+    .bind(first.queue.as_str().to_owned())
+    .bind(ordered_in)
+    .execute(&mut *other)
+    .await
+    .unwrap();
+    let call_backs = CallBacks::new(database.clone());
+    let order = tokio::spawn(async move { call_backs.order(&second, None).await });
+    // Either it is held up by the first, or nothing holds it up.
+    loop {
+        let (held_up,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                .fetch_one(database.reads())
+                .await
+                .unwrap();
+        if held_up > 0 || order.is_finished() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    other.commit().await.unwrap();
+    let ordered = order.await.unwrap().unwrap();
+    database.close().await;
+    ordered
+}
+
+#[test]
+fn of_two_gateways_that_take_an_order_at_the_same_instant_one_has_it() {
+    let server = Postgres::start();
+    run(async {
+        let ordered = second_of_two_at_once(&server, order(2, 1), order(3, 1)).await;
+        assert_eq!(ordered, Ordered::HasOne(contact(2)), "for one call");
+        let number = "+886223456789".to_owned();
+        let by_number = |id| CallBack {
+            number: number.clone(),
+            ..order(id, id)
+        };
+        let ordered = second_of_two_at_once(&server, by_number(4), by_number(5)).await;
+        assert_eq!(ordered, Ordered::HasOne(contact(4)), "for one number");
+    });
+}
+
 #[test]
 fn an_order_is_stored_once_however_often_and_wherever_it_is_sent() {
     on_both_engines(async |database| {
         let call_backs = CallBacks::new(database);
-        let order = |id, origin| CallBack {
-            contact: contact(id),
-            origin: contact(origin),
-            state: State::Waiting,
-            ..asked()
-        };
         let first = order(2, 2);
         let stored = call_backs.order(&first, Some("key")).await.unwrap();
         assert_eq!(stored, Ordered::New(first.clone()));
@@ -140,7 +264,7 @@ fn an_order_is_stored_once_however_often_and_wherever_it_is_sent() {
         let stored = call_backs.order(&missed, None).await.unwrap();
         assert_eq!(stored, Ordered::New(missed));
         let other = call_backs.order(&order(6, 4), Some("other")).await.unwrap();
-        assert_eq!(other, Ordered::HasOne);
+        assert_eq!(other, Ordered::HasOne(contact(5)));
         call_backs.end(contact(5), State::Failed).await.unwrap();
         let later = call_backs.order(&order(6, 4), Some("other")).await.unwrap();
         assert!(matches!(later, Ordered::New(_)), "{later:?}");

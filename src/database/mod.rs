@@ -290,7 +290,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 27] = [
+const MIGRATIONS: [(&str, &str); 28] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -356,6 +356,10 @@ const MIGRATIONS: [(&str, &str); 27] = [
     (
         "answer lines",
         include_str!("migrations/0027_answer_lines.sql"),
+    ),
+    (
+        "call-back once",
+        include_str!("migrations/0028_call_back_once.sql"),
     ),
 ];
 

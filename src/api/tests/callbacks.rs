@@ -58,6 +58,29 @@ fn orders_come_one_after_the_other_whatever_their_keys_are() {
 }
 
 #[test]
+fn who_orders_a_call_back_twice_is_told_of_the_one_that_is_open() {
+    on_a_desk(async |desk| {
+        let body = json!({"number": "02 2345 6789", "queue": "helpdesk"});
+        let ordered = desk.post("/callbacks", None, &body).await;
+        assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
+        let contact = &ordered.body["contact"];
+        for key in [None, Some("another")] {
+            let later = json!({
+                "number": "+886 2 2345 6789", "queue": "helpdesk", "at": "2026-11-18T12:00:00Z"
+            });
+            let again = desk.post("/callbacks", key, &later).await;
+            is_problem(&again, 409);
+            assert_eq!(&again.body["contact"], contact);
+        }
+        let path = format!("/callbacks/{}", contact.as_str().unwrap());
+        let cancelled = desk.ask(request(Method::DELETE, &path, "writer", None, ""));
+        assert_eq!(cancelled.await.status, StatusCode::NO_CONTENT);
+        let later = desk.post("/callbacks", None, &body).await;
+        assert_eq!(later.status, StatusCode::CREATED, "{later:?}");
+    });
+}
+
+#[test]
 fn an_abandoned_call_is_called_back_in_its_old_place() {
     on_a_desk(async |desk| {
         desk.call(1).await;
@@ -67,7 +90,9 @@ fn an_abandoned_call_is_called_back_in_its_old_place() {
         assert_eq!(ordered.status, StatusCode::CREATED, "{ordered:?}");
         assert_eq!(ordered.body["number"], "+886911000111");
         assert_eq!(ordered.body["origin"], missed);
-        is_problem(&desk.post("/callbacks", None, &body).await, 409);
+        let again = desk.post("/callbacks", None, &body).await;
+        is_problem(&again, 409);
+        assert_eq!(again.body["contact"], ordered.body["contact"]);
         for (wrong, status) in [
             (json!({"queue": "helpdesk"}), 422),
             (
