@@ -10,6 +10,7 @@
 //! | [`memory_store`], `memory_desk` | the desk in this process, the embedded default; dispatching within the verb |
 //! | [`redis_store`], `redis_place`, `redis_link`, `shared_desk`, `worker` | the desk in Redis, shared by several gateways: where it is, the way there, what is asked, and the asking task; `keys` names its keys, `lua/` is its verbs |
 //! | [`phones`] | where the agents' phones are, told by the gateway each registered at |
+//! | `teller` | [`Teller`]: verbs that nobody waits for, told until they are taken |
 //! | `scribe` | the event log gets what a node that died could not write |
 //! | `alone` | what a node does while Redis is away, and what it tells it afterwards |
 //!
@@ -30,9 +31,11 @@ mod scribe;
 mod scripts;
 mod shared_desk;
 pub mod store;
+mod teller;
 mod worker;
 
 pub use bus::{EventSink, Notice, Subscription};
 pub use handle::{Acd, AtStart, Clock, Health, OpenFault, PublishFault, Surroundings, Told};
 pub use redis_place::{Leases, RedisPlace, RedisServers, TlsFiles};
 pub use store::StoreLost;
+pub use teller::{About, Teller};

@@ -2,7 +2,7 @@
 //! called back, and call-backs that it had taken upon itself stand in the line again.
 
 use super::house::House;
-use crate::acd::Told;
+use crate::acd::{About, Told};
 use crate::call_backs::{CallBack, CutOff, State};
 use crate::cti::Claim;
 use crate::database::DatabaseFault;
@@ -13,6 +13,10 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{CALLER_IS_BACK, GATEWAY_LOST, RequeueReason, Verb};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Before a database that did not let a lost gateway's call-backs be taken over is asked again. There is one such
+/// wait for each gateway that was lost meanwhile.
+const TAKE_OVER_PAUSE: Duration = Duration::from_secs(2);
 
 /// Whoever arrived earlier has found another way by now.
 const ARRIVED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
@@ -180,11 +184,14 @@ pub(super) async fn take_back(house: &House, call_back: &CallBack) -> bool {
 
 /// Puts call-backs back into the line that a lost gateway had an agent for.
 pub(super) async fn take_over(house: Arc<House>, lost: NodeId) {
-    let taken = match house.call_backs.take_over(&lost, &house.node).await {
-        Ok(taken) => taken,
-        Err(fault) => {
-            tracing::warn!(%lost, %fault, "the call-backs of a lost gateway could not be taken over");
-            return;
+    // Their agents are held by nobody else, so a database that is away is waited for.
+    let taken = loop {
+        match house.call_backs.take_over(&lost, &house.node).await {
+            Ok(taken) => break taken,
+            Err(fault) => {
+                tracing::warn!(%lost, %fault, "the call-backs of a lost gateway are not taken over yet");
+                tokio::time::sleep(TAKE_OVER_PAUSE).await;
+            }
         }
     };
     for (contact, token) in taken {
@@ -192,11 +199,12 @@ pub(super) async fn take_over(house: Arc<House>, lost: NodeId) {
             // The phone of that agent does not know yet that its call is dead.
             let reason = RequeueReason::BridgeFailed;
             let token = Some(token);
-            house.tell_desk(Verb::Requeue {
+            let requeue = Verb::Requeue {
                 contact,
                 reason,
                 token,
-            });
+            };
+            house.teller.tell(About::Contact(contact), requeue);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Queues, agents and opening hours brought to the desk, and its events brought to the shards.
 
-use super::house::House;
+use super::house::{House, Reach};
 use super::inputs::{ShardInput, ShardSender, tell_shard_of};
 use super::{call_backs, cut_off, phones};
 use crate::acd::{Notice, Subscription};
@@ -9,7 +9,7 @@ use ringdown_routing::agent::{Doing, Hold};
 use ringdown_routing::contact::{Channel, Keeper};
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId};
-use ringdown_routing::verb::{CALLER_IS_BACK, DeclineReason, RequeueReason, Verb};
+use ringdown_routing::verb::{CALLER_IS_BACK, DeclineReason, RequeueReason};
 use ringdown_routing::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,11 +24,13 @@ const TICK: Duration = Duration::from_secs(1);
 /// contact, so no more of these waits than agents.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// Opens and closes queues by their hours, looks for major incidents, and takes out registrations that have run out.
+/// Opens and closes queues by their hours, looks for major incidents, takes out registrations that have run out, and
+/// tells the desk again what it could not take.
 pub(super) async fn keep_hours(house: Arc<House>) {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tick.tick().await;
+        house.teller.tell_again();
         house.expire_registrations(Instant::now());
         house.openings.keep_up().await;
         house.incidents.keep_up().await;
@@ -209,10 +211,7 @@ fn try_again_later(house: &Arc<House>, event: &Event) {
         if let Some(phones) = &house.phones {
             phones.note([agent.as_str().into()]);
         } else if house.door.locate(&agent).is_some() {
-            house.tell_desk(Verb::AgentReachable {
-                agent,
-                is_reachable: true,
-            });
+            house.tell_of_agent(&agent, house.reach_verb(&agent, Reach::Within));
         }
     });
 }

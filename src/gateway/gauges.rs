@@ -37,6 +37,12 @@ pub(super) fn add_gauges(
             &[],
             house.not_asked.times(),
         );
+        out.counter(
+            "ringdown_desk_not_told_total",
+            "Times that the desk could not be told of an agent or a lost gateway's contact; it is told again.",
+            &[],
+            house.teller.times_not_told(),
+        );
         let written = database.health();
         let waiting = u32::try_from(written.waiting).unwrap_or(u32::MAX);
         out.gauge(

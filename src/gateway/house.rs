@@ -11,7 +11,7 @@ use super::speech::Speech;
 use super::turned_away::{
     CallRate, Counted, ToldRate, TurnedAway, alive, forbidden, no_such_number, out_of_service,
 };
-use crate::acd::Acd;
+use crate::acd::{About, Acd, Teller};
 use crate::call_backs::CallBacks;
 use crate::call_flow::{LineRules, Lines, LinkedTicket, Phrase, Refusing};
 use crate::config::{CallBackOffer, CallBackRules, Language, LogIn};
@@ -31,7 +31,7 @@ use ringdown_routing::contact::{CallBackTo, Channel, Priority, QueuedContact, Re
 use ringdown_routing::event::{ContactResult, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, NodeId, QueueId};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Verb};
+use ringdown_routing::verb::Verb;
 use ringdown_voice::call::{IncomingCall, LegId};
 use ringdown_voice::media::{Clips, MediaEngine, Owner, PortHandle, Repeat, Shard as MediaShard};
 use ringdown_voice::sdp;
@@ -59,6 +59,8 @@ pub(super) struct House {
     /// Brings the calls of other gateways to phones that only we can reach.
     pub(super) edge: Option<Edge>,
     pub(super) acd: Acd,
+    /// Tells the desk what nobody waits for.
+    pub(super) teller: Teller,
     pub(super) openings: Arc<Openings>,
     pub(super) incidents: Arc<Incidents>,
     pub(super) messages: Messages,
@@ -605,9 +607,9 @@ impl House {
 
     fn set_reach(&self, user: &str, reach: Reach) {
         let agent = AgentId::new(user);
-        self.tell_desk(self.reach_verb(&agent, reach));
+        self.tell_of_agent(&agent, self.reach_verb(&agent, reach));
         if let Some(verb) = self.log_in_verb(&agent, reach) {
-            self.tell_desk(verb);
+            self.tell_of_agent(&agent, verb);
         }
     }
 
@@ -636,16 +638,9 @@ impl House {
         (log_in == LogIn::WithPhone).then_some(Verb::AgentStatus { agent, status })
     }
 
-    /// Changes the desk where nobody waits for the answer.
-    pub(super) fn tell_desk(&self, verb: Verb) {
-        let told = format!("{verb:?}");
-        self.acd.submit(verb, move |outcome| match outcome {
-            Ok(Answer::Done | Answer::Reserved { .. }) => {}
-            Ok(Answer::Refused { reason }) => {
-                tracing::warn!(verb = %told, ?reason, "the desk refused");
-            }
-            Err(fault) => tracing::warn!(verb = %told, %fault, "the desk could not be told"),
-        });
+    /// Changes what the desk knows of an agent, where nobody waits for the answer.
+    pub(super) fn tell_of_agent(&self, agent: &AgentId, verb: Verb) {
+        self.teller.tell(About::Agent(agent.clone()), verb);
     }
 }
 

@@ -113,12 +113,12 @@ async fn bring(house: &House, phones: &Phones, agent: &AgentId) -> Result<(), St
         Ok(known) => known,
         Err(fault) => {
             // The calls of this gateway must hear of it all the same.
-            settle_reach(house, agent, &PhonesOfAgent::new()).await;
+            settle_reach(house, agent, &PhonesOfAgent::new()).await?;
             return Err(fault);
         }
     };
     loop {
-        settle_reach(house, agent, &known).await;
+        settle_reach(house, agent, &known).await?;
         let again = phones.shared.find(house.now(), agent).await?;
         if again.is_empty() == known.is_empty() {
             return Ok(());
@@ -158,7 +158,12 @@ fn phone_here(house: &House, agent: &AgentId) -> Option<PhoneAt> {
     })
 }
 
-async fn settle_reach(house: &House, agent: &AgentId, known: &PhonesOfAgent) {
+/// Tells the desk; an error when it could not be told.
+async fn settle_reach(
+    house: &House,
+    agent: &AgentId,
+    known: &PhonesOfAgent,
+) -> Result<(), StoreLost> {
     let is_within = !known.is_empty() || house.door.locate(agent).is_some();
     let was_within = house
         .acd
@@ -172,17 +177,14 @@ async fn settle_reach(house: &House, agent: &AgentId, known: &PhonesOfAgent) {
     let log_in = (is_within != was_within)
         .then(|| house.log_in_verb(agent, reach))
         .flatten();
-    let verbs = [Some(house.reach_verb(agent, reach)), log_in];
-    for verb in verbs.into_iter().flatten() {
-        let told = format!("{verb:?}");
-        match house.acd.change(verb).await {
-            Ok(Answer::Done | Answer::Reserved { .. }) => {}
-            Ok(Answer::Refused { reason }) => {
-                tracing::warn!(verb = %told, ?reason, "the desk refused")
-            }
-            Err(fault) => tracing::warn!(verb = %told, %fault, "the desk could not be told"),
-        }
+    if let Answer::Refused { reason } = house.acd.change(house.reach_verb(agent, reach)).await? {
+        tracing::warn!(%agent, ?reach, ?reason, "the desk refused");
     }
+    // The next look would no longer see that there was anything to say.
+    if let Some(verb) = log_in {
+        house.tell_of_agent(agent, verb);
+    }
+    Ok(())
 }
 
 /// A phone that has to be looked for before it is rung.

@@ -32,9 +32,8 @@ pub(super) async fn apply(house: &House, config: &Config, before: &Roster, after
     for agent in after.iter() {
         let known = before.agent(&agent.profile.id);
         if known.map(|known| &known.profile) != Some(&agent.profile) {
-            house.tell_desk(Verb::SetAgent {
-                profile: agent.profile.clone(),
-            });
+            let profile = agent.profile.clone();
+            house.tell_of_agent(&agent.profile.id, Verb::SetAgent { profile });
             tell_reach_without_phone(house, known, agent);
         }
         if known.map(|known| &known.contact) != Some(&agent.contact) {
@@ -47,11 +46,12 @@ pub(super) async fn apply(house: &House, config: &Config, before: &Roster, after
     {
         let id = agent.profile.id.clone();
         house.door.remove_user(&id);
-        house.tell_desk(Verb::AgentStatus {
+        let logged_off = Verb::AgentStatus {
             agent: id.clone(),
             status: Status::LoggedOff,
-        });
-        house.tell_desk(Verb::RemoveAgent { agent: id });
+        };
+        house.tell_of_agent(&id, logged_off);
+        house.tell_of_agent(&id, Verb::RemoveAgent { agent: id.clone() });
     }
     house.tell_reach();
 }
@@ -68,10 +68,11 @@ fn tell_reach_without_phone(house: &House, before: Option<&RosterAgent>, after: 
         (Some(false), true) => house.door.locate(id).is_some(),
         (None | Some(true), true) => return,
     };
-    house.tell_desk(Verb::AgentReachable {
+    let verb = Verb::AgentReachable {
         agent: id.clone(),
         is_reachable,
-    });
+    };
+    house.tell_of_agent(id, verb);
 }
 
 /// A phone behind another exchange needs no registration; a changed one takes the place of the old.

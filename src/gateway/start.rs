@@ -8,7 +8,7 @@ use super::phones::Phones;
 use super::speech::Speech;
 use super::turned_away::{CallRate, ToldRate};
 use super::{call_backs, desk, gauges, phones, rules, shards, staff};
-use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings};
+use crate::acd::{Acd, AtStart, Clock, EventSink, RedisPlace, Surroundings, Teller};
 use crate::api::{self, ApiParts, ApiState, Observers, Tokens, operations};
 use crate::call_backs::CallBacks;
 use crate::cms::Cms;
@@ -273,6 +273,7 @@ async fn furnish(
         door: rules::door(config),
         phones: Phones::of(&acd),
         edge: edge(config, &acd, shell),
+        teller: Teller::new(acd.clone()),
         acd,
         openings: Arc::new(openings),
         incidents: Arc::new(incidents),

@@ -9,4 +9,5 @@ mod lost_nodes;
 mod phones;
 mod redis_kinds;
 mod redis_server;
+mod told;
 mod work;
