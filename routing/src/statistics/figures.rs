@@ -419,7 +419,8 @@ pub const SPREAD_DEFINITIONS: &[Definition] = &[
 
 /// Where counts and times belong; printed under every report.
 pub const ATTRIBUTION: &str = "Contacts count in the interval in which they arrived, and a later end revises it; \
-     agents' time is split by the clock. A dash (null) means that nothing was there to divide by.";
+     agents' time is split by the clock. A contact whose gateway was lost counts as failed, and as what became of it \
+     when its gateway claims it back within twelve hours. A dash (null) means that nothing was there to divide by.";
 
 const fn define(field: &'static str, formula: &'static str) -> Definition {
     Definition { field, formula }

@@ -16,9 +16,15 @@ use crate::event::ContactResult;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Most steps kept for one contact; a contact that was re-queued more often keeps its first ones.
 const STEPS_MAX: usize = 1_024;
+
+/// How long after its end a contact may be claimed back by its gateway and count for what became of it since; who
+/// comes later counts as failed for good. It bounds what is kept of contacts whose gateway was lost, and holds for
+/// every fold alike, however much of the log it is given.
+pub(super) const CLAIM_MAX: Duration = Duration::from_secs(12 * 3_600);
 
 /// A queue by its place in the fold's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -144,6 +150,21 @@ impl Journey {
         self.steps.push(&step);
     }
 
+    /// The steps that count: all up to a claim that comes too late. They must be straight.
+    fn counted_steps(&self) -> impl Iterator<Item = Step> + '_ {
+        let mut closed_at: Option<Timestamp> = None;
+        self.steps.iter().take_while(move |step| {
+            if let Act::Closed(_) = step.act {
+                closed_at.get_or_insert(step.at);
+            }
+            let is_claim = matches!(step.act, Act::RestoredWaiting | Act::RestoredActive { .. });
+            !is_claim
+                || closed_at
+                    .take()
+                    .is_none_or(|closed_at| step.at < closed_at + CLAIM_MAX)
+        })
+    }
+
     /// How it ended: of a contact that was claimed back, what was told since. The steps must be straight.
     pub(super) fn ending(&self) -> Ending {
         let mut ending = Ending {
@@ -154,7 +175,8 @@ impl Journey {
         if !self.was_restored {
             return ending;
         }
-        for step in self.steps.iter() {
+        ending = Ending::default();
+        for step in self.counted_steps() {
             match step.act {
                 Act::RestoredWaiting | Act::RestoredActive { .. } => ending = Ending::default(),
                 Act::Closed(result) => {
@@ -209,13 +231,22 @@ impl Journey {
         !self.is_shuffled
     }
 
-    /// Whether the log has told when it arrived or entered a queue.
+    /// Whether the log has told when it arrived or entered a queue; what its gateway claimed back too late has not.
     pub(super) fn has_begun(&self) -> bool {
-        self.arrived.is_some()
-            || self
-                .steps
-                .iter()
-                .any(|step| matches!(step.act, Act::Enqueued { .. }))
+        let begins = |step: Step| match step.act {
+            Act::Enqueued { .. } => Some(true),
+            Act::RestoredWaiting | Act::RestoredActive { .. } => Some(false),
+            Act::Answered { .. }
+            | Act::Requeued
+            | Act::Abandoned { .. }
+            | Act::FlowedOut { .. }
+            | Act::Ended { .. }
+            | Act::WrapUpExtended { .. }
+            | Act::WrapUpOver
+            | Act::Closed(_)
+            | Act::Failed(_) => None,
+        };
+        self.arrived.is_some() || self.steps.iter().find_map(begins) == Some(true)
     }
 
     /// Whether nothing is known but who calls: a word on that may come long after the end.
@@ -303,7 +334,7 @@ impl Journey {
         as_of: Timestamp,
         into: &mut impl FnMut(CellKey, Stay),
     ) {
-        let Some(channel) = self.channel else {
+        let Some(channel) = self.channel.filter(|_| self.has_begun()) else {
             return;
         };
         let first_enqueue = self.steps.iter().find_map(|step| match step.act {
@@ -378,7 +409,7 @@ impl Journey {
     /// Follows the steps and tells every stay in a queue, in order.
     fn visits(&self, mut tell: impl FnMut(Visit)) {
         let mut current: Option<Visit> = None;
-        for step in self.steps.iter() {
+        for step in self.counted_steps() {
             match (step.act, &mut current) {
                 (Act::Enqueued { queue, .. }, Some(visit))
                     if visit.queue == queue && matches!(visit.outcome, Outcome::Waits) => {}

@@ -5,8 +5,8 @@
 //! and a later end revises that interval; agents' time is split by the clock. The live view of
 //! the desk, which goes by event, is another thing: see [`crate::event`].
 //!
-//! Memory is bounded by the contacts that are open or were closed within [`Rules::settle_after`], and
-//! by the number of intervals; the spread of a cell's times takes some hundred numbers at most. An event that comes later than that for a closed contact is not
+//! Memory is bounded by the contacts that are open, were closed within [`Rules::settle_after`], or were cut off within
+//! twelve hours by the loss of their gateway, which may claim them back, and by the number of intervals; the spread of a cell's times takes some hundred numbers at most. An event that comes later than that for a closed contact is not
 //! counted any more, and is seen in [`Health::late`].
 //!
 //! The invariant: O = A + B + F + CB + still waiting, in every cell, after any events in any order.
@@ -51,7 +51,7 @@ use crate::verb::{GATEWAY_LOST, RestoredPlace};
 use agent_time::AgentLine;
 use callers::Callers;
 use facet::{FacetKey, Facets};
-use journey::{CellKey, Ending, Journey, QueueKey};
+use journey::{CLAIM_MAX, CellKey, Ending, Journey, QueueKey};
 use ledger::Sheet;
 use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
@@ -632,7 +632,12 @@ impl Statistics {
             return;
         }
         let is_whole = journey.is_whole();
-        let give_up_at = closed.map_or(at, |(closed_at, _)| closed_at + self.rules.hole_grace());
+        let grace = if may_come_back {
+            CLAIM_MAX.saturating_add(self.rules.settle_after)
+        } else {
+            self.rules.hole_grace()
+        };
+        let give_up_at = closed.map_or(at, |(closed_at, _)| closed_at + grace);
         if (!is_whole || may_come_back) && at < give_up_at {
             self.due.insert((give_up_at, contact));
             return;

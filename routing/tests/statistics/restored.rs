@@ -14,6 +14,9 @@ use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::{Change, RestoredPlace, Verb};
 use std::time::Duration;
 
+/// How long after the loss of its gateway a contact may be claimed back and be counted anew.
+const TWELVE_HOURS: u64 = 12 * 3_600;
+
 const WAITS: u128 = 1;
 const TALKS: u128 = 2;
 const LEAVES: u128 = 3;
@@ -141,7 +144,7 @@ fn day(sleeps: Option<u64>) -> Vec<Event> {
         }
     }
     // The sleep is in the waits that follow, or is not.
-    day.now = Timestamp::from_seconds(4_000);
+    day.now = day.now.max(Timestamp::from_seconds(60_000));
     day.end(TALKS, token);
     let token = day.answer();
     day.change(Verb::Abandon {
@@ -169,11 +172,25 @@ fn who_was_claimed_back_counts_for_what_became_of_them_and_not_as_failed() {
     let awake = counted(&day(None), whole_log(), &in_queue("Q"));
     assert_eq!((awake.0.answered, awake.0.abandoned), (2, 1));
     assert_eq!((awake.0.in_progress, awake.0.waiting), (0, 0));
-    // Longer than contacts that are over are kept otherwise.
-    for sleeps in [5, 1_000] {
+    // Also for longer than contacts that are over, or have a hole in their log, are kept otherwise.
+    for sleeps in [5, 1_000, 4_000, TWELVE_HOURS - 1] {
         for rules in [whole_log(), Rules::default()] {
             let slept = counted(&day(Some(sleeps)), rules, &in_queue("Q"));
             assert_eq!(slept, awake, "{sleeps}");
+        }
+    }
+}
+
+#[test]
+fn who_is_claimed_back_after_more_than_twelve_hours_counts_as_failed_in_every_fold() {
+    for sleeps in [TWELVE_HOURS, 2 * TWELVE_HOURS] {
+        let events = day(Some(sleeps));
+        for rules in [whole_log(), Rules::default()] {
+            let (counts, causes) = counted(&events, rules, &in_queue("Q"));
+            let ends = (counts.failed, counts.answered, counts.abandoned);
+            assert_eq!(ends, (2, 1, 0), "{sleeps}: {counts:?}");
+            assert_eq!(counts.offered, 1, "the one who talked was answered");
+            assert_eq!(causes.len(), 1, "{causes:?}");
         }
     }
 }
