@@ -290,7 +290,7 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
 }
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 28] = [
+const MIGRATIONS: [(&str, &str); 29] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -360,6 +360,10 @@ const MIGRATIONS: [(&str, &str); 28] = [
     (
         "call-back once",
         include_str!("migrations/0028_call_back_once.sql"),
+    ),
+    (
+        "incident links",
+        include_str!("migrations/0029_incident_links.sql"),
     ),
 ];
 

@@ -314,3 +314,42 @@ fn a_gateway_that_falls_asleep_in_a_transaction_does_not_hold_up_the_others() {
         database.close().await;
     });
 }
+
+#[test]
+fn a_database_that_does_not_answer_within_its_time_is_told_and_what_can_wait_is_written_later() {
+    let server = Postgres::start();
+    run(async {
+        let database = Database::connect(&server.url(), 2, 1_000).await.unwrap();
+        let insert =
+            "INSERT INTO counters (name, last) VALUES ('held', 1) ON CONFLICT (name) DO NOTHING";
+        let mut holder = database.reads().begin().await.unwrap();
+        sqlx::query(insert).execute(&mut *holder).await.unwrap();
+        let log = EventLog::new(database.clone());
+        // Nothing else happens here, so the clock goes on to what is due next: the end of the writer's patience.
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let fault = database
+            .write(vec![Statement::new(insert, Vec::new())])
+            .await
+            .unwrap_err();
+        let waited = began.elapsed();
+        assert!(log.append(event(1, 0, contact(1), arrived("1"))));
+        tokio::time::resume();
+        assert!(
+            fault.to_string().contains("no answer within 15 s"),
+            "{fault}"
+        );
+        assert!(fault.is_transient(), "{fault}");
+        let bound = Duration::from_secs(15)..Duration::from_secs(16);
+        assert!(bound.contains(&waited), "{waited:?}");
+        assert!(database.health().trouble.is_some());
+        holder.rollback().await.unwrap();
+        log.flush().await.unwrap();
+        assert_eq!(stored(&log).await, [1]);
+        assert_eq!(
+            (database.health().trouble, database.health().lost),
+            (None, 0)
+        );
+        database.close().await;
+    });
+}

@@ -33,7 +33,7 @@ pub(super) async fn keep_hours(house: Arc<House>) {
         house.teller.tell_again();
         house.expire_registrations(Instant::now());
         house.openings.keep_up().await;
-        house.incidents.keep_up().await;
+        house.incidents.keep_up(house.now()).await;
     }
 }
 

@@ -10,6 +10,9 @@
 //! organisation's, has the service. Of several incidents that of a service the caller has comes first, then
 //! the newest.
 //!
+//! Mails wait as ever and are linked to the incident's ticket, those that waited already ([`waiting`]) and those that
+//! come while it holds.
+//!
 //! Incidents stand in the database, so they survive a restart and hold for every gateway of the desk; each
 //! looks for news every second.
 //!
@@ -18,11 +21,13 @@
 mod declare;
 pub mod messages;
 mod rows;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 pub use declare::{DeclareFault, Declared, TicketRef, Wish};
+pub(crate) use waiting::untold_links;
 
 use crate::config::Config;
 use crate::database::{Database, DatabaseFault};
@@ -31,7 +36,7 @@ use ringdown_routing::ids::{CiId, IncidentId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// One major incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -166,6 +171,7 @@ pub struct Incidents {
     config: Arc<Config>,
     database: Database,
     known: RwLock<Known>,
+    looked_for: Mutex<waiting::LookedFor>,
 }
 
 #[derive(Debug, Default)]
@@ -182,6 +188,7 @@ impl Incidents {
             config,
             database,
             known: RwLock::default(),
+            looked_for: Mutex::default(),
         };
         incidents.read_news().await?;
         Ok(incidents)
@@ -225,10 +232,14 @@ impl Incidents {
         open.map(Arc::clone).collect()
     }
 
-    /// Looks whether somebody elsewhere has declared or ended one; is called every second.
-    pub async fn keep_up(&self) {
+    /// Looks whether somebody elsewhere has declared or ended one, and links the mails that wait; is called every
+    /// second.
+    pub async fn keep_up(&self, now: Timestamp) {
         if let Err(fault) = self.read_news().await {
             tracing::debug!(%fault, "incidents: they cannot be read now");
+        }
+        if let Err(fault) = self.link_waiting(now).await {
+            tracing::warn!(%fault, "incidents: mails that wait are not linked yet");
         }
     }
 

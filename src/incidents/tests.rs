@@ -99,7 +99,7 @@ fn an_incident_holds_for_every_gateway_until_it_is_ended() {
             panic!("it is new");
         };
         assert_eq!(heard(&here.incidents, None, 1).as_deref(), Some("srv-mail"));
-        there.incidents.keep_up().await;
+        there.incidents.keep_up(at(1)).await;
         assert_eq!(
             heard(&there.incidents, None, 1).as_deref(),
             Some("srv-mail")
@@ -129,7 +129,7 @@ fn an_incident_holds_for_every_gateway_until_it_is_ended() {
             .unwrap();
         assert_eq!(ended, Some(incident));
         assert_eq!(heard(&there.incidents, None, 10), None);
-        here.incidents.keep_up().await;
+        here.incidents.keep_up(at(10)).await;
         assert_eq!(heard(&here.incidents, None, 10), None);
         let nothing = here
             .incidents

@@ -18,7 +18,7 @@ use ringdown_email::automatic::Origin;
 use ringdown_email::reading::Pieces;
 use ringdown_email::threading::{Clue, ReopenRule, Sender};
 use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::{CallerId, ContactId, NodeId, QueueId, TicketId};
+use ringdown_routing::ids::{CallerId, ContactId, IncidentId, NodeId, QueueId, TicketId};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -58,8 +58,8 @@ pub(crate) struct MailToFile {
     pub(super) acknowledgement: Result<Acknowledgement, Silence>,
     /// Who writes that.
     pub(super) letters: Arc<Letters>,
-    /// The ticket of the major incident that its own is attached to, if it needs one.
-    pub(super) incident: Option<TicketId>,
+    /// The major incident, and its ticket, that its own is attached to, if it needs one.
+    pub(super) incident: Option<(IncidentId, TicketId)>,
     /// When it is to be answered.
     pub(super) due: DuePlan,
     /// Addresses that it reports to be no good, with why.
@@ -382,8 +382,15 @@ async fn link_tickets(
             })?;
         if let Some((origin, why)) = decided.place.origin() {
             links.push(json!({ "ticket": ticket.0, "origin": origin, "why": why }));
-        } else if let Some(incident) = mail.incident.filter(|_| decided.place.ticket().is_none()) {
-            links.push(json!({ "ticket": ticket.0, "origin": incident, "why": Rule::Incident }));
+        } else if let (Some((incident, origin)), None) = (&mail.incident, decided.place.ticket()) {
+            links.push(json!({
+                "ticket": ticket.0,
+                "origin": origin,
+                "why": Rule::Incident,
+                "incident": incident,
+                "contact": mail.arrival.contact,
+                "at": mail.arrival.at,
+            }));
         }
         told.push(ticket);
     }

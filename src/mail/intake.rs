@@ -566,7 +566,7 @@ impl Intake {
             participants: participants(mail, &treatment),
             wish: self.wish(&arrived, mailbox, &read, &treatment, known.map(|it| &**it)),
             acknowledgement,
-            incident: incident.map(|incident| incident.ticket),
+            incident: incident.map(|incident| (incident.id.clone(), incident.ticket)),
             letters: Arc::clone(&shared.letters),
             due: DuePlan::of(&shared.config, &arrived.queue, arrived.at),
             bad_addresses: bad_addresses(mail.report.as_ref()),

@@ -313,8 +313,10 @@ SELECT r.value->>'id', CAST(r.value->>'at' AS BIGINT), r.value->>'channel', r.va
 FROM {rows} WHERE true ON CONFLICT (id) DO NOTHING";
 
 const INSERT_TICKET_LINKS: &str = "\
-INSERT INTO ticket_links (ticket, origin, why)
-SELECT CAST(r.value->>'ticket' AS BIGINT), CAST(r.value->>'origin' AS BIGINT), r.value->>'why'
+INSERT INTO ticket_links (ticket, origin, why, incident, contact, linked_at, told)
+SELECT CAST(r.value->>'ticket' AS BIGINT), CAST(r.value->>'origin' AS BIGINT), r.value->>'why',
+    r.value->>'incident', r.value->>'contact', CAST(r.value->>'at' AS BIGINT),
+    CASE WHEN r.value->>'incident' IS NULL THEN 1 ELSE 0 END
 FROM {rows} WHERE true ON CONFLICT (ticket) DO NOTHING";
 
 const INSERT_ADDRESSES: &str = "\

@@ -10,8 +10,8 @@ use crate::database::{Database, Statement};
 use crate::event_log::{ContactState, EventLog};
 use crate::tickets::{Ticket, TicketStatus, Tickets};
 use bytes::Bytes;
-use ringdown_routing::event::IdentifiedAs;
-use ringdown_routing::ids::{NodeId, TicketId};
+use ringdown_routing::event::{ContactResult, EventDraft, EventKind, IdentifiedAs};
+use ringdown_routing::ids::{ContactId, NodeId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
 use std::path::Path;
 use std::sync::Arc;
@@ -572,6 +572,76 @@ fn a_restart_brings_every_mail_back_to_its_place() {
     });
 }
 
+/// The acts of the events that tell of a contact's link to an incident.
+async fn links_told(database: &Database, contact: Option<ContactId>) -> Vec<String> {
+    let log = EventLog::new(database.clone());
+    log.flush().await.unwrap();
+    let events = log.events_of(contact.unwrap()).await.unwrap();
+    let act = |event: ringdown_routing::event::Event| {
+        if let EventKind::Intervened { by, act, details } = event.kind {
+            let incident = &details["incident"];
+            Some(format!("{by} {act} {incident} {}", details["ticket"]))
+        } else {
+            None
+        }
+    };
+    events.into_iter().filter_map(act).collect()
+}
+
+#[test]
+fn mails_that_waited_when_an_incident_came_are_linked_to_it_once_however_many_gateways_look() {
+    on_both_engines(async |database| {
+        let desk = Desk::new(&database).await;
+        let gateway = async || {
+            let config = Arc::clone(&desk.config);
+            let incidents = crate::incidents::Incidents::start(config, database.clone());
+            incidents.await.unwrap()
+        };
+        let over = desk.take(9, HELP, &mail("4@a", ANNA, "")).await;
+        let waits = desk.take(10, HELP, &mail("1@a", ANNA, "")).await;
+        let other_line = desk
+            .take(11, "net@desk.example", &mail("2@a", ANNA, ""))
+            .await;
+        let machine = "Auto-Submitted: auto-generated\n";
+        let machine = mail("3@a", "Watch <watch@example.org>", machine);
+        let machine = desk.take(12, HELP, &machine).await;
+        let (contact, to) = (over.contact.unwrap(), "elsewhere".to_owned());
+        let left = Verb::FlowOut { contact, to };
+        assert_eq!(desk.acd.change(left).await.unwrap(), Answer::Done);
+        let result = ContactResult::FlowedOut;
+        let draft = EventDraft::of_contact(at(14), contact, EventKind::Closed { result });
+        desk.acd.publish(draft).unwrap();
+        EventLog::new(database.clone()).flush().await.unwrap();
+        declare(&database, r#"["desk"]"#).await;
+        let [here, there] = [gateway().await, gateway().await];
+        here.keep_up(at(20)).await;
+        there.keep_up(at(20)).await;
+        // One that a gateway filed which had not heard of it yet, and found at the next look.
+        let late = desk.take(21, HELP, &mail("5@a", ANNA, "")).await;
+        here.keep_up(at(22)).await;
+        // One that starts again, later.
+        gateway().await.keep_up(at(60)).await;
+        for linked in [&waits, &late] {
+            let ticket = desk.ticket(linked).await;
+            let link = (ticket.linked_to, ticket.linked_why.as_deref());
+            assert_eq!(link, (Some(TicketId::new(900)), Some("incident")));
+            let told = links_told(&database, linked.contact).await;
+            assert_eq!(told, ["test contact_linked_to_incident i1 RD-900"]);
+        }
+        for other in [&other_line, &machine, &over] {
+            assert_eq!(desk.ticket(other).await.linked_to, None);
+            assert_eq!(links_told(&database, other.contact).await, [""; 0]);
+        }
+        assert_eq!(
+            desk.ticket(&waits).await.articles.len(),
+            1,
+            "no second letter"
+        );
+        // It waits as ever.
+        assert_eq!(desk.acd.position(waits.contact.unwrap()), Some(1));
+    });
+}
+
 /// A major incident of a service, with the ticket 900.
 async fn declare(database: &Database, queues: &str) {
     let sql = "INSERT INTO incidents (id, service, service_name, ticket, ticket_number, queues, numbers, audience, \
@@ -607,6 +677,8 @@ fn a_new_mail_of_a_line_with_an_incident_is_attached_to_it_and_its_sender_told_o
                 .collect();
             assert_eq!(told.len(), 1, "{:?}", ticket.articles);
             assert!(filed.contact.is_some(), "it waits like any other");
+            let told = links_told(&database, filed.contact).await;
+            assert_eq!(told, ["test contact_linked_to_incident i1 RD-900"]);
         }
         // Their next one is attached as well, and they were told.
         let again = desk.take(20, HELP, &mail("2@a", ANNA, "")).await;

@@ -4,6 +4,7 @@
 use super::{TicketStatus, symptom::Recorded};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log;
+use crate::incidents;
 use crate::mail;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
@@ -78,6 +79,7 @@ pub(crate) async fn tell(
             .await?;
     }
     drafts.extend(mail::untold_answers(engine, connection).await?);
+    drafts.extend(incidents::untold_links(engine, connection).await?);
     let events: Vec<Event> = drafts.into_iter().map(|draft| mint.number(draft)).collect();
     if !events.is_empty() {
         event_log::store(engine, connection, &events).await?;
