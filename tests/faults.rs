@@ -134,6 +134,23 @@ fn a_database_that_hangs_costs_no_call() {
                 .is_some_and(|items| items.len() == 1)
         },
     );
+    // It entered the line late, at the place of its arrival.
+    let events = format!("/api/v1/contacts/{id}/events");
+    let events = desk.api.get_json(&events);
+    let told = |kind: &str, field: &str| {
+        let mut events = events["items"].as_array().into_iter().flatten();
+        let event = events.find(|event| event["event"] == kind);
+        event.and_then(|event| event[field].as_i64())
+    };
+    let [arrived, place, entered] = [
+        told("arrived", "at"),
+        told("enqueued", "enqueued_at"),
+        told("enqueued", "at"),
+    ];
+    assert!(
+        arrived.is_some() && arrived <= place && place < entered,
+        "{events:#}"
+    );
 }
 
 #[test]

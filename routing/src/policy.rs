@@ -16,6 +16,10 @@
 //! - Places of contacts ([`crate::contact::PlaceInLine`]): the highest `priority + aging x time waited`,
 //!   then first come first served, then by id. Within a queue that order never changes with time; between
 //!   queues that age differently it is that of the instant.
+//!   Who comes first is who arrived first, whenever they entered the line: a caller whom the CMS takes its time
+//!   to find (800 ms by default) stands where they would have stood, and is passed only by those who met an idle
+//!   agent meanwhile. Holding an agent back for a caller who is not in the line yet would idle them for one who may
+//!   hang up or go elsewhere.
 //! - Places of agents: as the queue's [`crate::queue::Strategy`] has it, then longest idle, ties by name.
 //! - Where the queue rings all, the pair that comes first is rung together with every other agent who may
 //!   take the contact and for whom nothing that waits comes before it, in the order of their places, up to

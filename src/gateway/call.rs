@@ -107,7 +107,8 @@ pub(super) struct Call {
     /// Who helped the caller last.
     pub(super) last_agent: LastAgent,
     /// Since when it stands in the line, whatever CMS and desk take: its arrival, or the end of the time
-    /// its caller had to key a number in.
+    /// its caller had to key a number in. So a caller who is found slowly enters behind nobody who came later
+    /// and waits; only an agent who was idle when such a one entered has them ([`ringdown_routing::policy`]).
     pub(super) lines_up_since: Timestamp,
     pub(super) ladder: Ladder,
     /// How it ended, once it has.

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use ringdown_routing::agent::{AgentProfile, Precedence};
 use ringdown_routing::contact::{Channel, Needs};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId, SkillId};
-use ringdown_routing::queue::Strategy as Choice;
+use ringdown_routing::queue::{QueueRules, Strategy as Choice};
 use ringdown_routing::verb::{Answer, Verb};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 proptest! {
@@ -64,6 +65,64 @@ proptest! {
             prop_assert!(came.eq(went));
         }
     }
+}
+
+/// Longest that a caller is looked for before the line, by default.
+const LOOK_UP_MS: u64 = 800;
+
+proptest! {
+    /// Callers enter their line when it is known who they are, or that nobody can tell in time. Whoever is
+    /// offered then came before all who stand in the line; so a caller is passed only while still being looked
+    /// for, by one who met an agent idle at that very moment.
+    #[test]
+    fn a_slow_identification_costs_nobody_their_place(
+        callers in prop::collection::vec((0_u64..600, 0..=LOOK_UP_MS, 1_u64..4_000), 1..40),
+    ) {
+        let wrap_up = Duration::ZERO;
+        let mut floor = Floor::open([QueueRules { wrap_up, ..rules("desk", 0, Choice::LongestIdle) }]);
+        for name in ["anna", "bob"] {
+            floor.log_in(agent(name, &["desk"]));
+        }
+        let start = floor.now;
+        let mut agenda = BTreeSet::new();
+        let mut came = Vec::new();
+        for (gap_ms, look_up_ms, talk_ms) in callers {
+            floor.now = floor.now + Duration::from_millis(gap_ms);
+            let contact = floor.contact("desk", Channel::Voice);
+            let enters_at = floor.now + Duration::from_millis(look_up_ms);
+            agenda.insert((enters_at, came.len(), Step::Enters));
+            came.push((contact, enters_at, talk_ms));
+        }
+        floor.now = start;
+        let mut offered = BTreeSet::new();
+        while let Some((at, caller, step)) = agenda.pop_first() {
+            floor.now = at;
+            match step {
+                Step::Enters => {
+                    floor.enter(came[caller].0.clone());
+                }
+                Step::Ends => floor.end(came[caller].0.id),
+            }
+            while let Some((contact, _)) = floor.meet() {
+                let place = came.iter().position(|(it, ..)| it.id == contact).expect("they came");
+                offered.insert(place);
+                agenda.insert((at + Duration::from_millis(came[place].2), place, Step::Ends));
+                for passed in (0..place).filter(|earlier| !offered.contains(earlier)) {
+                    let (record, enters_at, _) = &came[passed];
+                    prop_assert!(at < *enters_at || agenda.contains(&(at, passed, Step::Enters)), "they stand in the line");
+                    prop_assert!(at.since(record.enqueued_at) <= Duration::from_millis(LOOK_UP_MS));
+                }
+            }
+        }
+        prop_assert_eq!(offered.len(), came.len());
+    }
+}
+
+/// What happens to a caller of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Enters,
+    Ends,
 }
 
 #[test]
