@@ -5,15 +5,17 @@ mod acts;
 use acts::{Act, Claims, Players};
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy as _;
+use proptest::test_runner::{RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use ringdown_routing::agent::Agent;
 use ringdown_routing::contact::PlacedContact;
 use ringdown_routing::desk::Desk;
+use ringdown_routing::event::EventKind;
 use ringdown_routing::ids::{AgentId, NodeId, QueueId};
 use ringdown_routing::invariants::{self, Witness};
 use ringdown_routing::policy::{self, Proposal};
 use ringdown_routing::queue::{Aging, Strategy};
 use ringdown_routing::time::Timestamp;
-use ringdown_routing::verb::{Answer, Change};
+use ringdown_routing::verb::{Answer, Change, Verb};
 use ringdown_routing::view::View;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -250,4 +252,60 @@ proptest! {
             }
         }
     }
+}
+
+/// A day on a desk that counts one contact of each agent too few, watched by who knows what they may hold; what
+/// that one says first.
+fn day_of_a_desk_that_overbooks(acts: &[Act]) -> Result<(), String> {
+    let mut players = Players::new(Claims::None);
+    let mut desk = Desk::new(NodeId::from("desk"), 0);
+    let mut witness = Witness::default();
+    let opening = players.opening();
+    for change in opening.into_iter().map(Ok).chain(acts.iter().map(Err)) {
+        let mut change = change.unwrap_or_else(|act| players.play(*act));
+        let mut true_profile = None;
+        if let Verb::SetAgent { profile } = &mut change.verb {
+            true_profile = Some(profile.clone());
+            for most in profile.capacity.values_mut() {
+                *most += 1;
+            }
+            profile.capacity_total = profile.capacity_total.map(|most| most + 1);
+        }
+        let outcome = desk.apply(change);
+        for mut event in outcome.events.iter().cloned() {
+            if let (EventKind::AgentChanged { profile }, Some(known)) =
+                (&mut event.kind, &true_profile)
+            {
+                **profile = known.clone();
+            }
+            witness
+                .see(&event)
+                .map_err(|broken| format!("{broken:?}"))?;
+        }
+        players.hear(&outcome.events);
+    }
+    Ok(())
+}
+
+/// The proof that the property above would find such a desk, and tell it by a day that one can read.
+#[test]
+fn a_desk_that_overbooks_is_found_and_its_day_shrinks_to_a_few_acts() {
+    let config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(400)
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let found = runner.run(&prop::collection::vec(act(), 0..150), |acts| {
+        day_of_a_desk_that_overbooks(&acts).map_err(TestCaseError::fail)
+    });
+    let Err(TestError::Fail(reason, acts)) = found else {
+        panic!("it was not found: {found:?}");
+    };
+    assert!(
+        reason.message().contains("capacity_is_never_exceeded"),
+        "{reason}"
+    );
+    // Two contacts come in, and each is offered to the same agent.
+    assert!(acts.len() <= 4, "{acts:?}");
 }

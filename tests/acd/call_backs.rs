@@ -7,6 +7,7 @@ use ringdown_routing::contact::{CallBackTo, Keeper, Place, QueuedContact};
 use ringdown_routing::event::EventKind;
 use ringdown_routing::ids::{AgentId, ContactId, OfferToken};
 use ringdown_routing::invariants;
+use ringdown_routing::queue::QueueRules;
 use ringdown_routing::verb::{Answer, DeclineReason, RequeueReason, Verb};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -140,6 +141,12 @@ async fn a_call_back_that_another_gateway_took_over_meanwhile_is_theirs() {
     let mut other = Gateway::in_redis(&server, "other", clock).await;
     let mut slow = Gateway::in_redis(&server, "slow", Clock::of_the_machine()).await;
     slow.furnish(Duration::ZERO, &["anna", "bob"]).await;
+    // An offer outlasts by far what puts the other's clock ahead.
+    let rules = QueueRules {
+        ring_timeout: Duration::from_secs(600),
+        ..QueueRules::with_defaults("desk".into())
+    };
+    assert_eq!(slow.change(Verb::SetQueue { rules }).await, DONE);
     let contact = line_up(&slow, 1).await;
     take_up(&mut slow, contact).await;
     let told = |notice: &Notice, wanted: fn(&EventKind) -> bool| match notice {

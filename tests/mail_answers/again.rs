@@ -16,6 +16,39 @@ impl MailDesk {
     }
 }
 
+/// Declines what is offered to an agent, and gives how the contact stands then.
+fn decline(desk: &MailDesk, offer: &Value) -> Value {
+    let path = format!("/api/v1/offers/{}/decline", offer["token"]);
+    let answer = desk.desk.api.post(&path, &json!({}));
+    is(&answer, 200);
+    let told = answer.json();
+    assert_eq!(told["contact"], offer["contact"], "{told:#}");
+    told["state"].clone()
+}
+
+#[test]
+fn who_declines_is_told_how_the_contact_stands_then() {
+    let desk = MailDesk::open("", "strategy = \"ring_all\"\n", &["lin", "ming"]);
+    desk.log_in("lin");
+    desk.log_in("ming");
+    desk.deliver("help@desk.example", "1@a", "");
+    let [of_lin, of_ming] = ["lin", "ming"].map(|agent| desk.in_hand(agent, "offered"));
+    assert_eq!(of_lin["contact"], of_ming["contact"]);
+    // The other is asked still; then nobody is.
+    assert_eq!(decline(&desk, &of_lin), "offered");
+    assert_eq!(decline(&desk, &of_ming), "waiting");
+    let contact = contact_of(&of_ming);
+    let path = format!("/api/v1/contacts/{contact}");
+    desk.desk
+        .api
+        .wait_until(&path, "that it waits", ringdown_harness::PATIENCE, |told| {
+            told["state"] == "waiting"
+        });
+    // An offer that is over cannot be declined again.
+    let path = format!("/api/v1/offers/{}/decline", of_ming["token"]);
+    is(&desk.desk.api.post(&path, &json!({})), 409);
+}
+
 #[test]
 fn what_was_done_before_the_gateway_was_killed_is_answered_again_and_not_done_again() {
     let mut desk = MailDesk::open("", "decline_back_off_s = 0\n", &["ming"]);
