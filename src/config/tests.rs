@@ -26,6 +26,29 @@ fn the_sample_is_good_and_binds_to_loopback_only() {
 }
 
 #[test]
+fn at_the_rig_of_the_load_runs_nobody_has_to_prove_who_they_are() {
+    let rig = include_str!("../../fixtures/config/rig.toml");
+    let agent =
+        "\n[[agent]]\nid = \"a0\"\nqueues = [\"music\"]\ncontact = \"sip:a0@127.0.0.1:15080\"\n";
+    let config = Config::parse(Path::new("rig.toml"), &format!("{rig}{agent}"), &[]).unwrap();
+    for address in config.sip.listen_udp.iter().chain(&config.sip.listen_tcp) {
+        assert!(address.ip().is_loopback());
+    }
+    assert!(config.web.listen.ip().is_loopback() && config.media.bind.is_loopback());
+    for trunk in &config.trunks {
+        assert!(trunk.is_source("127.0.0.1".parse().unwrap()) && trunk.trusted_identity);
+        assert!(trunk.user.is_none() && trunk.password.is_none());
+    }
+    assert!(
+        config
+            .agents
+            .iter()
+            .all(|agent| agent.sip_password.is_none())
+    );
+    assert!(config.number("8004").is_some());
+}
+
+#[test]
 fn a_site_alone_is_a_configuration_on_loopback() {
     let config = Config::parse(Path::new("/etc/r.toml"), SITE, &[]).unwrap();
     assert!(config.web.listen.ip().is_loopback());

@@ -49,6 +49,56 @@ fn an_attachment_is_held_once_and_wrapped() {
     assert!(raw.try_into_mut().is_err());
 }
 
+/// Outlook's container (MS-OXTNEF §2.1) with one file of so many zeros, called `report.bin`.
+fn winmail(bytes: usize) -> Vec<u8> {
+    let mut container = Vec::with_capacity(bytes + 200);
+    container.extend_from_slice(&[0x78, 0x9f, 0x3e, 0x22, 1, 0]);
+    // attAttachRendData, attAttachTitle, attAttachData; the checksum is the sum of the octets.
+    let title = b"report.bin\0".to_vec();
+    for (id, value) in [
+        (0x0006_9002_u32, vec![0; 14]),
+        (0x0001_8010, title),
+        (0x0006_800f, vec![0; bytes]),
+    ] {
+        container.push(2);
+        container.extend_from_slice(&id.to_le_bytes());
+        let length = u32::try_from(value.len()).expect("a small file");
+        container.extend_from_slice(&length.to_le_bytes());
+        let sum = value
+            .iter()
+            .fold(0_u16, |sum, octet| sum.wrapping_add(u16::from(*octet)));
+        container.extend_from_slice(&value);
+        container.extend_from_slice(&sum.to_le_bytes());
+    }
+    container
+}
+
+#[test]
+fn a_winmail_above_sixteen_mebibytes_is_kept_as_it_came() {
+    let read_with = |file_bytes: usize| {
+        let container = winmail(file_bytes);
+        let mut raw = b"From: ann@example.org\r\nSubject: Report\r\nMIME-Version: 1.0\r\n\
+            Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nIt is within.\r\n\
+            --b\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\n\
+            Content-Transfer-Encoding: binary\r\n\r\n".to_vec();
+        raw.extend_from_slice(&container);
+        raw.extend_from_slice(b"\r\n--b--\r\n");
+        (read(&Bytes::from(raw), &Limits::default()), container)
+    };
+    let most = 16 * 1_024 * 1_024;
+    let around = winmail(0).len();
+    let (opened, _) = read_with(most - around);
+    assert_eq!(opened.attachments[0].file_name, "report.bin");
+    assert!(!opened.faults.contains(&Fault::TnefBroken));
+
+    let (kept, container) = read_with(most - around + 1);
+    assert_eq!(kept.text.trim_end(), "It is within.");
+    assert_eq!(kept.attachments.len(), 1);
+    assert_eq!(kept.attachments[0].file_name, "winmail.dat");
+    assert_eq!(kept.attachments[0].bytes(), container);
+    assert!(kept.faults.contains(&Fault::TnefBroken));
+}
+
 #[test]
 fn messages_within_messages_are_one_attachment() {
     let nest = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);

@@ -93,3 +93,73 @@ impl AsyncWrite for Way {
 /// Most octets that may come after a command: a piece of a mail and all that is told beside it, or the UIDs of
 /// more than a million mails.
 const ANSWER_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::shell::{Account, Folder, FolderFault, Proof, Tls};
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    /// A server that goes on for ever; tells how much of it was taken once nobody listens any more.
+    async fn go_on(mut server: DuplexStream, octets: &[u8]) -> u64 {
+        let mut taken = 0;
+        while let Ok(written) = server.write(octets).await {
+            taken += u64::try_from(written).expect("a length");
+        }
+        taken
+    }
+
+    /// Octets that lie between the two ends.
+    const BETWEEN: u64 = 64 * 1_024;
+
+    fn between() -> (DuplexStream, DuplexStream) {
+        tokio::io::duplex(usize::try_from(BETWEEN).expect("a small number"))
+    }
+
+    #[tokio::test]
+    async fn each_command_has_sixteen_mebibytes_for_its_answer() {
+        let (ours, server) = between();
+        let server = tokio::spawn(async move { go_on(server, &[b'x'; 4_096]).await });
+        let allowance = Allowance::default();
+        let mut way = Way::over(ours, &allowance);
+        for _ in 0..2 {
+            allowance.renew();
+            let (mut came, mut octets) = (0, [0; 4_096]);
+            let fault = loop {
+                match way.read(&mut octets).await {
+                    Ok(more) => came += u64::try_from(more).expect("a length"),
+                    Err(fault) => break fault,
+                }
+            };
+            assert_eq!(fault.to_string(), "the server's answer has no end");
+            assert_eq!(came, ANSWER_BYTES_MAX);
+        }
+        drop(way);
+        server.await.expect("the server ends");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_ends_an_answer_is_left() {
+        let line = format!("* OK {}\r\n", "still here ".repeat(1_000));
+        let (ours, server) = between();
+        let server = tokio::spawn(async move { go_on(server, line.as_bytes()).await });
+        let account = Account {
+            host: "imap.example".to_owned(),
+            port: 143,
+            tls: Tls::None,
+            authority: None,
+            user: "desk".to_owned(),
+            proof: Proof::Password("secret".to_owned()),
+            folder: "INBOX".to_owned(),
+            move_to: None,
+            mail_bytes_max: 1_000,
+        };
+        let opened = Folder::over(ours, &account).await;
+        let fault = opened.expect_err("nothing is answered to the command");
+        assert!(matches!(fault, FolderFault::Lost(_)), "{fault:?}");
+        // The greeting has an allowance of its own.
+        let taken = server.await.expect("the server ends");
+        assert!(taken <= 2 * ANSWER_BYTES_MAX + BETWEEN, "{taken} octets");
+        assert!(taken > ANSWER_BYTES_MAX / 2, "{taken} octets");
+    }
+}

@@ -321,6 +321,44 @@ mod tests {
             let bytes = in_pieces(body.as_bytes(), TransferEncoding::Base64, piece_bytes);
             assert_eq!(bytes, decode_base64(body.as_bytes()).0);
         }
+
+        #[test]
+        fn nothing_unwraps_to_more_than_is_said(body in "[A-Za-z0-9+/= \r\n*]{0,80}", piece_bytes in 12_usize..60) {
+            for encoding in [
+                TransferEncoding::Identity,
+                TransferEncoding::Base64,
+                TransferEncoding::QuotedPrintable,
+            ] {
+                let most = bytes_max(body.len(), encoding);
+                let whole = decode(&Bytes::copy_from_slice(body.as_bytes()), encoding).0;
+                assert!(whole.len() <= most, "{encoding:?} {body:?}: {} of {most}", whole.len());
+                let pieces = in_pieces(body.as_bytes(), encoding, piece_bytes);
+                assert!(pieces.len() <= most, "{encoding:?} {body:?}: {} of {most}", pieces.len());
+            }
+        }
+    }
+
+    #[test]
+    fn padding_and_short_lines_amplify_no_more_than_is_said() {
+        let bodies = [
+            "QQ==", "Q===", "====", "QQ==\r\n", "A", "\n", "=\n", "=", "\r", "=41\n",
+        ];
+        for unit in bodies {
+            for times in [1, 2, 3, 5, 1_000] {
+                let body = Bytes::from(unit.repeat(times));
+                for encoding in [TransferEncoding::Base64, TransferEncoding::QuotedPrintable] {
+                    let most = bytes_max(body.len(), encoding);
+                    let whole = decode(&body, encoding).0.len();
+                    let pieces: usize = Pieces::wrapped(body.clone(), encoding)
+                        .map(|it| it.len())
+                        .sum();
+                    assert!(
+                        whole.max(pieces) <= most,
+                        "{encoding:?} {unit:?} x {times}: {whole}, {pieces} of {most}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]
