@@ -176,6 +176,20 @@ fn a_refused_address_and_a_bounce_are_told_on_their_tickets() {
         Some(1),
         "it asks nobody for anything"
     );
+    let alien = bounce
+        .replace("<3@mx>", "<4@mx>")
+        .replace(&id, "<x@elsewhere>");
+    assert_ne!(deliver(smtp, "", "help@desk.example", &alien), number);
+    let metrics = desk.operations.get("/metrics").body;
+    for told in [
+        "ringdown_mail_bounces_total{kind=\"permanent\"} 1",
+        "ringdown_mail_bounces_total{kind=\"not_ours\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line == told),
+            "{told}: {metrics}"
+        );
+    }
 }
 
 #[test]
