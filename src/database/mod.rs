@@ -237,12 +237,20 @@ fn address(engine: Engine, url: &str) -> Cow<'_, str> {
     }
 }
 
+/// The connection that writes.
 async fn open_connection(
     engine: Engine,
     options: &AnyConnectOptions,
 ) -> Result<AnyConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     prepare_connection(engine, &mut connection).await?;
+    match engine {
+        Engine::Sqlite => {}
+        Engine::Postgres => {
+            let settings = sqlx::raw_sql(POSTGRES_WRITER_SETTINGS);
+            settings.execute(&mut connection).await?;
+        }
+    }
     Ok(connection)
 }
 
@@ -375,7 +383,15 @@ const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NO
 
 /// A gateway that falls asleep within a transaction is thrown out of it, so that the others, which write down
 /// what it did, need not wait until it wakes.
-const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s'";
+///
+/// No statement of the desk runs so long that compiling it pays (`jit`), which takes 50 ms and more each time it
+/// is run: the planner takes the looks that follow each row of a statement with a LIMIT for dear.
+const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s'; SET jit = off";
+
+/// What is written is found by its key. The planner cannot know how few rows the JSON of a batch holds, takes them
+/// for a hundred, and would rather read whole tables through for that, or in several processes.
+const POSTGRES_WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; \
+     SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0";
 
 /// Longest wait for a connection of the pool.
 const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);

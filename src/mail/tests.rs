@@ -10,9 +10,11 @@ use crate::database::{Database, Statement};
 use crate::event_log::{ContactState, EventLog};
 use crate::tickets::{Ticket, TicketStatus, Tickets};
 use bytes::Bytes;
+use ringdown_harness::postgres::Postgres;
 use ringdown_routing::event::{ContactResult, EventDraft, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{ContactId, NodeId, TicketId};
 use ringdown_routing::verb::{Answer, Verb};
+use sqlx::{AnyConnection, Connection as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -697,4 +699,58 @@ fn a_new_mail_of_a_line_with_an_incident_is_attached_to_it_and_its_sender_told_o
         let machine = desk.take(40, HELP, &machine).await;
         assert_eq!(desk.ticket(&machine).await.linked_to, None);
     });
+}
+
+#[test]
+fn filing_a_mail_reads_no_table_of_a_server_through() {
+    let server = Postgres::start();
+    run(async {
+        // What the schema's own changes read does not count.
+        let database = Database::connect(&server.url(), 2, 1_000).await.unwrap();
+        database.close().await;
+        let mut watcher = AnyConnection::connect(&server.url()).await.unwrap();
+        be_alone(&mut watcher).await;
+        let forget = sqlx::raw_sql("SELECT pg_stat_reset()");
+        forget.execute(&mut watcher).await.unwrap();
+
+        let database = Database::connect(&server.url(), 2, 1_000).await.unwrap();
+        let desk = Desk::new(&database).await;
+        for number in 0..8 {
+            let first = mail(&format!("{number}@a"), "ann@example.org", "");
+            let first = desk.take(number, "help@desk.example", &first).await;
+            let reply = format!("In-Reply-To: <{number}@a>\n");
+            let reply = mail(&format!("{number}.1@a"), "ann@example.org", &reply);
+            let reply = desk.take(number, "help@desk.example", &reply).await;
+            assert_eq!(reply.ticket, first.ticket);
+        }
+        database.close().await;
+        be_alone(&mut watcher).await;
+        let scans: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT CAST(relname AS TEXT), seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0 AND relname IN \
+             ('tickets', 'ticket_addresses', 'ticket_contacts', 'articles', 'blobs')",
+        )
+        .fetch_all(&mut watcher)
+        .await
+        .unwrap();
+        assert_eq!(scans, []);
+    });
+}
+
+/// Waits until nobody else is connected to the server: then all that was done is counted.
+async fn be_alone(connection: &mut AnyConnection) {
+    let others = "SELECT COUNT(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let gone = async {
+        loop {
+            let (left,): (i64,) = sqlx::query_as(others)
+                .fetch_one(&mut *connection)
+                .await
+                .unwrap();
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let waited = tokio::time::timeout(ringdown_harness::PATIENCE, gone).await;
+    waited.expect("the others go");
 }

@@ -305,11 +305,12 @@ SELECT s.contact, s.queue, s.agent, s.score, s.at, c.arrived_at, c.channel
 FROM satisfaction s LEFT JOIN contacts c ON c.id = s.contact WHERE s.told = 0 ORDER BY s.contact LIMIT 5000";
 
 const MARK_COMINGS_AGAIN: &str = "\
-UPDATE tickets SET came_again = 1, told_at = NULL WHERE came_again = 0 AND id IN (
-    SELECT t.id FROM {rows} JOIN tickets t ON t.caller = r.value->>'caller'
+UPDATE tickets SET came_again = 1, told_at = NULL FROM (
+    SELECT DISTINCT t.id AS id FROM {rows} JOIN tickets t ON t.caller = r.value->>'caller'
         AND t.first_solved_at >= CAST(r.value->>'at' AS BIGINT) - $2
         AND t.first_solved_at < CAST(r.value->>'at' AS BIGINT)
     JOIN tickets n ON n.id = CAST(r.value->>'ticket' AS BIGINT)
-    WHERE t.id = n.id
+    WHERE t.came_again = 0 AND (t.id = n.id
         OR EXISTS (SELECT 1 FROM ticket_cis a JOIN ticket_cis b ON b.ci = a.ci WHERE a.ticket = t.id AND b.ticket = n.id)
-        OR (t.queue = n.queue AND NOT EXISTS (SELECT 1 FROM ticket_cis a WHERE a.ticket = t.id)))";
+        OR (t.queue = n.queue AND NOT EXISTS (SELECT 1 FROM ticket_cis a WHERE a.ticket = t.id)))
+) x WHERE tickets.id = x.id";
