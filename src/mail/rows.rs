@@ -1,6 +1,7 @@
-//! The rows of filed mails, each kind with one statement for the whole batch.
+//! The rows of filed mails, each kind with one statement for the whole batch, or a few where they are large.
 
 use super::filing::{Attendance, Blob, Decided, Filed, MailToFile};
+use super::tally::mark;
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log::{ContactState, without_nul};
 use crate::tickets::TicketStatus;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Notes that tickets changed; a person's mail brings one that was over back to work.
 pub(super) async fn touch_tickets(
@@ -97,7 +99,8 @@ pub(super) async fn note_contacts(
     execute(engine, connection, INSERT_CONTACTS, &rows).await
 }
 
-/// The articles' keys.
+/// The articles' keys. A mail's texts are most of what is stored of it, so they go as values, not within JSON
+/// that the engine would have to take apart again.
 pub(super) async fn insert_articles(
     engine: Engine,
     connection: &mut AnyConnection,
@@ -105,35 +108,38 @@ pub(super) async fn insert_articles(
     decided: &[Decided],
     tickets: &[(TicketId, String)],
 ) -> Result<Vec<i64>, DatabaseFault> {
-    let rows: Vec<Value> = mails
+    let rows: Vec<(&MailToFile, TicketId)> = mails
         .iter()
         .zip(tickets)
-        .map(|(mail, (ticket, _))| {
+        .map(|(mail, (ticket, _))| (*mail, *ticket))
+        .collect();
+    let mut inserted: Vec<(i64, String)> = Vec::with_capacity(rows.len());
+    for rows in together(&rows) {
+        let sql = several(INSERT_ARTICLES, rows.len());
+        let mut query = sqlx::query_as(engine.sql(&sql));
+        for (mail, ticket) in rows {
             let article = &mail.article;
             let id = Some(&mail.identity.message_id).filter(|id| !id.is_empty());
-            json!({
-                "ticket": ticket,
-                "channel": Channel::Email,
-                "sender": article.from,
-                "recipient": article.to,
-                "subject": article.subject,
-                "body": article.text,
-                "text_new": article.text_new,
-                "html": article.html,
-                "message_id": id,
-                "in_reply_to": article.in_reply_to,
-                "automatic": (article.origin != Origin::Person).then_some(article.origin),
-                "facts": article.facts.to_string(),
+            let automatic = (article.origin != Origin::Person).then_some(article.origin);
+            query = query
+                .bind(i64::try_from(ticket.as_u64()).unwrap_or(i64::MAX))
+                .bind(Channel::Email.as_str().to_owned())
+                .bind(storable(&article.from))
+                .bind(storable(&article.to))
+                .bind(storable(&article.subject))
+                .bind(storable(&article.text))
+                .bind(storable(&article.text_new))
+                .bind(article.html.as_deref().map(storable))
+                .bind(id.map(|id| storable(id)))
+                .bind(article.in_reply_to.as_deref().map(storable))
+                .bind(automatic.map(|origin| mark(origin).to_owned()))
+                .bind(article.facts.to_string())
                 // The mail's own mark until the contact that it joined is put in its place.
-                "contact": mail.arrival.contact,
-                "at": mail.arrival.at,
-            })
-        })
-        .collect();
-    let inserted: Vec<(i64, String)> = sqlx::query_as(engine.sql(INSERT_ARTICLES))
-        .bind(text_of(&rows)?)
-        .fetch_all(&mut *connection)
-        .await?;
+                .bind(mail.arrival.contact.to_string())
+                .bind(mail.arrival.at.as_millis());
+        }
+        inserted.extend(query.fetch_all(&mut *connection).await?);
+    }
     let by_contact: BTreeMap<String, i64> = inserted
         .into_iter()
         .map(|(id, contact)| (contact, id))
@@ -198,22 +204,57 @@ async fn insert_blobs(
     let (small, large): (Vec<&Blob>, Vec<&Blob>) = blobs
         .iter()
         .partition(|blob| (1..=SMALL_BYTES_MAX).contains(&blob.bytes));
-    let mut together = small.chunks_exact(TOGETHER);
-    for blobs in &mut together {
-        let places = (0..TOGETHER).map(|row| format!("(${}, 0, ${})", 2 * row + 1, 2 * row + 2));
-        let places: Vec<String> = places.collect();
-        let sql = INSERT_BLOB.replace("($1, $2, $3)", &places.join(", "));
+    for blobs in together(&small) {
+        let sql = several(INSERT_SMALL_BLOBS, blobs.len());
         let mut query = sqlx::query(engine.sql(&sql));
         for blob in blobs {
-            let octets: Vec<u8> = blob.pieces().flatten().collect();
+            let mut octets = Vec::with_capacity(blob.bytes);
+            for piece in blob.pieces() {
+                octets.extend_from_slice(&piece);
+            }
             query = query.bind(blob.sha256.clone()).bind(octets);
         }
         query.execute(&mut *connection).await?;
     }
-    for blob in together.remainder().iter().chain(&large) {
+    for blob in large {
         insert_blob(engine, connection, blob).await?;
     }
     Ok(())
+}
+
+/// Parts rows into as few groups as there are statements for, each group of a size of [`TOGETHER`].
+fn together<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = TOGETHER.into_iter().find(|size| *size <= rest.len())?;
+        let (group, behind) = rest.split_at(size);
+        rest = behind;
+        Some(group)
+    })
+}
+
+/// An insertion of so many rows: what stands before them, one row, what stands behind. The row's `$` become
+/// `$1`, `$2`, ... and count on.
+fn several((before, row, behind): (&str, &str, &str), rows: usize) -> String {
+    let in_a_row = row.matches('$').count();
+    let mut sql = before.to_owned();
+    for number in 0..rows {
+        sql.push_str(if number == 0 { "(" } else { ", (" });
+        let mut parts = row.split('$');
+        sql.push_str(parts.next().unwrap_or_default());
+        for (place, part) in (number * in_a_row + 1..).zip(parts) {
+            // Writing to a text cannot fail.
+            let _ = write!(sql, "${place}{part}");
+        }
+        sql.push(')');
+    }
+    sql.push_str(behind);
+    sql
+}
+
+/// Text as an engine can hold it; see [`without_nul`].
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Octets, unless they are there already.
@@ -290,8 +331,8 @@ pub(super) fn text_of(rows: &impl Serialize) -> Result<String, DatabaseFault> {
 /// Octets of a blob of which several go into one statement.
 const SMALL_BYTES_MAX: usize = 64 * 1_024;
 
-/// How many do; one number, so that there is one statement to prepare.
-const TOGETHER: usize = 16;
+/// Rows that share a statement, the most first; few sizes, so that there are few statements to prepare.
+const TOGETHER: [usize; 3] = [16, 4, 1];
 
 /// Octets of one piece of a blob.
 pub(crate) const PIECE_BYTES: usize = Pieces::PIECE_BYTES;
@@ -324,15 +365,12 @@ INSERT INTO ticket_addresses (ticket, address)
 SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'address' FROM {rows} WHERE true
 ON CONFLICT (ticket, address) DO NOTHING";
 
-const INSERT_ARTICLES: &str = "\
-INSERT INTO articles (ticket, channel, direction, sender, recipient, subject, body, text_new, html,
-    message_id, in_reply_to, automatic, facts, contact, at)
-SELECT CAST(r.value->>'ticket' AS BIGINT), r.value->>'channel', 'in', r.value->>'sender',
-    r.value->>'recipient', r.value->>'subject', r.value->>'body', r.value->>'text_new',
-    r.value->>'html', r.value->>'message_id', r.value->>'in_reply_to', r.value->>'automatic',
-    r.value->>'facts', r.value->>'contact', CAST(r.value->>'at' AS BIGINT)
-FROM {rows} WHERE true
-RETURNING id, contact";
+const INSERT_ARTICLES: (&str, &str, &str) = (
+    "INSERT INTO articles (direction, ticket, channel, sender, recipient, subject, body, text_new, html, \
+     message_id, in_reply_to, automatic, facts, contact, at) VALUES ",
+    "'in', $, $, $, $, $, $, $, $, $, $, $, $, $, $",
+    " RETURNING id, contact",
+);
 
 const JOIN_CONTACTS: &str = "\
 UPDATE articles SET contact = x.contact FROM (
@@ -349,6 +387,12 @@ FROM {rows}";
 const INSERT_BLOB: &str = "\
 INSERT INTO blobs (sha256, place, body) VALUES ($1, $2, $3) ON CONFLICT (sha256, place) DO NOTHING";
 
+const INSERT_SMALL_BLOBS: (&str, &str, &str) = (
+    "INSERT INTO blobs (place, sha256, body) VALUES ",
+    "0, $, $",
+    " ON CONFLICT (sha256, place) DO NOTHING",
+);
+
 const INSERT_MAILS: &str = "\
 INSERT INTO mails (mailbox, message_id, body_sha256, raw_sha256, bytes, envelope_from, envelope_to, sender, peer,
     ticket, article, contact, node, authentication, at)
@@ -357,3 +401,29 @@ SELECT r.value->>'mailbox', r.value->>'message_id', r.value->>'body_sha256', r.v
     r.value->>'peer', CAST(r.value->>'ticket' AS BIGINT), CAST(r.value->>'article' AS BIGINT),
     r.value->>'contact', r.value->>'node', r.value->>'authentication', CAST(r.value->>'at' AS BIGINT)
 FROM {rows}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_in_groups_for_which_there_is_a_statement() {
+        let rows: Vec<usize> = (0..39).collect();
+        let groups: Vec<&[usize]> = together(&rows).collect();
+        let sizes: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+        assert_eq!(sizes, [16, 16, 4, 1, 1, 1]);
+        assert_eq!(groups.concat(), rows);
+        assert_eq!(together::<usize>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn the_places_of_several_rows_count_on() {
+        assert_eq!(
+            several(
+                ("INSERT INTO t (x, y, z) VALUES ", "0, $, $", " RETURNING x"),
+                3
+            ),
+            "INSERT INTO t (x, y, z) VALUES (0, $1, $2), (0, $3, $4), (0, $5, $6) RETURNING x"
+        );
+    }
+}

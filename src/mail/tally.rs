@@ -129,7 +129,7 @@ impl From<WhyNot> for Silence {
 }
 
 /// The origin as JSON has it.
-fn mark(origin: Origin) -> &'static str {
+pub(super) fn mark(origin: Origin) -> &'static str {
     match origin {
         Origin::Person => "person",
         Origin::Own => "own",
