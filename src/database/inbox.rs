@@ -52,7 +52,8 @@ impl Item {
 /// Whether somebody waits for the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Haste {
-    /// Somebody does: it is committed as soon as the transaction before it is.
+    /// Somebody does: it is committed as soon as the transaction before it is, or where [`SEVERAL`] wait at most
+    /// [`GATHER_MAX`] later, together with those who come meanwhile.
     Awaited,
     /// Nobody who would notice [`BATCH_PAUSE`] does: it goes with what comes meanwhile.
     WithOthers,
@@ -84,6 +85,22 @@ impl Awaited {
                 self.count.fetch_sub(1, Ordering::Release);
             }
             Haste::WithOthers => {}
+        }
+    }
+
+    /// Where several wait already, returns when [`ENOUGH`] do, when nobody has joined them for a moment, or
+    /// after [`GATHER_MAX`]; at once where fewer wait.
+    async fn gather(&self) {
+        let until = Instant::now() + GATHER_MAX;
+        loop {
+            let waiting = self.count.load(Ordering::Acquire);
+            if !(SEVERAL..ENOUGH).contains(&waiting) || Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until((Instant::now() + GATHER_PAUSE).min(until)).await;
+            if self.count.load(Ordering::Acquire) <= waiting {
+                return;
+            }
         }
     }
 
@@ -142,11 +159,13 @@ impl Inbox {
         Some(item)
     }
 
-    /// Gathers until then, unless somebody waits for a commit or something waits here already.
+    /// Gathers until then, unless somebody waits for a commit or something waits here already; where several
+    /// wait for one, a moment longer for those who come with them.
     pub(super) async fn rest(&self, until: Instant) {
         if self.held.is_empty() {
             // Whichever it was, what is there now is taken.
             let _ = tokio::time::timeout_at(until, self.awaited.rise()).await;
+            self.awaited.gather().await;
         }
     }
 
@@ -186,6 +205,19 @@ pub(super) const BATCH_MAIL_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 /// with 20 ms.
 pub(super) const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many must wait for a commit before it waits for more of them. A transaction costs some milliseconds of the
+/// processor before its first mail; when mails come in crowds, each pays less of that.
+const SEVERAL: usize = 4;
+
+/// How many wait for nobody else.
+const ENOUGH: usize = 64;
+
+/// Longest time that several who wait for a commit wait for more.
+const GATHER_MAX: Duration = Duration::from_millis(20);
+
+/// How long nobody joins them before they wait no more.
+const GATHER_PAUSE: Duration = Duration::from_millis(2);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +230,7 @@ mod tests {
 
     impl Desk {
         fn new() -> Self {
-            let (items, inbox) = mpsc::channel(8);
+            let (items, inbox) = mpsc::channel(256);
             let inbox = Inbox::new(inbox, Arc::default());
             Self { items, inbox }
         }
@@ -240,6 +272,45 @@ mod tests {
         // Its call is spent: events gather again.
         desk.append();
         assert_eq!(desk.next().await, (BATCH_PAUSE, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_who_wait_wait_for_nobody() {
+        let mut desk = Desk::new();
+        for waiting in 1..SEVERAL {
+            (0..waiting).for_each(|_| desk.write(Haste::Awaited));
+            assert_eq!(desk.next().await, (Duration::ZERO, waiting));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_who_wait_take_along_who_comes_within_a_moment() {
+        let mut desk = Desk::new();
+        (0..SEVERAL).for_each(|_| desk.write(Haste::Awaited));
+        assert_eq!(desk.next().await, (GATHER_PAUSE, SEVERAL));
+        // While somebody comes, they wait on, but not for ever and not for more than are enough.
+        for (at_once, rested, least) in
+            [(1, GATHER_MAX, 2 * SEVERAL), (ENOUGH, GATHER_PAUSE, ENOUGH)]
+        {
+            let mut desk = Desk::new();
+            (0..SEVERAL).for_each(|_| desk.write(Haste::Awaited));
+            let (items, awaited) = (desk.items.clone(), Arc::clone(&desk.inbox.awaited));
+            let coming = tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(GATHER_PAUSE / 2).await;
+                    for _ in 0..at_once {
+                        let (answer, _) = oneshot::channel();
+                        awaited.announce(Haste::Awaited);
+                        let item = Item::Statements(Vec::new(), Haste::Awaited, answer);
+                        items.send(item).await.unwrap();
+                    }
+                }
+            });
+            let (waited, taken) = desk.next().await;
+            assert_eq!(waited, rested);
+            assert!(taken >= least, "{taken}");
+            coming.abort();
+        }
     }
 
     #[test]

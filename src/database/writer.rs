@@ -3,7 +3,7 @@
 //! Writers hand over and go on (events), or wait for their answer. The task takes what is there, writes it
 //! with a handful of statements and commits. Where somebody waits for the commit ([`Haste::Awaited`]: the 250
 //! of a mail, the answer to a command), it goes on at once, and whatever comes while a transaction
-//! runs shares the next one. What nobody waits for begins one at most every [`BATCH_PAUSE`].
+//! runs shares the next one; where several wait, it gathers a moment longer. What nobody waits for begins one at most every [`BATCH_PAUSE`].
 //! When the database cannot be written, or does not answer, the batch is kept and tried again, ever more
 //! slowly; events and tickets that come meanwhile wait in bounded memory, and beyond that are counted as
 //! lost. Whoever can be told to come again is told at once.
@@ -74,6 +74,7 @@ impl Writer {
             engine,
             options,
             connection: Some(connection),
+            outlasts_power: false,
             counts: Arc::clone(&counts),
         };
         tokio::spawn(task.run(inbox));
@@ -210,6 +211,10 @@ impl Batch {
         self.events.len() + asked + self.mails.len() + self.deeds.len()
     }
 
+    fn must_outlast_power(&self) -> bool {
+        !self.mails.is_empty() || !self.deeds.is_empty()
+    }
+
     fn mail_bytes(&self) -> usize {
         self.mails.iter().map(|(mail, _)| mail.bytes()).sum()
     }
@@ -258,6 +263,8 @@ struct Task {
     engine: Engine,
     options: AnyConnectOptions,
     connection: Option<AnyConnection>,
+    /// Whether the connection was told to wait for the disk.
+    outlasts_power: bool,
     counts: Arc<Counts>,
 }
 
@@ -383,11 +390,19 @@ impl Task {
     async fn try_write(&mut self, batch: &Batch) -> Result<Written, DatabaseFault> {
         let kept = self.connection.take();
         let (engine, options, mint) = (self.engine, &self.options, &mut self.mint);
+        let outlasts_power = &mut self.outlasts_power;
         let written = async move {
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => open_connection(engine, options).await?,
+                None => {
+                    *outlasts_power = false;
+                    open_connection(engine, options).await?
+                }
             };
+            if !*outlasts_power && batch.must_outlast_power() {
+                outlast_power(engine, &mut connection).await?;
+                *outlasts_power = true;
+            }
             let result = write_batch(engine, &mut connection, batch, mint).await;
             Ok((connection, result))
         };
@@ -484,9 +499,6 @@ async fn write_batch(
     batch: &Batch,
     mint: &mut Mint,
 ) -> Result<Written, DatabaseFault> {
-    if !batch.mails.is_empty() || !batch.deeds.is_empty() {
-        outlast_power(engine, connection).await?;
-    }
     let mut transaction = connection.begin().await?;
     if !batch.events.is_empty() {
         event_log::store(engine, &mut transaction, &batch.events).await?;
