@@ -5,10 +5,10 @@ use crate::database::tests::{at, on_both_engines};
 use crate::event_log::EventsQuery;
 use crate::report::from_log;
 use crate::rollups::Rollups;
-use crate::rollups::tests::{HOURS, period, printed, random_log};
+use crate::rollups::tests::{HOURS, period, plain, printed, random_log};
 use ringdown_routing::event::{ContactResult, Event, EventDraft, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{ContactId, EventId, NodeId};
-use ringdown_routing::statistics::CallerKey;
+use ringdown_routing::statistics::{CallerKey, Ledger, Statistics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -239,19 +239,25 @@ async fn places_of_traces(database: &Database) -> BTreeSet<String> {
         .collect()
 }
 
-/// In how many rows of the roll-ups somebody's key stands, as MessagePack writes it.
+/// In how many rows of the roll-ups somebody's key stands, once all that is packed is written as plain values.
 async fn rows_with(database: &Database, key: CallerKey) -> usize {
-    let mut count = 0;
-    for sql in ["SELECT body FROM rollups", "SELECT fold FROM rollup_steps"] {
-        let rows: Vec<(Vec<u8>,)> = sqlx::query_as(sql)
-            .fetch_all(database.reads())
-            .await
-            .unwrap();
-        let octets = key.as_u64().to_be_bytes();
-        let has_it = |body: &[u8]| body.windows(8).any(|part| part == octets);
-        count += rows.iter().filter(|(body,)| has_it(body)).count();
-    }
-    count
+    let bodies = async |sql: &'static str| -> Vec<(Vec<u8>,)> {
+        let rows = sqlx::query_as(sql).fetch_all(database.reads()).await;
+        rows.unwrap()
+    };
+    let sums = bodies("SELECT body FROM rollups").await;
+    let sums = sums.iter().map(|(body,)| {
+        let ledger: Ledger = rmp_serde::from_slice(body).unwrap();
+        plain(&ledger)
+    });
+    let steps = bodies("SELECT fold FROM rollup_steps").await;
+    let steps = steps.iter().map(|(fold,)| {
+        let fold: Statistics = rmp_serde::from_slice(fold).unwrap();
+        plain(&fold)
+    });
+    let octets = key.as_u64().to_be_bytes();
+    let has_it = |body: &Vec<u8>| body.windows(8).any(|part| part == octets);
+    sums.chain(steps).filter(has_it).count()
 }
 
 /// Drives work until it is done or has been woken so often; then it is dropped where it stands, as by a crash.

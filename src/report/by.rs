@@ -4,7 +4,7 @@ use super::answers::has_answers;
 use super::{Report, Row, Span};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::{AgentTime, Counts, Facet, Ledger, Scope, Spread, Tally};
+use ringdown_routing::statistics::{AgentTime, Cell, Counts, Facet, Ledger, Scope, Spread, Tally};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -96,10 +96,7 @@ impl Group {
 
     /// Its sums and spread in a span.
     pub(super) fn sums(&self, ledger: &Ledger, span: Span, scope: &Scope) -> (Tally, Spread) {
-        let both = |scope: &Scope| {
-            let tally = ledger.tally(span.from, span.to, scope);
-            (tally, ledger.spread(span.from, span.to, scope))
-        };
+        let both = |scope: &Scope| ledger.figures(span.from, span.to, scope);
         match self {
             Self::Queue(queue) => both(&Scope {
                 queue: Some(queue.clone()),
@@ -157,6 +154,25 @@ pub(super) fn groups(ledger: &Ledger, by: By, scope: &Scope) -> Vec<Group> {
     }
 }
 
+/// Each queue's cell over all of a period, and of what is in none where no queue is asked for.
+pub(super) fn queues(ledger: &Ledger, whole: Span, scope: &Scope) -> Vec<(Option<QueueId>, Cell)> {
+    let mut cells: Vec<(Option<QueueId>, Cell)> = Vec::new();
+    for group in groups(ledger, By::Queue, scope) {
+        if let Group::Queue(queue) = group {
+            let of_queue = Scope {
+                queue: Some(queue.clone()),
+                channel: scope.channel,
+            };
+            cells.push((Some(queue), ledger.sum(whole.from, whole.to, &of_queue)));
+        }
+    }
+    if scope.queue.is_none() {
+        let outside = ledger.sum_outside(whole.from, whole.to, scope.channel);
+        cells.push((None, outside));
+    }
+    cells
+}
+
 /// Whether anything was counted; of thousands of numbers only those are told that somebody came to.
 fn is_something(tally: &Tally) -> bool {
     tally.counts != Counts::default()
@@ -173,7 +189,10 @@ impl Report {
         let sums = |group: &Group, span| group.sums(&self.ledger, span, &self.scope);
         let mut totals = BTreeMap::new();
         for group in groups {
-            let (tally, spread) = sums(&group, whole);
+            let (tally, spread) = match &group {
+                Group::Queue(queue) => self.of_queue(queue),
+                Group::Channel(_) | Group::Facet(_) => sums(&group, whole),
+            };
             if !by.is_of_facets() || is_something(&tally) {
                 totals.insert(group, (tally, spread));
             }
@@ -195,5 +214,19 @@ impl Report {
         self.groups = totals;
         self.rows = rows;
         self
+    }
+
+    /// A queue's sums over the whole period.
+    fn of_queue(&self, queue: &QueueId) -> (Tally, Spread) {
+        let whole = self.period.whole();
+        let known = self.queues.iter();
+        let mut known = known.filter(|(known, _)| known.as_ref() == Some(queue));
+        let none = Cell::default();
+        let cell = known.next().map_or(&none, |(_, cell)| cell);
+        let scope = Scope {
+            queue: Some(queue.clone()),
+            channel: self.scope.channel,
+        };
+        self.ledger.figures_of(cell, whole.from, whole.to, &scope)
     }
 }

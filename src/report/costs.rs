@@ -65,10 +65,10 @@ impl Costs {
         let costs = times
             .iter()
             .map(|(agent, time)| self.of_agent(agent, time.logged_in_ms()));
-        let all = ledger.sum(span.from, span.to, &Scope::default());
+        let all = ledger.counts(span.from, span.to, &Scope::default());
         Desk {
             micros: costs.sum(),
-            handle_ms: all.counts.handle_ms(),
+            handle_ms: all.handle_ms(),
         }
     }
 }

@@ -30,13 +30,13 @@ pub use period::{Interval, Period, PeriodFault, Span};
 pub(crate) use plot::escaped;
 pub use settings::Settings;
 pub(crate) use tables::is_lost;
-pub use tables::{Listed, TableName};
+pub use tables::{Listed, Lists, TableName};
 pub use words::Words;
 
 use crate::config::NotReadyReason;
-use ringdown_routing::ids::{AgentId, ContactId};
+use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::statistics::{
-    AgentTime, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
+    AgentTime, Cell, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
 };
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
@@ -80,6 +80,10 @@ pub struct Report {
     /// How long callers of each class put up with waiting, by symptom.
     tolerable_wait_s: BTreeMap<String, [u64; 3]>,
     ledger: Ledger,
+    /// Each queue's cell over the whole period; what is in no queue comes under none.
+    queues: Vec<(Option<QueueId>, Cell)>,
+    /// All of them.
+    all: Cell,
 }
 
 /// Another period beside the one that is reported.
@@ -129,9 +133,10 @@ impl Report {
     pub fn of(statistics: &Statistics, period: Period, scope: Scope, as_of: Timestamp) -> Self {
         let whole = period.whole();
         let ledger = statistics.ledger(whole.from, whole.to, as_of);
-        Self::of_ledger(ledger, period, scope, statistics.health())
+        Self::of_ledger(ledger, period, scope, statistics.health()).by(By::Queue)
     }
 
+    /// The report of what is counted; its rows come with [`Report::by`].
     pub(crate) fn of_ledger(ledger: Ledger, period: Period, scope: Scope, health: Health) -> Self {
         let whole = period.whole();
         let facets = ledger
@@ -142,22 +147,24 @@ impl Report {
             })
             .filter(|(_, (tally, _))| tally.counts != Counts::default())
             .collect();
-        let not_ready = ledger.agents().into_iter().map(|agent| {
-            let reasons = ledger.not_ready_by_reason(whole.from, whole.to, &agent);
-            (agent, reasons)
-        });
-        let not_ready = not_ready.filter(|(_, reasons)| !reasons.is_empty());
-        let not_ready = not_ready.collect();
+        let mut not_ready = ledger.not_ready_by_reason(whole.from, whole.to);
+        not_ready.retain(|_, reasons| !reasons.is_empty());
         let mut agents = ledger.agent_times(whole.from, whole.to);
         for agent in ledger.agents() {
             agents.entry(agent).or_default();
         }
-        let report = Self {
+        let queues = by::queues(&ledger, whole, &scope);
+        let mut all = Cell::default();
+        for (_, cell) in &queues {
+            all += cell;
+        }
+        let (total, spread) = ledger.figures_of(&all, whole.from, whole.to, &scope);
+        Self {
             as_of: ledger.as_of,
             by: By::Queue,
             groups: BTreeMap::new(),
-            total: ledger.tally(whole.from, whole.to, &scope),
-            spread: ledger.spread(whole.from, whole.to, &scope),
+            total,
+            spread,
             rows: Vec::new(),
             facets,
             agents,
@@ -171,8 +178,9 @@ impl Report {
             period,
             scope,
             ledger,
-        };
-        report.by(By::Queue)
+            queues,
+            all,
+        }
     }
 
     /// The same report with the configuration's word: on why agents are not ready, on what callers put up with, and on

@@ -6,6 +6,7 @@ use super::{CELL, DAY, Facets, Rollups};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log::EventsQuery;
 use crate::report::{Period, Report};
+use futures_util::TryStreamExt;
 use ringdown_routing::statistics::{Ledger, Scope};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
@@ -41,7 +42,12 @@ impl Rollups {
             return Ok(None);
         }
         let whole = period.whole();
-        let Some((kept, sums)) = self.kept(whole.from, whole.to).await? else {
+        let spans: Vec<(Timestamp, Timestamp)> = period
+            .spans
+            .iter()
+            .map(|span| (span.from, span.to))
+            .collect();
+        let Some((kept, mut ledger)) = self.kept(&spans, (whole.from, whole.to)).await? else {
             return Ok(None);
         };
         let Step { until, mut fold } = kept;
@@ -56,11 +62,12 @@ impl Rollups {
             })
             .await?;
         let as_of = now.max(fold.newest().unwrap_or(now));
-        let mut ledger = fold.ledger(whole.from, whole.to, as_of);
-        for mut sum in sums {
-            sum.retain(whole.from, whole.to);
-            ledger += sum;
-        }
+        let recent = fold.ledger(whole.from, whole.to, as_of);
+        ledger.gather(
+            recent,
+            &spans,
+            self.facets.spans(&spans, &[(whole.from, whole.to)]),
+        );
         let health = fold.health();
         Ok(Some(Report::of_ledger(
             ledger,
@@ -91,12 +98,13 @@ impl Rollups {
     }
 
     /// The last step that no event came too late for, if it lies within reach of the period, and the sums of
-    /// the days up to it: all as they were at one instant.
+    /// the days up to it by the period's intervals: all as they were at one instant. One row of sums is held at a
+    /// time beside what they come to.
     async fn kept(
         &self,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> Result<Option<(Step, Vec<Ledger>)>, DatabaseFault> {
+        spans: &[(Timestamp, Timestamp)],
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Option<(Step, Ledger)>, DatabaseFault> {
         let mut transaction = self.database.reads().begin().await?;
         if self.database.engine() == Engine::Postgres {
             sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -119,10 +127,12 @@ impl Rollups {
         if step.until + REACH < from {
             return Ok(None);
         }
-        let mut sums = Vec::new();
+        let mut sums = Ledger::empty(step.until);
+        let whole = [(from, to)];
+        let facet_spans = self.facets.spans(spans, &whole);
         for (part, days) in parts_for(from, to, self.facets) {
             for (first, end) in days {
-                let found: Vec<(Vec<u8>,)> = sqlx::query_as(
+                let mut found = sqlx::query_as::<_, (Vec<u8>,)>(
                     "SELECT body FROM rollups WHERE day >= $1 AND day < $2 AND part = $3 \
                      AND until_at <= $4",
                 )
@@ -130,15 +140,24 @@ impl Rollups {
                 .bind(end.as_millis())
                 .bind(part.to_owned())
                 .bind(step.until.as_millis())
-                .fetch_all(&mut *transaction)
-                .await?;
-                for (body,) in found {
-                    sums.push(super::read(&body)?);
+                .fetch(&mut *transaction);
+                while let Some((body,)) = found.try_next().await? {
+                    sums.gather(super::read(&body)?, spans, facet_spans);
                 }
             }
         }
         transaction.commit().await?;
         Ok(Some((step, sums)))
+    }
+}
+
+impl Facets {
+    /// By what spans facets are added up.
+    fn spans<'a, T>(self, intervals: &'a [T], whole: &'a [T]) -> &'a [T] {
+        match self {
+            Self::Whole => whole,
+            Self::ByInterval => intervals,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::database::tests::{at, on_both_engines};
 use crate::event_log::EventsQuery;
-use crate::report::{Format, Period, Report, Words};
+use crate::report::{By, Format, Period, Report, Words};
 use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -10,7 +10,7 @@ use ringdown_routing::agent::Status;
 use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
-use ringdown_routing::statistics::Scope;
+use ringdown_routing::statistics::{CallerKey, Distinct, EXACT_MAX, Ledger, Scope};
 use ringdown_routing::time::Timestamp;
 
 const MINUTE: i64 = 60;
@@ -155,6 +155,13 @@ pub(crate) fn period(interval: &str, from: i64, to: i64) -> Period {
     Period::new(at(from), at(to), interval.parse().unwrap(), zone).unwrap()
 }
 
+/// A period that begins at any instant, in milliseconds, and lasts so many seconds.
+pub(crate) fn period_from(from_ms: i64, interval: &str, seconds: i64) -> Period {
+    let from = Timestamp::from_millis(from_ms);
+    let to = Timestamp::from_millis(from_ms + seconds * 1_000);
+    Period::new(from, to, interval.parse().unwrap(), TimeZone::UTC).unwrap()
+}
+
 pub(crate) fn printed(report: &Report) -> String {
     let mut out = Vec::new();
     let words = Words::of(&"en".parse().unwrap());
@@ -163,7 +170,7 @@ pub(crate) fn printed(report: &Report) -> String {
 }
 
 /// The whole log, folded from zero in the order of time.
-async fn whole(log: &EventLog, period: Period, scope: &Scope, now: Timestamp) -> String {
+async fn whole(log: &EventLog, period: Period, scope: &Scope, now: Timestamp) -> Report {
     let mut fold = zero();
     let all = EventsQuery::Between {
         from: Timestamp::from_millis(i64::MIN),
@@ -174,7 +181,7 @@ async fn whole(log: &EventLog, period: Period, scope: &Scope, now: Timestamp) ->
     })
     .await
     .unwrap();
-    printed(&Report::of(&fold, period, scope.clone(), now))
+    Report::of(&fold, period, scope.clone(), now)
 }
 
 async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
@@ -195,8 +202,21 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
             let Some(report) = rollups.report(&period, &scope, now, || ()).await.unwrap() else {
                 continue;
             };
-            let wanted = whole(log, period, &scope, now).await;
-            assert_eq!(printed(&report), wanted, "{interval} from {from}");
+            let wanted = whole(log, period.clone(), &scope, now).await;
+            assert_eq!(
+                printed(&report.by(By::Queue)),
+                printed(&wanted),
+                "{interval} from {from}"
+            );
+            if interval != "1d" {
+                continue;
+            }
+            let by_facet = rollups.clone().by_facet();
+            let report = by_facet.report(&period, &scope, now, || ()).await.unwrap();
+            for by in [By::Agent, By::Number] {
+                let (told, wanted) = (report.clone().unwrap().by(by), wanted.clone().by(by));
+                assert_eq!(printed(&told), printed(&wanted), "{interval} by {by:?}");
+            }
         }
     }
 }
@@ -275,4 +295,43 @@ fn one_gateway_does_the_work_until_its_lease_is_over() {
         one.catch_up(later, || ()).await.unwrap().unwrap();
         agree(&log, &one, later).await;
     });
+}
+
+/// As sums were written before the largest of them became bytes.
+pub(crate) fn plain<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut serializer = rmp_serde::Serializer::new(&mut out).with_human_readable();
+    serde::Serialize::serialize(value, &mut serializer).unwrap();
+    out
+}
+
+#[test]
+fn what_was_written_as_plain_values_is_read_as_well() {
+    let mut fold = zero();
+    for event in random_log(9) {
+        fold.record(&event);
+    }
+    let read_again: Statistics = super::read(&plain(&fold)).unwrap();
+    assert_eq!(write(&read_again).unwrap(), write(&fold).unwrap());
+    let ledger = fold.take_settled();
+    for written in [plain(&ledger), write(&ledger).unwrap()] {
+        assert_eq!(super::read::<Ledger>(&written).unwrap(), ledger);
+    }
+    assert!(write(&ledger).unwrap().len() < plain(&ledger).len());
+    let mut many = Distinct::default();
+    for caller in 0..EXACT_MAX + 1 {
+        many.add(CallerKey::of_caller(&caller.to_string()));
+    }
+    for written in [plain(&many), write(&many).unwrap()] {
+        assert_eq!(super::read::<Distinct>(&written).unwrap(), many);
+    }
+    // Bytes that tell nothing sensible are refused.
+    for wrong in [
+        &[0xc4, 1, 2][..],
+        &[0xc4, 2, 0, 0],
+        &[0xc4, 1, 1],
+        &[0xc4, 0],
+    ] {
+        assert!(super::read::<Distinct>(wrong).is_err(), "{wrong:?}");
+    }
 }

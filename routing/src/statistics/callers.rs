@@ -128,25 +128,70 @@ impl Chains {
     }
 }
 
-/// Chains as a list: caller and first arrival, last arrival.
+/// Chains as a list for people (caller and first arrival, last arrival), as bytes for all others: a desk has hundreds
+/// of thousands of them.
 mod as_pairs {
+    use super::super::packed::{put, put_signed, take, take_signed};
     use super::{CallerKey, Chains};
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt;
 
     pub(super) fn serialize<S: Serializer>(chains: &Chains, to: S) -> Result<S::Ok, S::Error> {
-        let rows = chains.by_caller.iter();
-        to.collect_seq(rows.flat_map(|(caller, row)| {
+        let rows = chains.by_caller.iter().flat_map(|(caller, row)| {
             let chains = row.chains().iter();
             chains.map(move |(first, last)| ((*caller, *first), *last))
-        }))
+        });
+        if to.is_human_readable() {
+            return to.collect_seq(rows);
+        }
+        let mut bytes = Vec::with_capacity(chains.count * 14);
+        let mut before = (0, 0);
+        for ((caller, first), last) in rows {
+            put(&mut bytes, caller.as_u64().wrapping_sub(before.0));
+            put_signed(&mut bytes, first.wrapping_sub(before.1));
+            put_signed(&mut bytes, last.wrapping_sub(first));
+            before = (caller.as_u64(), first);
+        }
+        to.serialize_bytes(&bytes)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Chains, D::Error> {
-        let mut chains = Chains::default();
-        for ((caller, first), last) in Vec::<((CallerKey, i64), i64)>::deserialize(from)? {
-            chains.add(caller, (first, last));
+        from.deserialize_any(Reader)
+    }
+
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Chains;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("chains of arrivals")
         }
-        Ok(chains)
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Chains, A::Error> {
+            let mut chains = Chains::default();
+            while let Some(((caller, first), last)) = seq.next_element()? {
+                chains.add(caller, (first, last));
+            }
+            Ok(chains)
+        }
+
+        fn visit_bytes<E: Error>(self, mut bytes: &[u8]) -> Result<Chains, E> {
+            let mut chains = Chains::default();
+            let mut before = (0_u64, 0_i64);
+            while !bytes.is_empty() {
+                let next = take(&mut bytes).and_then(|caller| {
+                    let first = before.1.wrapping_add(take_signed(&mut bytes)?);
+                    let last = first.wrapping_add(take_signed(&mut bytes)?);
+                    Some((before.0.wrapping_add(caller), first, last))
+                });
+                let (caller, first, last) = next.ok_or_else(|| E::custom("whole chains"))?;
+                chains.add(CallerKey::of_hash(caller), (first, last));
+                before = (caller, first);
+            }
+            Ok(chains)
+        }
     }
 }
 

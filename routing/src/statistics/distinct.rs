@@ -8,8 +8,11 @@
 //! Which of the two is kept depends on the callers alone, so that parts added in any order and any
 //! grouping, with any overlap, give the same value, to the last bit.
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::AddAssign;
 
 /// Most callers that are kept apart; as many hashes as take the room of the registers.
@@ -41,6 +44,10 @@ impl CallerKey {
         (!address.is_empty()).then(|| Self(hash(2, address)))
     }
 
+    pub(super) const fn of_hash(hash: u64) -> Self {
+        Self(hash)
+    }
+
     /// The key as a number, which is the same on every machine.
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -48,8 +55,7 @@ impl CallerKey {
 }
 
 /// Different callers; adding two gives those of both, whoever is in both once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Written", try_from = "Written")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Distinct(Kept);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,9 +144,17 @@ impl Distinct {
 impl AddAssign<&Self> for Distinct {
     fn add_assign(&mut self, rhs: &Self) {
         match (&mut self.0, &rhs.0) {
-            (_, Kept::Each(each)) => {
-                for caller in each {
-                    self.add(CallerKey(*caller));
+            (Kept::Each(each), Kept::Each(theirs)) => {
+                let all = union(each, theirs);
+                if all.len() <= EXACT_MAX {
+                    *each = all;
+                } else {
+                    self.0 = Kept::Runs(runs_of(&all));
+                }
+            }
+            (Kept::Runs(runs), Kept::Each(theirs)) => {
+                for caller in theirs {
+                    note(runs, *caller);
                 }
             }
             (Kept::Each(each), Kept::Runs(theirs)) => {
@@ -157,6 +171,25 @@ impl AddAssign<&Self> for Distinct {
             }
         }
     }
+}
+
+/// Everybody of two lists in order, once.
+fn union(mut ours: &[u64], mut theirs: &[u64]) -> Vec<u64> {
+    let mut all = Vec::with_capacity(ours.len() + theirs.len());
+    while let (Some((our, our_rest)), Some((their, their_rest))) =
+        (ours.split_first(), theirs.split_first())
+    {
+        all.push(*our.min(their));
+        if our <= their {
+            ours = our_rest;
+        }
+        if their <= our {
+            theirs = their_rest;
+        }
+    }
+    all.extend_from_slice(ours);
+    all.extend_from_slice(theirs);
+    all
 }
 
 fn runs_of(each: &[u64]) -> Box<[u8; REGISTERS]> {
@@ -259,29 +292,97 @@ impl From<Distinct> for Written {
     }
 }
 
+impl Serialize for Distinct {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return Written::from(self.clone()).serialize(serializer);
+        }
+        let mut bytes = Vec::new();
+        match &self.0 {
+            Kept::Each(each) => {
+                bytes.reserve(1 + each.len() * 8);
+                bytes.push(BYTE_OF_EACH);
+                bytes.extend(each.iter().flat_map(|caller| caller.to_le_bytes()));
+            }
+            Kept::Runs(runs) => {
+                bytes.reserve(1 + REGISTERS);
+                bytes.push(BYTE_OF_RUNS);
+                bytes.extend_from_slice(runs.as_slice());
+            }
+        }
+        serializer.serialize_bytes(&bytes)
+    }
+}
+
+/// What the bytes begin with: the hashes follow, eight bytes each, or the registers.
+const BYTE_OF_EACH: u8 = 0;
+const BYTE_OF_RUNS: u8 = 1;
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Distinct;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("different callers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Distinct, A::Error> {
+        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
+        Distinct::try_from(written).map_err(A::Error::custom)
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Distinct, E> {
+        match bytes.split_first() {
+            Some((&BYTE_OF_EACH, hashes)) => {
+                let (hashes, rest) = hashes.as_chunks();
+                let each = hashes.iter().map(|hash| u64::from_le_bytes(*hash));
+                let each = Some(each.collect()).filter(|_| rest.is_empty());
+                each.ok_or_else(|| "eight bytes a caller".to_owned())
+                    .and_then(Distinct::of_each)
+            }
+            Some((&BYTE_OF_RUNS, runs)) => Distinct::of_runs(runs.into()),
+            Some(_) | None => Err("callers or registers".to_owned()),
+        }
+        .map_err(E::custom)
+    }
+}
+
+impl Distinct {
+    fn of_each(each: Vec<u64>) -> Result<Self, String> {
+        let is_sorted = each.iter().zip(each.iter().skip(1)).all(|(a, b)| a < b);
+        if each.len() > EXACT_MAX || !is_sorted {
+            return Err(format!(
+                "at most {EXACT_MAX} callers, each once and in order"
+            ));
+        }
+        Ok(Self(Kept::Each(each)))
+    }
+
+    fn of_runs(runs: Box<[u8]>) -> Result<Self, String> {
+        let is_possible = runs.iter().all(|run| u32::from(*run) <= REST_BITS + 1);
+        let runs = Some(runs).filter(|_| is_possible);
+        let runs = runs.and_then(|runs| runs.try_into().ok());
+        let runs = runs.ok_or_else(|| format!("{REGISTERS} registers, a letter each"))?;
+        Ok(Self(Kept::Runs(runs)))
+    }
+}
+
 impl TryFrom<Written> for Distinct {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
         match written {
-            Written::Each(each) => {
-                let is_sorted = each.iter().zip(each.iter().skip(1)).all(|(a, b)| a < b);
-                if each.len() > EXACT_MAX || !is_sorted {
-                    return Err(format!(
-                        "at most {EXACT_MAX} callers, each once and in order"
-                    ));
-                }
-                Ok(Self(Kept::Each(each)))
-            }
+            Written::Each(each) => Self::of_each(each),
             Written::Runs(text) => {
-                let fault = || format!("{REGISTERS} registers, a letter each");
-                let run = |byte: u8| {
-                    let run = byte.checked_sub(LETTER_FIRST)?;
-                    (u32::from(run) <= REST_BITS + 1).then_some(run)
-                };
-                let runs: Option<Vec<u8>> = text.bytes().map(run).collect();
-                let runs: Box<[u8]> = runs.ok_or_else(fault)?.into();
-                Ok(Self(Kept::Runs(runs.try_into().map_err(|_| fault())?)))
+                let run = |byte: u8| byte.checked_sub(LETTER_FIRST).unwrap_or(u8::MAX);
+                Self::of_runs(text.bytes().map(run).collect())
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{AddAssign, Range};
@@ -201,6 +202,39 @@ impl Ledger {
             .retain(|(start, _), _| wanted.contains(start));
     }
 
+    /// Adds the cells of another that start in one of these spans, each at the begin of its span; facets by
+    /// spans of their own. Spans are in order, and what lies in none is left out. Of what is asked about whole
+    /// spans nothing is lost, and this does not grow with the number of cells in them.
+    pub fn gather(
+        &mut self,
+        other: Self,
+        spans: &[(Timestamp, Timestamp)],
+        facet_spans: &[(Timestamp, Timestamp)],
+    ) {
+        self.as_of = self.as_of.max(other.as_of);
+        gather_cells(&mut self.contacts, other.contacts, spans);
+        for (facet, cells) in other.facets {
+            gather_cells(self.facets.entry(facet).or_default(), cells, facet_spans);
+        }
+        self.facets.retain(|_, cells| !cells.is_empty());
+        for ((start, agent), time) in other.agents {
+            if let Some(start) = begin_in(spans, start) {
+                *self.agents.entry((start, agent)).or_default() += time;
+            }
+        }
+        for ((start, agent), reasons) in other.not_ready {
+            if let Some(start) = begin_in(spans, start) {
+                let sums = self.not_ready.entry((start, agent)).or_default();
+                for (reason, millis) in reasons {
+                    *sums.entry(reason).or_default() += millis;
+                }
+            }
+        }
+        for (queue, agents) in other.serving {
+            self.serving.entry(queue).or_default().extend(agents);
+        }
+    }
+
     /// Puts other keys in place of callers' keys; whether one of them was there. Every count stays.
     pub fn rename_callers(&mut self, names: &BTreeMap<CallerKey, CallerKey>) -> bool {
         let of_facets = self.facets.values_mut().flat_map(BTreeMap::values_mut);
@@ -251,7 +285,23 @@ impl Ledger {
 
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
-        let mut tally = Tally::of_cell(&self.sum(from, to, scope), self.as_of);
+        self.figures(from, to, scope).0
+    }
+
+    /// The same, and how their times are spread.
+    pub fn figures(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> (Tally, Spread) {
+        self.figures_of(&self.sum(from, to, scope), from, to, scope)
+    }
+
+    /// The same of cells that are added up already.
+    pub fn figures_of(
+        &self,
+        sum: &Cell,
+        from: Timestamp,
+        to: Timestamp,
+        scope: &Scope,
+    ) -> (Tally, Spread) {
+        let mut tally = Tally::of_cell(sum, self.as_of);
         let none = BTreeSet::new();
         let serving = scope
             .queue
@@ -262,7 +312,16 @@ impl Ledger {
                 tally.agent_time += *time;
             }
         }
-        tally
+        (tally, Spread::of(sum))
+    }
+
+    /// The counts alone of the cells that start in `from..to`.
+    pub fn counts(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Counts {
+        let mut sum = Counts::default();
+        for cell in within(&self.contacts, from, to, scope) {
+            sum += cell.counts;
+        }
+        sum
     }
 
     /// How the times of the cells that start in `from..to` are spread.
@@ -338,9 +397,19 @@ impl Ledger {
     /// One agent's time in the cells that start in `from..to`.
     pub fn agent_time(&self, from: Timestamp, to: Timestamp, agent: &AgentId) -> AgentTime {
         let mut sum = AgentTime::default();
-        for ((_, who), time) in self.agents_in(from, to) {
-            if who == agent {
-                sum += *time;
+        let mut next = (from.as_millis(), agent.clone());
+        let end = (to.as_millis().max(from.as_millis()), AgentId::from(""));
+        // From interval to interval, without a look at what others did in them.
+        while next < end
+            && let Some(((start, who), time)) = self.agents.range(next.clone()..end.clone()).next()
+        {
+            match who.cmp(agent) {
+                Ordering::Less => next.0 = *start,
+                Ordering::Equal => {
+                    sum += *time;
+                    next.0 = start.saturating_add(1);
+                }
+                Ordering::Greater => next.0 = start.saturating_add(1),
             }
         }
         sum
@@ -355,18 +424,18 @@ impl Ledger {
         sums
     }
 
-    /// One agent's time not ready in the cells that start in `from..to`, by reason, in milliseconds; they add
+    /// Each agent's time not ready in the cells that start in `from..to`, by reason, in milliseconds; they add
     /// up to [`AgentTime::not_ready_ms`].
     pub fn not_ready_by_reason(
         &self,
         from: Timestamp,
         to: Timestamp,
-        agent: &AgentId,
-    ) -> BTreeMap<String, u64> {
-        let mut sums = BTreeMap::new();
+    ) -> BTreeMap<AgentId, BTreeMap<String, u64>> {
+        let mut sums: BTreeMap<AgentId, BTreeMap<String, u64>> = BTreeMap::new();
         let wanted = from.as_millis()..to.as_millis();
-        for ((start, who), reasons) in &self.not_ready {
-            if who == agent && wanted.contains(start) {
+        for ((start, agent), reasons) in &self.not_ready {
+            if wanted.contains(start) {
+                let sums = sums.entry(agent.clone()).or_default();
                 for (reason, millis) in reasons {
                     *sums.entry(reason.clone()).or_default() += millis;
                 }
@@ -425,6 +494,27 @@ impl AddAssign for Ledger {
         }
         for (queue, agents) in rhs.serving {
             self.serving.entry(queue).or_default().extend(agents);
+        }
+    }
+}
+
+/// The begin of the span that holds an instant.
+fn begin_in(spans: &[(Timestamp, Timestamp)], start: i64) -> Option<i64> {
+    let after = spans.partition_point(|(from, _)| from.as_millis() <= start);
+    let (from, to) = spans.get(after.checked_sub(1)?)?;
+    (start < to.as_millis()).then_some(from.as_millis())
+}
+
+fn gather_cells(sums: &mut Cells, cells: Cells, spans: &[(Timestamp, Timestamp)]) {
+    for ((start, queue, channel), cell) in cells {
+        let Some(start) = begin_in(spans, start) else {
+            continue;
+        };
+        match sums.entry((start, queue, channel)) {
+            Entry::Vacant(place) => {
+                place.insert(cell);
+            }
+            Entry::Occupied(mut sum) => *sum.get_mut() += &cell,
         }
     }
 }

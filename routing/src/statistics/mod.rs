@@ -23,6 +23,7 @@ mod facts;
 mod figures;
 mod journey;
 mod ledger;
+mod packed;
 mod reasons;
 mod seen;
 mod sighting;

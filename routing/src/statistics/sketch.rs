@@ -4,8 +4,11 @@
 //! bucket is wider than a 64th of its times. Adding two sketches adds their buckets, so parts in any order
 //! and any grouping give the same sketch, to the last digit; all arithmetic is in whole numbers.
 
-use serde::{Deserialize, Serialize};
+use super::packed::{put, take};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::AddAssign;
 
 /// Bits of a time that tell its bucket, below the first.
@@ -14,18 +17,34 @@ const BITS: u32 = 6;
 /// Times of a cell, in milliseconds, by bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sketch {
-    buckets: BTreeMap<u16, u64>,
+    /// How many times fell into each bucket, in the order of the buckets, without empty ones.
+    #[serde(with = "buckets")]
+    buckets: Vec<(u16, u64)>,
 }
 
 impl Sketch {
     /// Adds one time.
     pub fn add(&mut self, time_ms: u64) {
-        *self.buckets.entry(bucket(time_ms)).or_insert(0) += 1;
+        self.add_to(bucket(time_ms), 1);
+    }
+
+    fn add_to(&mut self, bucket: u16, times: u64) {
+        match self
+            .buckets
+            .binary_search_by_key(&bucket, |(known, _)| *known)
+        {
+            Ok(place) => {
+                if let Some((_, sum)) = self.buckets.get_mut(place) {
+                    *sum += times;
+                }
+            }
+            Err(place) => self.buckets.insert(place, (bucket, times)),
+        }
     }
 
     /// How many times were added.
     pub fn count(&self) -> u64 {
-        self.buckets.values().sum()
+        self.buckets.iter().map(|(_, times)| times).sum()
     }
 
     /// The time that so many per mille do not exceed, in milliseconds and right to a 128th; `None` when
@@ -43,8 +62,78 @@ impl Sketch {
 
 impl AddAssign<&Self> for Sketch {
     fn add_assign(&mut self, rhs: &Self) {
+        if self.buckets.is_empty() {
+            self.buckets.clone_from(&rhs.buckets);
+            return;
+        }
         for (bucket, times) in &rhs.buckets {
-            *self.buckets.entry(*bucket).or_insert(0) += times;
+            self.add_to(*bucket, *times);
+        }
+    }
+}
+
+/// Buckets as a map for people, as bytes for all others.
+mod buckets {
+    use super::*;
+
+    type Buckets = Vec<(u16, u64)>;
+
+    pub(super) fn serialize<S: Serializer>(
+        buckets: &Buckets,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_map(buckets.iter().copied());
+        }
+        let mut bytes = Vec::with_capacity(buckets.len() * 3);
+        let mut before = 0;
+        for (bucket, times) in buckets {
+            put(&mut bytes, u64::from(bucket - before));
+            put(&mut bytes, *times);
+            before = *bucket;
+        }
+        serializer.serialize_bytes(&bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Buckets, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Buckets;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("buckets")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Buckets, A::Error> {
+            let mut buckets = BTreeMap::new();
+            while let Some((bucket, times)) = map.next_entry()? {
+                buckets.insert(bucket, times);
+            }
+            Ok(buckets.into_iter().collect())
+        }
+
+        fn visit_bytes<E: Error>(self, mut bytes: &[u8]) -> Result<Buckets, E> {
+            let mut buckets = Vec::with_capacity(bytes.len() / 2);
+            let mut before: u16 = 0;
+            while !bytes.is_empty() {
+                let next = take(&mut bytes).and_then(|step| {
+                    let step = u16::try_from(step).ok()?;
+                    // Only the first may be no farther than nothing.
+                    let is_farther = step > 0 || buckets.is_empty();
+                    let bucket = before.checked_add(step).filter(|_| is_farther)?;
+                    Some((bucket, take(&mut bytes)?))
+                });
+                let (bucket, times) = next.ok_or_else(|| E::custom("buckets in order"))?;
+                buckets.push((bucket, times));
+                before = bucket;
+            }
+            Ok(buckets)
         }
     }
 }

@@ -28,7 +28,8 @@ fn time_not_ready_is_split_by_reason_and_by_the_clock() {
         };
         let ledger = fold(&log.events, rules).ledger(at(0), at(1_800), at(2_000));
         for (from, to, lunch, meeting) in [(0, 900, 800, 0), (900, 1_800, 150, 100)] {
-            let reasons = ledger.not_ready_by_reason(at(from), at(to), &ann);
+            let mut reasons = ledger.not_ready_by_reason(at(from), at(to));
+            let reasons = reasons.remove(&ann).unwrap_or_default();
             let wanted = [("lunch", lunch), ("meeting", meeting)]
                 .map(|(reason, seconds)| (reason.to_owned(), seconds * 1_000_u64));
             let wanted = wanted.into_iter().filter(|(_, millis)| *millis > 0);

@@ -1,10 +1,8 @@
 //! The tables that are counted: read out of the same sums as the intervals.
 
 use super::{Head, Table, TableName, Value, head};
-use crate::report::by::{By, groups};
-use crate::report::{Group, Report};
-use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::{Cause, Cell, Facet, Scope, SymptomCounts, Tally};
+use crate::report::Report;
+use ringdown_routing::statistics::{Cause, Cell, Facet, SymptomCounts, Tally};
 
 const VOLUME: &[Head] = &[
     head("interval", ("interval", "時段")),
@@ -67,27 +65,6 @@ pub(super) fn volume(report: &Report) -> Table {
     }
 }
 
-/// Each queue's cell over the whole period; contacts in no queue come under none.
-fn by_queue(report: &Report) -> Vec<(Option<QueueId>, Cell)> {
-    let whole = report.period.whole();
-    let mut cells: Vec<(Option<QueueId>, Cell)> = Vec::new();
-    for group in groups(&report.ledger, By::Queue, &report.scope) {
-        if let Group::Queue(queue) = group {
-            let scope = Scope {
-                queue: Some(queue.clone()),
-                channel: report.scope.channel,
-            };
-            cells.push((Some(queue), report.ledger.sum(whole.from, whole.to, &scope)));
-        }
-    }
-    if report.scope.queue.is_none() {
-        let channel = report.scope.channel;
-        let outside = report.ledger.sum_outside(whole.from, whole.to, channel);
-        cells.push((None, outside));
-    }
-    cells
-}
-
 const FAILURES: &[Head] = &[
     head("queue", ("queue", "佇列")),
     head("result", ("result", "結果")),
@@ -98,7 +75,7 @@ const FAILURES: &[Head] = &[
 
 pub(super) fn failures(report: &Report) -> Table {
     let mut rows = Vec::new();
-    for (queue, cell) in by_queue(report) {
+    for (queue, cell) in &report.queues {
         let counts = &cell.counts;
         let tried = counts.offered + counts.blocked + counts.failed;
         for (cause, count) in &cell.causes {
@@ -134,7 +111,7 @@ const TRANSFERS: &[Head] = &[
 
 pub(super) fn transfers(report: &Report) -> Table {
     let mut rows = Vec::new();
-    for (queue, cell) in by_queue(report) {
+    for (queue, cell) in &report.queues {
         for (cause, count) in &cell.causes {
             let Cause::FlowedTo(to) = cause else {
                 continue;
@@ -169,7 +146,6 @@ const SYMPTOMS: &[Head] = &[
 
 pub(super) fn symptoms(report: &Report) -> Table {
     let whole = report.period.whole();
-    let all = report.ledger.sum(whole.from, whole.to, &report.scope);
     let classes: Vec<(u8, Cell)> = (1..=3)
         .map(|class| {
             let facet = Facet::CallerClass(class);
@@ -180,7 +156,7 @@ pub(super) fn symptoms(report: &Report) -> Table {
         })
         .collect();
     let mut rows = Vec::new();
-    for (symptom, counts) in &all.symptoms {
+    for (symptom, counts) in &report.all.symptoms {
         let tolerable = |class: u8| {
             let place = usize::from(class).checked_sub(1)?;
             let waits = report.tolerable_wait_s.get(symptom)?;
@@ -265,8 +241,8 @@ pub(super) fn resolution(report: &Report) -> Table {
             ]
         })
     };
-    let cells = by_queue(report);
-    let rows = cells
+    let rows = report
+        .queues
         .iter()
         .filter_map(|(queue, cell)| told(queue.as_ref().map(ToString::to_string), cell));
     Table {
