@@ -4,7 +4,7 @@ use super::extract::{Params, parsed};
 use super::problem::Problem;
 use super::{ApiState, Caller, statistics};
 use crate::config::Language;
-use crate::report::{Asked, By, Format, Listed, Report, TableName, Wish, WishFault, Words};
+use crate::report::{Asked, By, Format, Listed, Lists, Report, TableName, Wish, WishFault, Words};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{
@@ -82,9 +82,9 @@ pub(super) async fn report(
         by: params.by,
     };
     let asked = wish.read(state.now(), &state.parts.reports)?;
-    let report = read(&state, asked).await?;
     let (format, kind, ending) = params.format.of();
     let table = params.table;
+    let report = read(&state, asked.listing(Lists::of(table, format))).await?;
     if table.is_some() && !matches!(params.format, Wanted::Csv | Wanted::Json) {
         let sentence = "a table alone is told as csv or json".to_owned();
         return Err(Problem::BadRequest(sentence));
@@ -127,9 +127,15 @@ pub(super) async fn report(
 /// Reads what was asked for, from what is at hand or from the log.
 pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Problem> {
     let (settings, by) = (&state.parts.reports, asked.by);
-    let report = statistics::read(state, asked.period, asked.scope.clone(), by).await?;
-    let whole = report.period.whole();
-    let listed = Listed::read(&state.parts.log, whole, &asked.scope).await?;
+    let whole = asked.period.whole();
+    let listed = async {
+        let log = &state.parts.log;
+        Ok(Listed::read(log, whole, &asked.scope, asked.lists).await?)
+    };
+    let (report, listed) = tokio::try_join!(
+        statistics::read(state, asked.period, asked.scope.clone(), by),
+        listed,
+    )?;
     let report = report.with(settings).with_listed(listed);
     Ok(match asked.other {
         None => report,

@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
-use crate::report::{By, Format, Interval, Settings, TableName, Wish, Words};
+use crate::report::{By, Format, Interval, Lists, Settings, TableName, Wish, Words};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
@@ -78,7 +78,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         channel: None,
         by: args.by,
     };
-    let asked = wish.read(now, &settings)?;
+    let lists = Lists::of(args.table, args.format);
+    let asked = wish.read(now, &settings)?.listing(lists);
     let report = block_on(async {
         let database = Database::open(&config).await?;
         let log = EventLog::new(database.clone());

@@ -1,6 +1,6 @@
 //! What somebody asks a report about: as they wrote it, and as it is read.
 
-use super::{By, Interval, Listed, Period, PeriodFault, Report, Settings, from_log, period};
+use super::{By, Interval, Listed, Lists, Period, PeriodFault, Report, Settings, from_log, period};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
 use ringdown_routing::contact::Channel;
@@ -61,6 +61,8 @@ pub struct Asked {
     pub by: By,
     /// The period it is compared with.
     pub other: Option<Period>,
+    /// Which tables of single contacts and callers are read.
+    pub lists: Lists,
 }
 
 impl Wish {
@@ -93,11 +95,17 @@ impl Wish {
             },
             by: self.by,
             other,
+            lists: Lists::Every,
         })
     }
 }
 
 impl Asked {
+    /// The same with these tables of single contacts and callers alone.
+    pub fn listing(self, lists: Lists) -> Self {
+        Self { lists, ..self }
+    }
+
     /// Reads the report from the log; `step` is told of every event.
     pub async fn report(
         self,
@@ -107,8 +115,12 @@ impl Asked {
         step: impl FnMut(),
     ) -> Result<Report, DatabaseFault> {
         let subject = (self.scope.clone(), self.by);
-        let report = from_log::report(log, self.period, subject, now, step).await?;
-        let listed = Listed::read(log, report.period.whole(), &self.scope).await?;
+        let whole = self.period.whole();
+        // The database goes through the contacts while the sums are added up here.
+        let (report, listed) = tokio::try_join!(
+            from_log::report(log, self.period, subject, now, step),
+            Listed::read(log, whole, &self.scope, self.lists),
+        )?;
         let report = report.with(settings).with_listed(listed);
         let Some(other) = self.other else {
             return Ok(report);

@@ -3,7 +3,7 @@
 use super::{CanBeCalledBack, Head, Table, TableName, Value, head};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
-use crate::report::Span;
+use crate::report::{Format, Span};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::ContactResult;
 use ringdown_routing::ids::{ContactId, QueueId};
@@ -30,6 +30,37 @@ pub(crate) fn is_lost(result: ContactResult) -> bool {
         | ContactResult::FlowedOut
         | ContactResult::CallBack
         | ContactResult::Informed => false,
+    }
+}
+
+/// Which of the tables that list are wanted; each reads the contacts of the whole period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lists {
+    /// Both.
+    #[default]
+    Every,
+    /// That table alone, if it is one of them.
+    Only(TableName),
+    /// Neither.
+    Neither,
+}
+
+impl Lists {
+    /// What a report needs that is printed so, or of which one table alone is.
+    pub fn of(table: Option<TableName>, format: Format) -> Self {
+        match (table, format) {
+            (Some(table), _) => Self::Only(table),
+            (None, Format::Csv) => Self::Neither,
+            (None, Format::Table | Format::Json | Format::Html | Format::Xlsx) => Self::Every,
+        }
+    }
+
+    fn has(self, table: TableName) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Only(wanted) => wanted == table,
+            Self::Neither => false,
+        }
     }
 }
 
@@ -132,26 +163,32 @@ const CALLERS: &str = "SELECT p.name, r.sender, r.contacts, r.answered, r.abando
     LEFT JOIN people p ON p.id = r.caller ORDER BY r.contacts DESC, r.last_at DESC, r.sender LIMIT $7";
 
 impl Listed {
-    /// Reads them: the contacts that arrived in a span.
-    pub async fn read(log: &EventLog, span: Span, scope: &Scope) -> Result<Self, DatabaseFault> {
+    /// Reads what is wanted: of the contacts that arrived in a span.
+    pub async fn read(
+        log: &EventLog,
+        span: Span,
+        scope: &Scope,
+        lists: Lists,
+    ) -> Result<Self, DatabaseFault> {
         let bounds = Bounds::of(span, scope);
-        let counted = bounds.rows(log, LOST_COUNT, 1).await?;
-        let lost_count = match counted.first() {
-            Some(row) => row.try_get("contacts")?,
-            None => 0,
-        };
-        let lost = bounds.rows(log, LOST, LOST_MAX).await?;
-        let callers = bounds.rows(log, CALLERS, CALLERS_MAX).await?;
-        let callers_count = match callers.first() {
-            Some(row) => row.try_get("callers")?,
-            None => 0,
-        };
-        Ok(Self {
-            lost: lost.iter().map(Lost::read).collect::<Result<_, _>>()?,
-            lost_count,
-            callers: callers.iter().map(Caller::read).collect::<Result<_, _>>()?,
-            callers_count,
-        })
+        let mut listed = Self::default();
+        if lists.has(TableName::Lost) {
+            let counted = bounds.rows(log, LOST_COUNT, 1).await?;
+            if let Some(row) = counted.first() {
+                listed.lost_count = row.try_get("contacts")?;
+            }
+            let lost = bounds.rows(log, LOST, LOST_MAX).await?;
+            listed.lost = lost.iter().map(Lost::read).collect::<Result<_, _>>()?;
+        }
+        if lists.has(TableName::RepeatCallers) {
+            let callers = bounds.rows(log, CALLERS, CALLERS_MAX).await?;
+            if let Some(row) = callers.first() {
+                listed.callers_count = row.try_get("callers")?;
+            }
+            let read = callers.iter().map(Caller::read);
+            listed.callers = read.collect::<Result<_, _>>()?;
+        }
+        Ok(listed)
     }
 
     pub(super) fn lost(&self) -> Table {
