@@ -5,8 +5,10 @@
 //! is kept up to a bound, tried again, and counted when it had to be let go.
 //!
 //! The two engines understand the same SQL but for three fragments: `{serial}` and `{bytes}` in the schema,
-//! and `{rows}`, a JSON array read as rows, which is how a batch is written with one statement.
+//! and `{rows}`, a JSON array read as rows, which is how a batch is written with one statement. Events are cut into
+//! days on PostgreSQL alone ([`days`]).
 
+mod days;
 mod fault;
 mod inbox;
 mod statement;
@@ -20,6 +22,7 @@ use crate::config::Config;
 use crate::mail::{Deed, Done, Filed, MailToFile};
 use inbox::Haste;
 use ringdown_routing::event::Event;
+use ringdown_routing::time::Timestamp;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, SqlSafeStr};
@@ -61,6 +64,10 @@ impl Engine {
                 "json_array_elements($1::json) AS r(value)",
                 "BYTEA",
             ),
+        };
+        let template = match (self, template.split_once(POSTGRES_ALONE)) {
+            (Self::Sqlite, Some((both, _))) => both,
+            (Self::Sqlite, None) | (Self::Postgres, _) => template,
         };
         let sql = template.replace("{serial}", serial).replace("{rows}", rows);
         AssertSqlSafe(sql.replace("{bytes}", bytes))
@@ -105,7 +112,14 @@ impl Database {
             },
             Engine::Postgres => DatabaseFault::from(error),
         })?;
-        migrate(engine, &mut connection).await?;
+        migrate(engine, &mut connection, &MIGRATIONS).await?;
+        if engine == Engine::Postgres {
+            let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
+            if let Err(fault) = days::make(&mut connection, now).await {
+                // What is stored meanwhile finds its place all the same.
+                tracing::warn!(%fault, "database: the days to come were not made, will be tried again");
+            }
+        }
         let reads = AnyPoolOptions::new()
             .max_connections(connections_max)
             .acquire_timeout(ACQUIRE_WAIT_MAX)
@@ -269,8 +283,12 @@ async fn prepare_connection(
     Ok(())
 }
 
-async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), DatabaseFault> {
-    let migrations = MIGRATIONS
+async fn migrate(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    changes: &[(&'static str, &'static str)],
+) -> Result<(), DatabaseFault> {
+    let migrations = changes
         .iter()
         .zip(1..)
         .map(|((name, template), version)| {
@@ -297,8 +315,11 @@ async fn migrate(engine: Engine, connection: &mut AnyConnection) -> Result<(), D
     migrated.map_err(|error| DatabaseFault::from(sqlx::Error::from(error)))
 }
 
+/// In a change of the schema: what follows is for PostgreSQL.
+const POSTGRES_ALONE: &str = "-- {postgres}";
+
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 29] = [
+const MIGRATIONS: [(&str, &str); 31] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -373,6 +394,8 @@ const MIGRATIONS: [(&str, &str); 29] = [
         "incident links",
         include_str!("migrations/0029_incident_links.sql"),
     ),
+    ("lost", include_str!("migrations/0030_lost.sql")),
+    ("event days", include_str!("migrations/0031_event_days.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

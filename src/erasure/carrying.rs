@@ -86,12 +86,12 @@ impl Erasures {
         until: Timestamp,
     ) -> Result<(), DatabaseFault> {
         for contact in &found.contacts {
-            let of_contact = "SELECT seq, body FROM events WHERE contact = $1 AND seq > $2 AND at <= $3 \
+            let of_contact = "SELECT seq, at, body FROM events WHERE contact = $1 AND seq > $2 AND at <= $3 \
                  ORDER BY seq LIMIT $4";
             self.rewrite(of_contact, contact, until, names, Whose::Theirs)
                 .await?;
         }
-        let named = "SELECT seq, body FROM events WHERE lower(body) LIKE $1 ESCAPE '\\' AND seq > $2 AND at <= $3 \
+        let named = "SELECT seq, at, body FROM events WHERE lower(body) LIKE $1 ESCAPE '\\' AND seq > $2 AND at <= $3 \
              ORDER BY seq LIMIT $4";
         let parts: BTreeSet<String> = names.iter().map(Name::part).collect();
         for part in parts {
@@ -113,23 +113,23 @@ impl Erasures {
     ) -> Result<(), DatabaseFault> {
         let mut after = i64::MIN;
         loop {
-            let rows: Vec<(i64, String)> = sqlx::query_as(query)
+            let rows: Vec<(i64, i64, String)> = sqlx::query_as(query)
                 .bind(text.to_owned())
                 .bind(after)
                 .bind(until.as_millis())
                 .bind(EVENTS_MAX)
                 .fetch_all(self.database.reads())
                 .await?;
-            let Some((last, _)) = rows.last() else {
+            let Some((last, ..)) = rows.last() else {
                 return Ok(());
             };
             after = *last;
             let mut changes = Vec::new();
-            for (seq, body) in &rows {
+            for (seq, at, body) in &rows {
                 let mut event: Value = serde_json::from_str(body).map_err(unreadable)?;
                 if scrub(&mut event, names, whose) {
-                    let sql = "UPDATE events SET body = $1 WHERE seq = $2";
-                    let values = vec![to_json(&event)?.into(), (*seq).into()];
+                    let sql = "UPDATE events SET body = $1 WHERE seq = $2 AND at = $3";
+                    let values = vec![to_json(&event)?.into(), (*seq).into(), (*at).into()];
                     changes.push(Statement::new(sql, values));
                 }
             }

@@ -118,7 +118,7 @@ SELECT r.value->'id'->>'origin', CAST(r.value->'id'->>'number' AS BIGINT),
        CAST(r.value->>'at' AS BIGINT), r.value->>'contact', r.value->>'queue', r.value->>'agent',
        r.value->>'event', CAST(r.value AS TEXT)
 FROM {rows} WHERE true
-ON CONFLICT (origin, number) DO NOTHING";
+ON CONFLICT DO NOTHING";
 
 #[cfg(test)]
 mod tests;

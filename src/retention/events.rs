@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Most events that go in one transaction.
 const EVENTS_MAX: i64 = 5_000;
 
-/// Lets a batch of those go that happened before, as far as they are counted; how many.
+/// Lets a day or a batch of those go that happened before, as far as they are counted; how many.
 pub(super) async fn let_go(
     log: &EventLog,
     rollups: &Rollups,
@@ -20,6 +20,16 @@ pub(super) async fn let_go(
         return Ok(0);
     };
     let database = log.database();
+    loop {
+        match database.drop_day(log_from).await {
+            Ok(Some(0)) => {}
+            Ok(Some(gone)) => return Ok(gone),
+            Ok(None) => break,
+            // Somebody reads for longer than we wait; event by event goes beside that.
+            Err(DatabaseFault::Locked(_)) => break,
+            Err(fault) => return Err(fault),
+        }
+    }
     let found: Vec<(i64,)> = sqlx::query_as(COUNTED)
         .bind(log_from.as_millis())
         .bind(EVENTS_MAX)

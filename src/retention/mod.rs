@@ -159,10 +159,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Lets one batch of each kind go. The caller holds the lease of these roll-ups.
+    /// Lets one batch of each kind go, and makes the days to come of the event log. The caller holds the lease of these roll-ups.
     pub async fn look(&self, rollups: &Rollups, now: Timestamp) -> Result<Look, DatabaseFault> {
         let before = |days: Option<u32>| days.map(|days| now - DAY * days);
         let mut is_more = false;
+        self.database.make_days(now).await?;
         if let Some(before) = before(self.rules.events_days) {
             let gone = events::let_go(&self.log, rollups, before, now).await?;
             is_more |= self.note(&self.gone.events, gone);
