@@ -88,6 +88,53 @@ fn counted_events_go_and_reports_stay_as_they_were() {
 }
 
 #[test]
+fn metrics_tell_what_went_and_how_far_the_roll_ups_are() {
+    on_both_engines(|database| async move {
+        let log = EventLog::new(database.clone());
+        for event in random_log(8) {
+            assert!(log.append(event));
+        }
+        log.flush().await.unwrap();
+        let rules = Retention {
+            events_days: Some(7),
+            ..Retention::default()
+        };
+        let (keeper, metrics) = (Keeper::new(rules, &log), Metrics::default());
+        keeper.show_in(&metrics, now);
+        let before = metrics.render();
+        assert!(before.contains("ringdown_retention_gone_total{kind=\"events\"} 0\n"));
+        assert!(
+            !before.contains("ringdown_rollup"),
+            "not before it has looked"
+        );
+        let rollups = Rollups::new(&log);
+        rollups.catch_up(now(), || ()).await.unwrap().unwrap();
+        look_until_nothing(&keeper, &rollups, now()).await;
+        keeper.note_rollups(&rollups, now()).await.unwrap();
+        let (rows, steps) = rollups.extent().await.unwrap();
+        let until = rollups.lag().await.unwrap().until.unwrap();
+        let second = |at: Timestamp| at.as_millis() / 1_000;
+        let text = metrics.render();
+        for line in [
+            format!(
+                "ringdown_retention_gone_total{{kind=\"events\"}} {}",
+                keeper.counts().events
+            ),
+            format!("ringdown_rollup_last_run_seconds {}", second(now())),
+            format!(
+                "ringdown_rollup_lag_seconds {}",
+                second(now()) - second(until)
+            ),
+            format!("ringdown_rollup_rows {rows}"),
+            format!("ringdown_rollup_steps {steps}"),
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        }
+        assert!(keeper.counts().events > 0 && rows > 0 && steps > 0);
+    });
+}
+
+#[test]
 fn one_gateway_at_a_time_lets_events_go() {
     on_both_engines(|database| async move {
         let log = EventLog::new(database.clone());
