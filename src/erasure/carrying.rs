@@ -50,7 +50,11 @@ impl Erasures {
     }
 
     /// Tells that it was done, without a name, and forgets who it was.
-    async fn finish(&self, erasure: &Erasure, now: Timestamp) -> Result<(), ErasureFault> {
+    pub(super) async fn finish(
+        &self,
+        erasure: &Erasure,
+        now: Timestamp,
+    ) -> Result<(), ErasureFault> {
         let details = BTreeMap::from([
             ("erasure".to_owned(), erasure.id.clone()),
             ("contacts".to_owned(), erasure.extent.contacts.to_string()),
@@ -71,12 +75,20 @@ impl Erasures {
             return Err(DatabaseFault::Backlog.into());
         }
         self.log.flush().await?;
+        // Whom it was about goes before the log of writes is emptied, and the end is told after that, so that a
+        // crash in between leaves it under way, with nobody left to look for.
+        let nobody = to_json(&Plan::default())?;
+        let forget = Statement::new(
+            "UPDATE erasures SET plan = $1 WHERE id = $2 AND state = 'under_way'",
+            vec![nobody.into(), erasure.id.clone().into()],
+        );
+        self.database.write(vec![bump("events"), forget]).await?;
+        self.database.empty_log_of_writes().await?;
         let done = Statement::new(
             "UPDATE erasures SET state = 'done', done_at = $1, plan = NULL WHERE id = $2",
             vec![now.as_millis().into(), erasure.id.clone().into()],
         );
-        self.database.write(vec![bump("events"), done]).await?;
-        Ok(self.database.empty_log_of_writes().await?)
+        Ok(self.database.write(vec![done]).await?)
     }
 
     async fn erase_events(

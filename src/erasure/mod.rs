@@ -105,8 +105,8 @@ pub enum ErasureFault {
     Database(#[from] DatabaseFault),
 }
 
-/// Whom a row is about, until it is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Whom a row is about; nobody any more when all that is left is to tell that it is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Plan {
     names: Vec<Name>,
     forget_in_cms: bool,
@@ -132,6 +132,10 @@ impl Erasures {
     ) -> Result<Erasure, ErasureFault> {
         let names = self.names(wish).await?;
         if let Some((erasure, plan)) = self.under_way().await? {
+            if plan.names.is_empty() {
+                self.finish(&erasure, now).await?;
+                return Box::pin(self.order(wish, by, now)).await;
+            }
             let is_same = finding::are_the_same(&plan.names, &names);
             return match is_same && plan.forget_in_cms == wish.forget_in_cms {
                 true => Ok(erasure),

@@ -374,13 +374,16 @@ fn an_erasure_cut_off_anywhere_is_gone_on_with() {
     on_both_engines(|database| async move {
         let log = desk(&database).await;
         let before = reports(&log).await;
-        erasures(&log).order(&wish(), "x", now()).await.unwrap();
+        let ordered = erasures(&log).order(&wish(), "x", now()).await.unwrap();
         let mut cuts = 0;
         // Another process each time, which gets a little farther than the one before.
         for wakes in (1..).step_by(5) {
             match cut_off(erasures(&log).carry_out(now()), wakes).await {
                 Some(done) => {
-                    assert_eq!(done.unwrap().map(|it| it.state), Some(ErasureState::Done));
+                    // Nothing is under way when the one before was cut off after its end.
+                    done.unwrap();
+                    let stands = erasures(&log).one(&ordered.id).await.unwrap();
+                    assert_eq!(stands.map(|it| it.state), Some(ErasureState::Done));
                     break;
                 }
                 None => cuts += 1,
