@@ -31,9 +31,33 @@ const COMPARED_MAX: usize = 2;
 /// The tries of the last minutes.
 #[derive(Debug)]
 pub(in super::super) struct Tries {
-    counts: Mutex<BTreeMap<Key, Count>>,
+    counts: Mutex<Counts>,
     /// Held while a password is compared.
     pub(super) comparing: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_key: BTreeMap<Key, Count>,
+    /// Until when it stays full: a flood of names must not have all of them looked through at each try.
+    full_until: Option<Timestamp>,
+}
+
+impl Counts {
+    /// Whether a try can be remembered, which it can again when the oldest is over.
+    fn has_room(&mut self, now: Timestamp) -> bool {
+        if self.by_key.len() + KEYS <= REMEMBERED_MAX {
+            return true;
+        }
+        if self.full_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        self.by_key
+            .retain(|_, count| now.since(count.since) < WINDOW);
+        let oldest = self.by_key.values().map(|count| count.since).min();
+        self.full_until = oldest.map(|since| since + WINDOW);
+        self.by_key.len() + KEYS <= REMEMBERED_MAX
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +86,8 @@ impl Tries {
     /// Counts a try before it is looked at; false when there were too many.
     pub(super) fn admit(&self, name: &str, address: IpAddr, now: Timestamp) -> bool {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.len() + KEYS > REMEMBERED_MAX {
-            counts.retain(|_, count| now.since(count.since) < WINDOW);
+        if !counts.has_room(now) {
+            return false;
         }
         let name = name.to_owned();
         let keys: [_; KEYS] = [
@@ -71,16 +95,13 @@ impl Tries {
             (Key::Name(name), OF_NAME_MAX),
             (Key::Address(address), FROM_ADDRESS_MAX),
         ];
-        if counts.len() + KEYS > REMEMBERED_MAX {
-            return false;
-        }
         let mut is_admitted = true;
         for (key, most) in keys {
             let new = Count {
                 tries: 0,
                 since: now,
             };
-            let count = counts.entry(key).or_insert(new);
+            let count = counts.by_key.entry(key).or_insert(new);
             if now.since(count.since) >= WINDOW {
                 *count = new;
             }
@@ -93,7 +114,9 @@ impl Tries {
     /// Forgets the tries of who got in.
     pub(super) fn forget(&self, name: &str, address: IpAddr) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.remove(&Key::NameHere(name.to_owned(), address));
+        counts
+            .by_key
+            .remove(&Key::NameHere(name.to_owned(), address));
     }
 }
 
@@ -134,7 +157,7 @@ mod tests {
             let address = IpAddr::from(number.to_be_bytes());
             tries.admit(&number.to_string(), address, now);
         }
-        assert!(tries.counts.lock().unwrap().len() <= REMEMBERED_MAX);
+        assert!(tries.counts.lock().unwrap().by_key.len() <= REMEMBERED_MAX);
         let address = IpAddr::from([203, 0, 113, 9]);
         assert!(!tries.admit("anna", address, now));
         assert!(tries.admit("anna", address, now + WINDOW));
