@@ -309,7 +309,10 @@ pub(super) async fn call_back(
     let told = match callbacks::call_back_lost(&state, &caller, ordered.contact).await {
         Ok(()) => "ordered",
         Err(
-            problem @ (Problem::Conflict(_) | Problem::NotFound(_) | Problem::Unprocessable(_)),
+            problem @ (Problem::Conflict(_)
+            | Problem::ConflictWith { .. }
+            | Problem::NotFound(_)
+            | Problem::Unprocessable(_)),
         ) => {
             tracing::debug!(?problem, contact = %ordered.contact, "pages: no call-back is ordered");
             "refused"
