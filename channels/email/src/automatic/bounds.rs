@@ -138,12 +138,22 @@ pub struct Breaker<K: Ord> {
     remembered_max: usize,
     #[serde(with = "as_pairs")]
     keys: BTreeMap<K, Flow>,
+    /// Until when it stays full: a flood of keys must not have all of them looked through for each.
+    #[serde(skip)]
+    full_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Flow {
     filled_until: Timestamp,
     open_until: Timestamp,
+}
+
+impl Flow {
+    /// Until when it must be remembered.
+    fn counts_until(&self) -> Timestamp {
+        self.filled_until.max(self.open_until)
+    }
 }
 
 impl<K: Ord + Clone> Breaker<K> {
@@ -153,16 +163,26 @@ impl<K: Ord + Clone> Breaker<K> {
             bounds,
             remembered_max,
             keys: BTreeMap::new(),
+            full_until: None,
         }
+    }
+
+    /// Whether one more key can be remembered, which it can again when the first that rests is forgotten.
+    fn has_room(&mut self, now: Timestamp) -> bool {
+        if self.keys.len() < self.remembered_max {
+            return true;
+        }
+        if self.full_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        self.keys.retain(|_, flow| flow.counts_until() > now);
+        self.full_until = self.keys.values().map(|flow| flow.counts_until()).min();
+        self.keys.len() < self.remembered_max
     }
 
     /// Counts one more of `key`.
     pub fn count(&mut self, now: Timestamp, key: &K) {
-        if !self.keys.contains_key(key) && self.keys.len() >= self.remembered_max {
-            self.keys
-                .retain(|_, flow| flow.filled_until > now || flow.open_until > now);
-        }
-        if !self.keys.contains_key(key) && self.keys.len() >= self.remembered_max {
+        if !self.keys.contains_key(key) && !self.has_room(now) {
             return;
         }
         let bounds = self.bounds;

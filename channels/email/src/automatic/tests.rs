@@ -193,6 +193,28 @@ fn a_full_memory_forgets_nobody_within_the_window() {
 }
 
 #[test]
+fn a_full_breaker_has_room_from_the_instant_at_which_the_first_rests() {
+    let bounds = BreakerBounds {
+        mails_max: 6,
+        window: Duration::from_secs(60),
+        rest: Duration::from_secs(60),
+    };
+    let mut breaker = Breaker::new(bounds, 2);
+    // One mail fills ten seconds; the first key goes on talking.
+    breaker.count(at(0), &"ann");
+    breaker.count(at(3), &"bob");
+    breaker.count(at(5), &"ann");
+    for second in 6..13 {
+        breaker.count(at(second), &"cy");
+        assert!(breaker.is_open(at(second), &"cy"), "{second}");
+    }
+    breaker.count(at(13), &"cy");
+    assert!(!breaker.is_open(at(13), &"cy"), "bob rests");
+    assert!(!breaker.is_open(at(13), &"ann"));
+    assert!(breaker.is_open(at(13), &"bob"), "others are not told apart");
+}
+
+#[test]
 fn a_steady_talk_never_opens_the_breaker() {
     let bounds = BreakerBounds {
         mails_max: 6,
