@@ -1,13 +1,15 @@
 //! Orders, hours and groups against each other, on a clock that is set.
 
 use super::*;
-use crate::acd::{Clock, EventSink, Surroundings};
+use crate::acd::{AtStart, Clock, EventSink, RedisPlace, Surroundings};
 use crate::database::tests::{run, sqlite};
 use ringdown_harness::place::Folder;
+use ringdown_harness::redis::Redis;
+use ringdown_routing::event::Event;
 use ringdown_routing::ids::NodeId;
 use ringdown_routing::view::View;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 const DESK: &str = r#"
 [site]
@@ -56,13 +58,12 @@ impl Desk {
     }
 
     async fn start(database: &Database, now: &Arc<AtomicI64>) -> Openings {
+        let acd = Acd::in_memory(surroundings(now, |_| {}));
+        Self::start_at(acd, database).await
+    }
+
+    async fn start_at(acd: Acd, database: &Database) -> Openings {
         let config = Config::parse(Path::new("r.toml"), DESK, &[]).unwrap();
-        let now = Arc::clone(now);
-        let acd = Acd::in_memory(Surroundings {
-            node: NodeId::from("node"),
-            clock: Clock::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
-            sink: EventSink::at_once(|_| {}),
-        });
         Openings::start(Arc::new(config), acd, database.clone())
             .await
             .unwrap()
@@ -97,6 +98,18 @@ impl Desk {
             at: self.openings.acd.now(),
             until: None,
         }
+    }
+}
+
+fn surroundings(
+    now: &Arc<AtomicI64>,
+    sink: impl Fn(&Event) + Send + Sync + 'static,
+) -> Surroundings {
+    let now = Arc::clone(now);
+    Surroundings {
+        node: NodeId::from("node"),
+        clock: Clock::new(move || Timestamp::from_millis(now.load(Ordering::Relaxed))),
+        sink: EventSink::at_once(move |event| sink(event)),
     }
 }
 
@@ -243,5 +256,59 @@ fn an_order_given_elsewhere_is_obeyed_at_the_next_look() {
             ("berlin", SHUT),
             ("world", SHUT),
         ]);
+    });
+}
+
+/// Where the shared desk keeps the rules of its lines.
+const RULES: &str = "{ringdown:0}:queues";
+
+#[test]
+fn an_order_that_the_desk_takes_only_in_part_is_set_right_at_the_next_look() {
+    run(async {
+        let (folder, database) = sqlite().await;
+        let redis = Arc::new(Redis::start());
+        let now = Arc::new(AtomicI64::new(instant("2026-11-23T02:00:00Z").as_millis()));
+        // From the next line on that it is told of, the desk fails.
+        let breaks = Arc::new(AtomicBool::new(false));
+        let surroundings = {
+            let (redis, breaks) = (Arc::clone(&redis), Arc::clone(&breaks));
+            surroundings(&now, move |event| {
+                if matches!(event.kind, EventKind::QueueChanged { .. })
+                    && breaks.swap(false, Ordering::Relaxed)
+                {
+                    redis.ask(&format!("rename {RULES} parked"));
+                    redis.ask(&format!("set {RULES} broken"));
+                }
+            })
+        };
+        let place = RedisPlace::at(redis.url());
+        let acd = Acd::in_redis(place, AtStart::RequireRedis, surroundings);
+        let desk = Desk {
+            openings: Desk::start_at(acd.await.unwrap(), &database).await,
+            now,
+            database,
+            _folder: folder,
+        };
+        let hours = [
+            ("taipei", open("taipei")),
+            ("berlin", SHUT),
+            ("world", open("taipei")),
+        ];
+        desk.check(hours.clone());
+        let fire = desk.order(None, Kind::Emergency, false);
+        breaks.store(true, Ordering::Relaxed);
+        let refused = desk.openings.give(fire).await;
+        assert!(matches!(refused, Err(OrderFault::Store(_))), "{refused:?}");
+        assert_eq!(read(&desk.database).await.unwrap(), Orders::default());
+        // The desk was told of one line, and it is shown as it is.
+        desk.check([
+            ("taipei", EMERGENCY),
+            ("berlin", SHUT),
+            ("world", open("taipei")),
+        ]);
+        redis.ask(&format!("del {RULES}"));
+        redis.ask(&format!("rename parked {RULES}"));
+        desk.openings.keep_up().await;
+        desk.check(hours);
     });
 }
