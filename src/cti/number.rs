@@ -92,6 +92,27 @@ impl Normaliser {
     }
 }
 
+impl Normaliser {
+    /// A key's digits in the usual ways to write and dial it: `886227208889`, `00886227208889`, and as within its
+    /// country, `0227208889`. An internal number has one way.
+    pub fn ways_to_write(&self, key: &str) -> Vec<String> {
+        let Some(digits) = key.strip_prefix('+') else {
+            return vec![key.to_owned()];
+        };
+        let mut ways = vec![digits.to_owned(), format!("00{digits}")];
+        if let Ok(number) = phonenumber::parse(None, key) {
+            let code = number.code().value().to_string();
+            let national = number.format().mode(phonenumber::Mode::National);
+            let national: String = national.to_string();
+            let national: String = national.chars().filter(char::is_ascii_digit).collect();
+            // "+886 (0)2 2720 8889".
+            ways.push(format!("{code}{national}"));
+            ways.push(national);
+        }
+        ways
+    }
+}
+
 fn parse(text: &str, region: Region) -> Number {
     let Some(text) = user_part(text) else {
         return Number::Withheld;
@@ -319,6 +340,27 @@ mod tests {
             Number::Internal(digits) => format!("internal {digits}"),
             Number::Withheld => "withheld".to_owned(),
             Number::Other => "other".to_owned(),
+        }
+    }
+
+    #[test]
+    fn every_way_to_write_a_number_leads_back_to_it() {
+        for (region, key, national) in [
+            ("TW", "+886227208889", "0227208889"),
+            ("DE", "+493012345678", "03012345678"),
+            ("US", "+12125550123", "2125550123"),
+            ("TW", "204", "204"),
+        ] {
+            let normaliser = Normaliser::new(region.parse().unwrap());
+            let ways = normaliser.ways_to_write(key);
+            assert!(ways.iter().any(|way| way == national), "{ways:?}");
+            for way in ways {
+                assert_eq!(
+                    normaliser.normalise(&way).key().as_deref(),
+                    Some(key),
+                    "{way}"
+                );
+            }
         }
     }
 
