@@ -76,6 +76,7 @@ impl From<ErasureFault> for Problem {
             ErasureFault::IsLive(_) | ErasureFault::UnderWay(_) => {
                 Self::Conflict(fault.to_string())
             }
+            ErasureFault::StillRead => Self::Unavailable(fault.to_string()),
             ErasureFault::Database(fault) => fault.into(),
         }
     }

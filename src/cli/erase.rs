@@ -91,7 +91,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
             fault @ (ErasureFault::Nobody
             | ErasureFault::NotAnIdentity(_)
             | ErasureFault::IsLive(_)
-            | ErasureFault::UnderWay(_)),
+            | ErasureFault::UnderWay(_)
+            | ErasureFault::StillRead),
         ) => {
             writeln!(std::io::stderr(), "ringdown: {fault}")?;
             Ok(Outcome::No)

@@ -49,6 +49,15 @@ pub enum Engine {
     Postgres,
 }
 
+/// What came of emptying the log of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogOfWrites {
+    /// It holds nothing any more.
+    Empty,
+    /// Somebody reads an earlier state of the database, which needs it.
+    StillRead,
+}
+
 impl Engine {
     /// The SQL as this engine wants it.
     pub(crate) fn sql(self, template: &str) -> AssertSqlSafe<String> {
@@ -135,17 +144,26 @@ impl Database {
         })
     }
 
-    /// Leaves no earlier version of what was changed in SQLite's log of writes, as far as nobody reads it at this
-    /// moment. PostgreSQL lets go of such by its own vacuum.
-    pub(crate) async fn empty_log_of_writes(&self) -> Result<(), DatabaseFault> {
-        match self.engine {
-            Engine::Sqlite => {
-                let empty = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)");
-                empty.execute(&self.reads).await?;
-            }
-            Engine::Postgres => {}
+    /// Leaves no earlier version of what was changed in SQLite's log of writes, unless somebody reads it for longer
+    /// than we wait. PostgreSQL lets go of such by its own vacuum.
+    pub(crate) async fn empty_log_of_writes(&self) -> Result<LogOfWrites, DatabaseFault> {
+        if self.engine == Engine::Postgres {
+            return Ok(LogOfWrites::Empty);
         }
-        Ok(())
+        for attempt in 1..=EMPTYING_TRIES_MAX {
+            // Whether it was kept from it; how many pages the log had, and how many of them went into the file.
+            let (is_busy, _, _): (i64, i64, i64) =
+                sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+                    .fetch_one(&self.reads)
+                    .await?;
+            if is_busy == 0 {
+                return Ok(LogOfWrites::Empty);
+            }
+            if attempt < EMPTYING_TRIES_MAX {
+                tokio::time::sleep(EMPTYING_PAUSE).await;
+            }
+        }
+        Ok(LogOfWrites::StillRead)
     }
 
     /// What keeps the data.
@@ -415,6 +433,13 @@ const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '5s';
 /// for a hundred, and would rather read whole tables through for that, or in several processes.
 const POSTGRES_WRITER_SETTINGS: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; \
      SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0";
+
+/// How often it is tried to empty the log of writes. SQLite waits for readers by itself each time (`busy_timeout`),
+/// but not for another checkpoint that is under way (sqlite.org/c3ref/wal_checkpoint_v2.html).
+const EMPTYING_TRIES_MAX: u32 = 3;
+
+/// Pause between two such tries.
+const EMPTYING_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest wait for a connection of the pool.
 const ACQUIRE_WAIT_MAX: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Who is meant, in every way of writing, and which contacts and tickets are theirs.
 
-use super::scrub::{Name, NameKind};
+use super::scrub::{Name, NameKind, escaped};
 use super::{ErasureFault, Erasures, Wish};
 use crate::cti::{Claim, mail_key};
 use crate::database::DatabaseFault;
@@ -84,11 +84,13 @@ impl Erasures {
         let senders =
             "SELECT DISTINCT lower(sender) FROM contacts WHERE lower(sender) LIKE $1 ESCAPE '\\'";
         let mut written = self.texts(senders.to_owned(), &like).await?;
-        let arrivals =
-            "SELECT body FROM events WHERE kind = 'arrived' AND lower(body) LIKE $1 ESCAPE '\\'";
-        for body in self.texts(arrivals.to_owned(), &like).await? {
+        // Who shows no number may key one in, to be called back.
+        let told = "SELECT body FROM events WHERE kind IN ('arrived', 'keyed_in') AND lower(body) LIKE $1 ESCAPE '\\'";
+        for body in self.texts(told.to_owned(), &like).await? {
             let event: Value = serde_json::from_str(&body).map_err(super::unreadable)?;
-            written.extend(event["from"].as_str().map(str::to_lowercase));
+            let told = [&event["from"], &event["digits"]];
+            let told = told.into_iter().filter_map(Value::as_str);
+            written.extend(told.map(str::to_lowercase));
         }
         let is_it = |text: &String| match is_phone {
             true => {
@@ -99,8 +101,8 @@ impl Erasures {
         };
         let mut ways: BTreeSet<String> = written.into_iter().filter(is_it).collect();
         ways.insert(key.to_lowercase());
-        if is_phone && let Some(digits) = key.strip_prefix('+') {
-            ways.insert(digits.to_owned());
+        if is_phone {
+            ways.extend(self.normaliser.ways_to_write(key));
         }
         Ok(ways.into_iter().map(|way| (kind, way)).collect())
     }
@@ -130,12 +132,23 @@ impl Erasures {
         let contacts = "SELECT DISTINCT c.id FROM {rows} JOIN contacts c \
              ON (r.value->>'kind' = 'address' AND lower(c.sender) IN (r.value->>'name', r.value->>'instead')) \
              OR (r.value->>'kind' = 'caller' AND c.caller IN (r.value->>'name', r.value->>'instead')) ORDER BY c.id";
+        let called_back = "SELECT DISTINCT b.{id} FROM {rows} JOIN call_backs b \
+             ON lower(b.number) IN (r.value->>'name', r.value->>'instead') WHERE r.value->>'kind' = 'address'";
         let tickets = "SELECT DISTINCT CAST(t.id AS TEXT) FROM {rows} JOIN tickets t \
              ON (r.value->>'kind' = 'address' AND lower(t.sender) IN (r.value->>'name', r.value->>'instead')) \
              OR (r.value->>'kind' = 'caller' AND t.caller IN (r.value->>'name', r.value->>'instead'))";
+        let mut contacts: BTreeSet<String> = self
+            .texts_of_rows(contacts, &rows)
+            .await?
+            .into_iter()
+            .collect();
+        for id in ["contact", "origin"] {
+            let sql = called_back.replace("{id}", id);
+            contacts.extend(self.texts_of_rows(&sql, &rows).await?);
+        }
         let tickets = self.texts_of_rows(tickets, &rows).await?;
         Ok(Found {
-            contacts: self.texts_of_rows(contacts, &rows).await?,
+            contacts: contacts.into_iter().collect(),
             tickets: tickets.iter().filter_map(|id| id.parse().ok()).collect(),
         })
     }
@@ -172,13 +185,4 @@ pub(super) fn rows_of(names: &[Name]) -> String {
         json!({"kind": kind, "name": name.name, "instead": name.instead})
     };
     Value::from(names.iter().map(row).collect::<Vec<_>>()).to_string()
-}
-
-/// A text in which LIKE finds nothing but itself, with a backslash as the sign of escape.
-pub(super) fn escaped(text: &str) -> String {
-    let letters = text.chars().flat_map(|letter| {
-        let escape = ['\\', '%', '_'].contains(&letter).then_some('\\');
-        escape.into_iter().chain([letter])
-    });
-    letters.collect()
 }

@@ -100,6 +100,12 @@ pub enum ErasureFault {
     /// One at a time.
     #[error("another erasure is under way ({0}): ask again when it is done")]
     UnderWay(String),
+    /// All went but what an earlier state of the database holds, which somebody reads for longer than we wait.
+    #[error(
+        "somebody still reads the database as it was before: the erasure stays under way, and is ended by the gateway or \
+         by `ringdown erase --resume` when they have done so"
+    )]
+    StillRead,
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseFault),

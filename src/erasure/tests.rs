@@ -1,16 +1,19 @@
 use super::*;
 use crate::config::Config;
 use crate::database::Engine;
-use crate::database::tests::{at, on_both_engines};
+use crate::database::tests::{arrived, at, event, on_both_engines, run, sqlite};
 use crate::event_log::EventsQuery;
 use crate::report::from_log;
 use crate::rollups::Rollups;
 use crate::rollups::tests::{HOURS, period, plain, printed, random_log};
+use ringdown_routing::contact::{CallBackTo, Channel, Needs, Priority, QueuedContact};
 use ringdown_routing::event::{ContactResult, Event, EventDraft, EventKind, IdentifiedAs};
-use ringdown_routing::ids::{ContactId, EventId, NodeId};
+use ringdown_routing::ids::{ContactId, EventId, NodeId, TicketId};
 use ringdown_routing::statistics::{CallerKey, Ledger, Statistics};
+use ringdown_routing::verb::RestoredPlace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -19,7 +22,17 @@ const MAIL: &str = "ann@example.org";
 const KEY: &str = "p-ann";
 
 /// What may not be found anywhere afterwards, in lower case.
-const TRACES: [&str; 6] = [PHONE, "886227208817", MAIL, KEY, "secret", "4711"];
+const TRACES: [&str; 9] = [
+    PHONE,
+    "886227208817",
+    "0227208817",
+    "2720-8817",
+    "2720 8817",
+    MAIL,
+    KEY,
+    "secret",
+    "4711",
+];
 
 /// After every event, and after the longest talk.
 fn now() -> Timestamp {
@@ -85,18 +98,36 @@ async fn desk(database: &Database) -> EventLog {
         }
     }
     // Somebody else's event that names them.
-    let cause = format!("486 Busy: <sip:{PHONE}@example.net>");
     let other = *last
         .keys()
         .find(|contact| !theirs.contains(contact))
         .unwrap();
-    tell(last[&other].at, other, EventKind::Failed { cause });
+    let why = format!("asked for by <sip:{PHONE}@example.net>, at 02 2720 8817");
+    let dropped = EventKind::Intervened {
+        by: "tests".to_owned(),
+        act: "contact_dropped".to_owned(),
+        details: BTreeMap::from([("reason".to_owned(), why)]),
+    };
+    tell(last[&other].at, other, dropped);
+    // They hide their number, and key it in to be called back.
+    let hidden = hidden();
+    let instant = last[theirs.first().unwrap()].at;
+    tell(instant, hidden, arrived(""));
+    let digits = "0227208817".to_owned();
+    tell(instant, hidden, EventKind::KeyedIn { digits });
+    let result = ContactResult::CallBack;
+    tell(instant, hidden, EventKind::Closed { result });
     log.flush().await.unwrap();
     database.write(rows(theirs.first().unwrap())).await.unwrap();
     let rollups = Rollups::new(&log);
     rollups.catch_up(now(), || ()).await.unwrap().unwrap();
     rollups.let_go(now()).await.unwrap();
     log
+}
+
+/// A call of the person that shows no number.
+fn hidden() -> ContactId {
+    ContactId::new(at(0), 7)
 }
 
 /// What other rooms keep of the person, and of somebody else whose octets are partly the same.
@@ -116,19 +147,45 @@ fn rows(contact: &ContactId) -> Vec<Statement> {
             "INSERT INTO tickets (id, number, digits, kind, impact, urgency, priority, status, subject, caller, \
              sender, created_at, changed_at, told_at) VALUES \
              (901, 'RD-901', '901', 'incident', 2, 2, 2, 'open', 'a secret', 'p-ann', '+886227208817', 1, 1, 1), \
-             (902, 'RD-902', '902', 'incident', 2, 2, 2, 'open', 'kept', 'p-bob', 'bob@example.org', 1, 1, 1)",
+             (902, 'RD-902', '902', 'incident', 2, 2, 2, 'open', 'kept 02-2720-8817', 'p-bob', 'bob@example.org', 1, 1, 1)",
         ),
         none(
             "INSERT INTO articles (id, ticket, channel, direction, sender, recipient, subject, body, html, message_id, at) \
              VALUES (801, 901, 'email', 'in', 'Ann@Example.org', 'help@desk', 'secret', 'a secret', 'secret', '<1@ann>', 1), \
              (802, 901, 'email', 'out', 'help@desk', 'ann@example.org', 'Re: secret', 'a secret', NULL, '<2@desk>', 2), \
-             (803, 902, 'email', 'in', 'bob@example.org', 'help@desk', 'kept', 'kept, and ask Ann@Example.org', NULL, '<3@bob>', 3), \
+             (803, 902, 'email', 'in', 'bob@example.org', 'help@desk', 'kept', 'kept, and ask Ann@Example.org, (02) 2720-8817 or +886 2 2720 8817, not 02-2720-8818', NULL, '<3@bob>', 3), \
              (804, 902, 'email', 'in', 'ann@example.org', 'help@desk', 'me too', 'a secret', NULL, '<4@ann>', 4)",
         ),
         none(
             "INSERT INTO attachments (article, place, filename, content_type, inline, bytes, sha256) VALUES \
              (801, 0, 'secret.pdf', 'application/pdf', 0, 1, 'alone'), (801, 1, 'logo.png', 'image/png', 0, 1, 'shared'), \
-             (803, 0, 'logo.png', 'image/png', 0, 1, 'shared')",
+             (803, 0, 'of 0227208817.png', 'image/png', 0, 1, 'shared')",
+        ),
+        none(
+            "INSERT INTO uploads (attempt, id, contact, filename, content_type, at) \
+             VALUES ('1', '1', 'BOB', 'Ann 02-2720-8817.txt', 'text/plain', 1)",
+        ),
+        none(
+            "INSERT INTO incidents (id, service, service_name, ticket, ticket_number, queues, numbers, audience, reason, \
+             declared_by, declared_at, from_at) VALUES ('I', 's', 'S', 902, 'RD-902', '[]', '[]', 'everybody', \
+             'told by 02/2720.8817', 'bob', 1, 1)",
+        ),
+        none(
+            "INSERT INTO openings (queue, kind, is_open, reason, given_by, given_at) \
+             VALUES ('queue-0', 'by_hand', 1, 'as 00886227208817 wished', 'bob', 1)",
+        ),
+        none(
+            "INSERT INTO bad_addresses (address, why, at) VALUES ('x@example.org', 'no ann@example.org', 1)",
+        ),
+        none(
+            "INSERT INTO sip_traces (contact, at, body) VALUES ('BOB', 1, 'REFER to +886227208817')",
+        ),
+        none(
+            "INSERT INTO satisfaction (contact, score, comment, at, told) VALUES ('BOB', 5, 'ask Ann: 0227208817', 1, 1)",
+        ),
+        none(
+            "INSERT INTO kept_answers (key, fingerprint, status, body, at) VALUES \
+             ('a', '', 201, '{\"number\":\"+886227208817\"}', 1), ('b', '', 201, '{\"number\":\"+886227208818\"}', 1)",
         ),
         none(
             "INSERT INTO mails (mailbox, message_id, body_sha256, raw_sha256, bytes, envelope_from, envelope_to, sender, \
@@ -152,6 +209,7 @@ fn rows(contact: &ContactId) -> Vec<Statement> {
         none(
             "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, ticket, enqueued_at, due_at, \
              tries_left, state, asked_by, asked_at, claimed_token, claimed_by) VALUES \
+             ('CC', 'CC', '+886227208818', '100', 'queue-0', 0, 'en', '', 1, 1, 0, 'done', 'caller', 1, 0, ''), \
              ('CB', 'CB', '+886227208817', '100', 'queue-0', 0, 'en', '', 1, 1, 0, 'done', 'caller', 1, 0, '')",
         ),
     ];
@@ -165,6 +223,8 @@ fn rows(contact: &ContactId) -> Vec<Statement> {
         let body = crate::database::Value::Bytes(kept.as_bytes().to_vec());
         statements.push(Statement::new(sql, vec![octets.into(), body]));
     }
+    let of_hidden = "UPDATE call_backs SET origin = $1 WHERE contact = 'CB'";
+    statements.push(Statement::new(of_hidden, vec![hidden().to_string().into()]));
     let contact = || contact.to_string().into();
     let trace =
         "INSERT INTO sip_traces (contact, at, body) VALUES ($1, 1, 'INVITE from +886227208817')";
@@ -344,7 +404,9 @@ fn nothing_tells_who_it_was_and_every_report_is_as_it_was() {
             to: Timestamp::from_millis(i64::MAX),
         };
         log.for_each(all, |event| {
-            if let EventKind::Intervened { by, act, .. } = event.kind {
+            if let EventKind::Intervened { by, act, .. } = event.kind
+                && event.contact.is_none()
+            {
                 told.push((by, act));
             }
         })
@@ -360,12 +422,29 @@ fn nothing_tells_who_it_was_and_every_report_is_as_it_was() {
         assert_eq!(nobody.extent, Extent::default());
         erasures.carry_out(now()).await.unwrap();
         nothing_is_left(&database, &log, &before).await;
-        let kept: Vec<(String, String)> =
-            sqlx::query_as("SELECT subject, sender FROM tickets WHERE id = 902")
-                .fetch_all(database.reads())
+        let one = async |sql: &'static str| -> String {
+            let row: (String,) = sqlx::query_as(sql)
+                .fetch_one(database.reads())
                 .await
                 .unwrap();
-        assert_eq!(kept, [("kept".to_owned(), "bob@example.org".to_owned())]);
+            row.0
+        };
+        assert_eq!(
+            one("SELECT sender FROM tickets WHERE id = 902").await,
+            "bob@example.org"
+        );
+        let subject = one("SELECT subject FROM tickets WHERE id = 902").await;
+        assert!(subject.starts_with("kept erased-"), "{subject}");
+        let body = one("SELECT body FROM articles WHERE id = 803").await;
+        assert!(body.starts_with("kept, and ask erased-"), "{body}");
+        assert!(body.ends_with(", not 02-2720-8818"), "{body}");
+        assert_eq!(
+            one("SELECT number FROM call_backs WHERE contact = 'CC'").await,
+            "+886227208818"
+        );
+        assert_eq!(one("SELECT key FROM kept_answers").await, "b");
+        let trace = one("SELECT body FROM sip_traces WHERE contact = 'BOB'").await;
+        assert!(trace.starts_with("REFER to erased-"), "{trace}");
     });
 }
 
@@ -390,6 +469,169 @@ fn an_erasure_cut_off_anywhere_is_gone_on_with() {
             }
         }
         assert!(cuts > 3, "{cuts}");
+        nothing_is_left(&database, &log, &before).await;
+    });
+}
+
+#[test]
+fn an_internal_number_goes_wherever_its_owner_stands_and_its_digits_stay_elsewhere() {
+    on_both_engines(|database| async move {
+        let log = EventLog::new(database.clone());
+        let (theirs, other) = (ContactId::new(at(0), 1), ContactId::new(at(0), 2));
+        let caller = |number: &str| {
+            Some(Box::new(CallBackTo {
+                number: number.to_owned(),
+                dialled: "204".to_owned(),
+            }))
+        };
+        let enqueued = |number| EventKind::Enqueued {
+            priority: Priority(0),
+            channel: Channel::Voice,
+            skills: Needs::default(),
+            reserved: None,
+            enqueued_at: at(0),
+            rings_one: false,
+            calls_back: caller(number),
+            node: NodeId::from("204"),
+        };
+        let restored = EventKind::Restored {
+            record: Box::new(QueuedContact {
+                calls_back: caller("204"),
+                ..QueuedContact::new(
+                    theirs,
+                    "desk".into(),
+                    Channel::Voice,
+                    at(0),
+                    NodeId::from("204"),
+                )
+            }),
+            place: RestoredPlace::Waiting { offer_over: None },
+        };
+        let digits = "204".to_owned();
+        let linked = EventKind::TicketLinked {
+            ticket: TicketId::new(204),
+            number: digits.clone(),
+            is_new: true,
+            rule: "new".to_owned(),
+        };
+        let result = ContactResult::CallBack;
+        let told = [
+            (theirs, arrived("204")),
+            (theirs, enqueued("204")),
+            (theirs, restored),
+            (theirs, EventKind::Closed { result }),
+            (other, arrived("+4930204204")),
+            (other, enqueued("+4930204204")),
+            (other, EventKind::KeyedIn { digits }),
+            (other, linked),
+            (other, EventKind::Closed { result }),
+        ];
+        for (number, (contact, kind)) in (1..).zip(told) {
+            assert!(log.append(event(number, 0, contact, kind)));
+        }
+        log.flush().await.unwrap();
+        let call_back = |id: &str, number: &str| {
+            let sql = "INSERT INTO call_backs (contact, origin, number, dialled, queue, priority, language, ticket, \
+                 enqueued_at, due_at, tries_left, state, asked_by, asked_at, claimed_token, claimed_by) VALUES \
+                 ($1, $1, $2, '204', 'desk', 0, 'en', '204', 1, 1, 0, 'done', 'caller', 1, 0, '')";
+            Statement::new(sql, vec![id.into(), number.into()])
+        };
+        let answer = |key: &str, body: &str| {
+            let sql = "INSERT INTO kept_answers (key, fingerprint, status, body, at) VALUES ($1, '', 201, $2, 1)";
+            Statement::new(sql, vec![key.into(), body.into()])
+        };
+        let rows = vec![
+            call_back("CB", "204"),
+            call_back("CC", "1204"),
+            answer("theirs", r#"{"number":"204","dialled":"100"}"#),
+            answer("other", r#"{"ticket":204,"number":"1204"}"#),
+        ];
+        database.write(rows).await.unwrap();
+        let rollups = Rollups::new(&log);
+        rollups.catch_up(now(), || ()).await.unwrap().unwrap();
+        let of_other = async || -> Vec<(String,)> {
+            let sql = "SELECT body FROM events WHERE contact = $1 ORDER BY seq";
+            let bodies = sqlx::query_as(sql).bind(other.to_string());
+            bodies.fetch_all(database.reads()).await.unwrap()
+        };
+        let before = of_other().await;
+        let key = CallerKey::of_address("204").unwrap();
+        assert!(rows_with(&database, key).await > 0);
+
+        let wish = Wish {
+            phones: vec!["204".to_owned()],
+            ..Wish::default()
+        };
+        let erasure = erasures(&log).order(&wish, "x", now()).await.unwrap();
+        // The call-back, whose contact is of no log here, is one.
+        assert_eq!(erasure.extent.contacts, 2);
+        erasures(&log).carry_out(now()).await.unwrap();
+        assert_eq!(of_other().await, before);
+        assert_eq!(rows_with(&database, key).await, 0);
+        // Where their number may stand: what is left is what was dialled, a node's name, a ticket.
+        let mut left = BTreeSet::new();
+        for (place, text) in everything(&database).await {
+            for around in [r#""from":"204""#, r#"{"number":"204""#, r#"number":"204"}"#] {
+                if text == "204" || text.contains(around) {
+                    left.insert(place.clone());
+                }
+            }
+        }
+        let wanted = ["call_backs.dialled", "call_backs.ticket", "contacts.ticket"];
+        assert_eq!(left, wanted.map(str::to_owned).into());
+        let kept: Vec<(String,)> = sqlx::query_as("SELECT key FROM kept_answers")
+            .fetch_all(database.reads())
+            .await
+            .unwrap();
+        assert_eq!(kept, [("other".to_owned(),)]);
+    });
+}
+
+/// Which traces stand in which files of a SQLite database, in any case of letters.
+fn files_with_traces(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let octets = std::fs::read(entry.path()).unwrap().to_ascii_lowercase();
+        let has = |trace: &str| octets.windows(trace.len()).any(|it| it == trace.as_bytes());
+        // Others may stand in what is packed by chance, or in the schema.
+        for trace in ["886227208817", MAIL, "a secret", "ann secret"] {
+            if has(trace) {
+                found.insert(format!("{trace} in {:?}", entry.file_name()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn an_erasure_is_told_done_only_after_nobody_reads_what_was_before() {
+    run(async {
+        let (folder, database) = sqlite().await;
+        let log = desk(&database).await;
+        let before = reports(&log).await;
+        let ordered = erasures(&log).order(&wish(), "x", now()).await.unwrap();
+        let mut reader = database.reads().begin().await.unwrap();
+        let count = "SELECT COUNT(*) FROM events";
+        let (_,): (i64,) = sqlx::query_as(count).fetch_one(&mut *reader).await.unwrap();
+        // The pool's other connection, so that nobody waits for the reader, who goes when this says so.
+        sqlx::raw_sql("PRAGMA busy_timeout = 0")
+            .execute(database.reads())
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let waits = erasures(&log).carry_out(now()).await;
+            assert!(matches!(waits, Err(ErasureFault::StillRead)), "{waits:?}");
+            let stands = erasures(&log).one(&ordered.id).await.unwrap().unwrap();
+            assert_eq!(stands.state, ErasureState::UnderWay);
+            assert_eq!(stands.done_at, None);
+        }
+        assert_eq!(places_of_traces(&database).await, BTreeSet::new());
+        assert_ne!(files_with_traces(folder.path()), BTreeSet::new());
+        reader.rollback().await.unwrap();
+        let done = erasures(&log).carry_out(now()).await.unwrap().unwrap();
+        assert_eq!((done.id, done.state), (ordered.id, ErasureState::Done));
+        assert_eq!(files_with_traces(folder.path()), BTreeSet::new());
         nothing_is_left(&database, &log, &before).await;
     });
 }

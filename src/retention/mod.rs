@@ -220,8 +220,12 @@ async fn work(
         Advance::Elsewhere => return Ok(Look::Nothing),
         Advance::Done => {}
     }
-    if erasures.carry_out(now).await?.is_some() {
-        return Ok(Look::Went);
+    match erasures.carry_out(now).await {
+        Ok(Some(_)) => return Ok(Look::Went),
+        Ok(None) => {}
+        // Whoever reads for so long holds up the end of the erasure, and nothing else.
+        Err(fault @ ErasureFault::StillRead) => tracing::warn!(%fault, "an erasure waits"),
+        Err(fault) => return Err(fault),
     }
     keeper.note_rollups(rollups, now).await?;
     Ok(keeper.look(rollups, now).await?)
