@@ -132,11 +132,13 @@ pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Probl
         let log = &state.parts.log;
         Ok(Listed::read(log, whole, &asked.scope, asked.lists).await?)
     };
-    let (report, listed) = tokio::try_join!(
+    let begin = async { Ok(state.parts.log.begin().await?) };
+    let (report, listed, begin) = tokio::try_join!(
         statistics::read(state, asked.period, asked.scope.clone(), by),
         listed,
+        begin,
     )?;
-    let report = report.with(settings).with_listed(listed);
+    let report = report.with(settings).with_listed(listed).since(begin);
     Ok(match asked.other {
         None => report,
         Some(other) => {

@@ -128,6 +128,20 @@ impl EventLog {
         }
     }
 
+    /// The first instant of which anything is known: that of the first event, or the first day that is rolled up where
+    /// events before it were let go. `None` of an empty log.
+    pub async fn begin(&self) -> Result<Option<Timestamp>, DatabaseFault> {
+        let (event, day): (Option<i64>, Option<i64>) =
+            sqlx::query_as("SELECT (SELECT MIN(at) FROM events), (SELECT MIN(day) FROM rollups)")
+                .fetch_one(self.database.reads())
+                .await?;
+        const DAY_MS: i64 = 86_400_000;
+        let is_let_go =
+            |day: i64| event.is_none_or(|event| event.div_euclid(DAY_MS) * DAY_MS > day);
+        let begin = day.filter(|day| is_let_go(*day)).or(event);
+        Ok(begin.map(Timestamp::from_millis))
+    }
+
     /// The last word before an instant on every agent's status, profile and reach, and on every queue's
     /// rules: what must be known to count from there on. The last by its instant: what one of several gateways
     /// tells is stored when it comes.

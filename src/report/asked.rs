@@ -1,6 +1,9 @@
 //! What somebody asks a report about: as they wrote it, and as it is read.
 
-use super::{By, Interval, Listed, Lists, Period, PeriodFault, Report, Settings, from_log, period};
+use super::{
+    By, Interval, Listed, Lists, Period, PeriodFault, Report, Settings, Span, comparison, from_log,
+    period,
+};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
 use ringdown_routing::contact::Channel;
@@ -17,7 +20,7 @@ pub struct Wish {
     pub to: Option<String>,
     /// Width of the rows.
     pub interval: Option<String>,
-    /// First instant of a period of the same length that stands beside it.
+    /// First instant of a period as long by the wall clock that stands beside it.
     pub compare: Option<String>,
     /// Only of this queue.
     pub queue: Option<QueueId>,
@@ -83,7 +86,7 @@ impl Wish {
             None => None,
             Some(text) => {
                 let other = period::instant(text, now, zone).map_err(at(Part::Compare))?;
-                let other = Period::new(other, other + to.since(from), interval, zone.clone());
+                let other = comparison::beside(&period, Span { from, to }, other);
                 Some(other.map_err(at(Part::Compare))?)
             }
         };
@@ -117,11 +120,12 @@ impl Asked {
         let subject = (self.scope.clone(), self.by);
         let whole = self.period.whole();
         // The database goes through the contacts while the sums are added up here.
-        let (report, listed) = tokio::try_join!(
+        let (report, listed, begin) = tokio::try_join!(
             from_log::report(log, self.period, subject, now, step),
             Listed::read(log, whole, &self.scope, self.lists),
+            log.begin(),
         )?;
-        let report = report.with(settings).with_listed(listed);
+        let report = report.with(settings).with_listed(listed).since(begin);
         let Some(other) = self.other else {
             return Ok(report);
         };

@@ -1,4 +1,5 @@
-//! The report as CSV (RFC 4180): one line per queue and interval, every field by its published name.
+//! The report as CSV (RFC 4180): one line per queue and interval, every field by its published name; the intervals of a
+//! period it is compared with stand behind its own.
 
 use super::Report;
 use super::tables::Table;
@@ -29,7 +30,8 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         .chain(["is_conserved"])
         .collect();
     write!(out, "{}\r\n", head.join(","))?;
-    for row in &report.rows {
+    let compared = report.compared.iter().flat_map(|other| &other.rows);
+    for row in report.rows.iter().chain(compared) {
         let (start, end) = (
             report.period.local(row.span.from),
             report.period.local(row.span.to),

@@ -21,7 +21,7 @@ th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #ddd;white-spa
 th{border-bottom:2px solid #222;white-space:normal;vertical-align:bottom}.text{text-align:left}tr.total td{font-weight:600}\
 svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
 .grid{stroke:#ddd;stroke-width:1}.key{font-size:12px;margin:.2em 0}\
-.sound{margin:1em 0}.unsound{margin:1em 0;font-weight:600;color:#b5484b}\
+.sound{margin:1em 0}.note{margin:.4em 0}.unsound{margin:1em 0;font-weight:600;color:#b5484b}\
 dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em}dt{font-family:monospace}dd{margin:0}\
 .wide{overflow-x:auto}\
 @page{size:A4 landscape;margin:12mm}\
@@ -115,6 +115,9 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
         ("unsound", words.not_conserved)
     };
     writeln!(out, "<p class=\"{class}\">{}</p>", escaped(sentence))?;
+    for note in report.notes(words) {
+        writeln!(out, "<p class=\"note\">{}</p>", escaped(&note))?;
+    }
     if let Some(currency) = &report.currency {
         let told = words.say(CURRENCY);
         writeln!(out, "<p class=\"key\">{told} {}</p>", escaped(currency))?;

@@ -1,6 +1,6 @@
 //! The report as one JSON document; the API answers the same.
 
-use super::{Group, Report, period};
+use super::{Compared, Group, Report, Words, comparison, period};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::statistics::{
@@ -40,6 +40,8 @@ pub struct JsonReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<String>,
     tables: BTreeMap<&'static str, serde_json::Value>,
+    /// What must be known before the figures are believed, or compared; a sentence each.
+    notes: Vec<String>,
     is_conserved: bool,
     log: Health,
     definitions: BTreeMap<&'static str, &'static str>,
@@ -63,6 +65,15 @@ struct JsonCompared {
     to: String,
     statistics: BTreeMap<String, JsonFigures>,
     total: JsonFigures,
+    /// The reported figures less these: of `total`, and of each of `statistics` of either period. Null where a figure
+    /// of either is.
+    change: JsonChange,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct JsonChange {
+    statistics: BTreeMap<String, serde_json::Value>,
+    total: serde_json::Value,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -122,6 +133,7 @@ impl JsonReport {
                 to: report.period.local(compared.whole.to),
                 statistics: of_groups(&compared.groups),
                 total: JsonFigures::of(&compared.total, compared.spread),
+                change: JsonChange::of(report, compared),
             }),
             numbers: facets(report, |facet| match facet {
                 Facet::Number(number) => Some(number.clone()),
@@ -163,6 +175,7 @@ impl JsonReport {
                 .iter()
                 .map(|table| (table.name.as_str(), table.to_json(report)))
                 .collect(),
+            notes: report.notes(Words::english()),
             is_conserved: report.is_conserved(),
             log: report.health,
             definitions: DEFINITIONS
@@ -171,6 +184,21 @@ impl JsonReport {
                 .map(|definition| (definition.field, definition.formula))
                 .collect(),
             attribution: ATTRIBUTION,
+        }
+    }
+}
+
+impl JsonChange {
+    fn of(report: &Report, compared: &Compared) -> Self {
+        let statistics = report.changes(compared).into_iter();
+        Self {
+            statistics: statistics
+                .map(|(group, change)| (group.name(), change))
+                .collect(),
+            total: comparison::of_sums(
+                &(report.total, report.spread),
+                &(compared.total, compared.spread),
+            ),
         }
     }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod asked;
 mod by;
 pub(crate) mod columns;
+mod comparison;
 mod costs;
 pub(crate) mod csv;
 pub mod from_log;
@@ -24,6 +25,7 @@ mod xlsx;
 
 pub use asked::{Asked, Part, Wish, WishFault};
 pub use by::{By, Group};
+pub use comparison::Compared;
 pub use costs::Costs;
 pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
@@ -67,6 +69,8 @@ pub struct Report {
     pub agents: BTreeMap<AgentId, AgentTime>,
     /// Each agent's time not ready, by reason, in milliseconds.
     pub not_ready: BTreeMap<AgentId, BTreeMap<String, u64>>,
+    /// The first instant of which anything is known; `None` where that is not looked up.
+    pub begin: Option<Timestamp>,
     /// What the configuration says of the reasons.
     pub reasons: Vec<NotReadyReason>,
     /// How sound the log was.
@@ -84,19 +88,6 @@ pub struct Report {
     queues: Vec<(Option<QueueId>, Cell)>,
     /// All of them.
     all: Cell,
-}
-
-/// Another period beside the one that is reported.
-#[derive(Clone, Debug)]
-pub struct Compared {
-    /// From when to when.
-    pub whole: Span,
-    /// Each of the groups over all of it.
-    pub groups: BTreeMap<Group, (Tally, Spread)>,
-    /// All of the scope over all of it.
-    pub total: Tally,
-    /// How its times are spread.
-    pub spread: Spread,
 }
 
 /// One queue (or agent, number, ...) in one interval.
@@ -169,6 +160,7 @@ impl Report {
             facets,
             agents,
             not_ready,
+            begin: None,
             reasons: Vec::new(),
             health,
             compared: None,
@@ -204,16 +196,27 @@ impl Report {
             groups: other.groups,
             total: other.total,
             spread: other.spread,
+            rows: other.rows,
         });
         self
     }
 
-    /// Whether O = A + B + F + CB + still waiting holds in the total and in every row.
+    /// The same report with the first instant of which anything is known.
+    pub fn since(self, begin: Option<Timestamp>) -> Self {
+        Self { begin, ..self }
+    }
+
+    /// Whether O = A + B + F + CB + still waiting holds in the total and in every row, of both periods where two are
+    /// compared.
     pub fn is_conserved(&self) -> bool {
-        self.rows
+        let compared = self.compared.as_ref();
+        let rows = self
+            .rows
             .iter()
-            .map(|row| &row.tally)
+            .chain(compared.iter().flat_map(|it| &it.rows));
+        rows.map(|row| &row.tally)
             .chain([&self.total])
+            .chain(compared.map(|it| &it.total))
             .all(|tally| tally.counts.every_contact_is_accounted_for())
     }
 

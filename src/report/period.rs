@@ -82,6 +82,11 @@ impl Interval {
         Duration::from_secs(a.unsigned_abs())
     }
 
+    /// Whether it is days, weeks or months of the calendar.
+    pub(super) fn is_of_calendar(self) -> bool {
+        matches!(self.0, Width::Calendar(_))
+    }
+
     /// The shortest that one of them is.
     fn shortest_ms(self) -> i64 {
         1_000
@@ -358,14 +363,17 @@ pub fn name(zone: &TimeZone) -> String {
     )
 }
 
+/// The first instant of a date, which need not be midnight.
+pub(super) fn first_instant(date: Date, zone: &TimeZone) -> Result<Timestamp, PeriodFault> {
+    date.to_zoned(zone.clone())
+        .map(|zoned| Timestamp::from_millis(zoned.timestamp().as_millisecond()))
+        .map_err(|_| PeriodFault::Instant(date.to_string()))
+}
+
 /// Reads an instant: RFC 3339, a local time, a day (its first instant), or a word.
 pub fn instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, PeriodFault> {
     let fault = || PeriodFault::Instant(text.to_owned());
-    let first_of = |date: Date| {
-        date.to_zoned(zone.clone())
-            .map(|zoned| Timestamp::from_millis(zoned.timestamp().as_millisecond()))
-            .map_err(|_| fault())
-    };
+    let first_of = |date: Date| first_instant(date, zone).map_err(|_| fault());
     let today = || {
         jiff::Timestamp::from_millisecond(now.as_millis())
             .map(|at| at.to_zoned(zone.clone()).date())

@@ -3,13 +3,14 @@
 use super::answers::answer_lines;
 use super::columns::write_columns;
 use super::tables::Table;
-use super::{By, Group, Report, Row, Words};
+use super::{By, Compared, Group, Report, Row, Words};
 use crate::report::words::Column;
 use ringdown_routing::statistics::{
     AgentTime, DEFINITIONS, Facet, Figures, SPREAD_DEFINITIONS, Spread, Tally,
 };
 use ringdown_routing::time::Timestamp;
-use std::collections::BTreeMap;
+use ringdown_routing::verb::RING_ON_NO_ANSWER;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -28,6 +29,9 @@ pub(super) fn print(report: &Report, words: &Words, out: &mut impl Write) -> io:
         report.period.interval,
         super::period::name(&report.period.zone),
     )?;
+    for note in report.notes(words) {
+        writeln!(out, "{note}")?;
+    }
     writeln!(out)?;
     write_columns(&contact_lines(report, words), 2, out)?;
     if !report.facets.is_empty() && report.by == By::Queue {
@@ -95,12 +99,36 @@ pub(super) fn contact_lines(report: &Report, words: &Words) -> Vec<Vec<String>> 
     lines.extend(total_lines(report, words.total, totals, words));
     if let Some(compared) = &report.compared {
         let totals = (&compared.groups, &compared.total, &compared.spread);
-        let (from, to) = (
-            minute(report, compared.whole.from),
-            minute(report, compared.whole.to),
-        );
-        let label = format!("{} {from} – {to}", words.compared);
-        lines.extend(total_lines(report, &label, totals, words));
+        lines.extend(total_lines(report, words.compared, totals, words));
+        lines.extend(change_lines(report, compared, words));
+    }
+    lines
+}
+
+/// What every queue (or agent, number, ...) and everything has more or less than in the other period.
+fn change_lines(report: &Report, compared: &Compared, words: &Words) -> Vec<Vec<String>> {
+    let line = |name: &str, here: &(Tally, Spread), there: &(Tally, Spread)| {
+        let (here_figures, there_figures) = (here.0.figures(), there.0.figures());
+        let cells = columns(report).map(|column| {
+            let here = value(column, &here_figures, &here.1);
+            here.less(value(column, &there_figures, &there.1))
+        });
+        let names = [words.change.to_owned(), name.to_owned()];
+        names.into_iter().chain(cells).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<&Group> = report.groups.keys().chain(compared.groups.keys()).collect();
+    let is_one_queue = report.by == By::Queue && all.len() == 1;
+    let none = (Tally::default(), Spread::default());
+    let mut lines: Vec<Vec<String>> = all
+        .into_iter()
+        .map(|group| {
+            let here = report.groups.get(group).unwrap_or(&none);
+            line(&group.name(), here, &compared.sums(group))
+        })
+        .collect();
+    if !is_one_queue {
+        let here = (report.total, report.spread);
+        lines.push(line(words.all, &here, &(compared.total, compared.spread)));
     }
     lines
 }
@@ -161,7 +189,13 @@ pub(super) fn reason_lines(report: &Report, words: &Words) -> Vec<Vec<String>> {
     for (agent, reasons) in &report.not_ready {
         for (reason, millis) in reasons {
             let known = report.reasons.iter().find(|known| known.id == *reason);
-            let name = known.map_or(reason.as_str(), |known| known.name_in(&words.language()));
+            let name = match known {
+                Some(known) => known.name_in(&words.language()),
+                None if reason == RING_ON_NO_ANSWER => {
+                    words.say((RING_ON_NO_ANSWER, "未接來電（由系統設定）"))
+                }
+                None => reason.as_str(),
+            };
             let counts_as = match known {
                 Some(known) if known.is_productive => words.productive,
                 Some(_) => words.unproductive,
@@ -251,35 +285,76 @@ fn line(
     (tally, spread): (&Tally, &Spread),
 ) -> Vec<String> {
     let figures = tally.figures();
-    let cells = columns(report).map(|column| cell(column, &figures, spread));
+    let cells = columns(report).map(|column| value(column, &figures, spread).told());
     [interval, name.to_owned()]
         .into_iter()
         .chain(cells)
         .collect()
 }
 
-fn cell(column: Column, figures: &Figures, spread: &Spread) -> String {
+fn value(column: Column, figures: &Figures, spread: &Spread) -> Shown {
     let counts = &figures.counts;
     match column {
-        Column::Offered => counts.offered.to_string(),
-        Column::Answered => counts.answered.to_string(),
-        Column::Abandoned => counts.abandoned.to_string(),
-        Column::Short => counts.short_abandoned.to_string(),
-        Column::FlowedOut => counts.flowed_out.to_string(),
-        Column::Callbacks => counts.callbacks.to_string(),
-        Column::Waiting => counts.waiting.to_string(),
-        Column::Blocked => counts.blocked.to_string(),
-        Column::Informed => counts.informed.to_string(),
-        Column::Failed => counts.failed.to_string(),
-        Column::Asa => seconds(figures.asa_s),
-        Column::AnswerWaitP90 => seconds(spread.answer_wait_s.p90),
-        Column::Aht => seconds(figures.aht_s),
-        Column::ServiceLevel => percent(figures.service_level.negative),
-        Column::LongestWait => seconds(figures.longest_wait_s),
-        Column::Occupancy => percent(figures.occupancy),
-        Column::Cost => money(figures.cost),
-        Column::CostPerContact => money(figures.cost_per_contact),
-        Column::CostPerMinute => money(figures.cost_per_minute),
+        Column::Offered => Shown::Count(counts.offered),
+        Column::Answered => Shown::Count(counts.answered),
+        Column::Abandoned => Shown::Count(counts.abandoned),
+        Column::Short => Shown::Count(counts.short_abandoned),
+        Column::FlowedOut => Shown::Count(counts.flowed_out),
+        Column::Callbacks => Shown::Count(counts.callbacks),
+        Column::Waiting => Shown::Count(counts.waiting),
+        Column::Blocked => Shown::Count(counts.blocked),
+        Column::Informed => Shown::Count(counts.informed),
+        Column::Failed => Shown::Count(counts.failed),
+        Column::Asa => Shown::Seconds(figures.asa_s),
+        Column::AnswerWaitP90 => Shown::Seconds(spread.answer_wait_s.p90),
+        Column::Aht => Shown::Seconds(figures.aht_s),
+        Column::ServiceLevel => Shown::Share(figures.service_level.negative),
+        Column::LongestWait => Shown::Seconds(figures.longest_wait_s),
+        Column::Occupancy => Shown::Share(figures.occupancy),
+        Column::Cost => Shown::Money(figures.cost),
+        Column::CostPerContact => Shown::Money(figures.cost_per_contact),
+        Column::CostPerMinute => Shown::Money(figures.cost_per_minute),
+    }
+}
+
+/// A figure of the table; where nothing was there to divide by there is none.
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    Count(u64),
+    Seconds(Option<f64>),
+    Share(Option<f64>),
+    Money(Option<f64>),
+}
+
+impl Shown {
+    fn told(self) -> String {
+        match self {
+            Self::Count(count) => count.to_string(),
+            Self::Seconds(figure) => seconds(figure),
+            Self::Share(figure) => percent(figure),
+            Self::Money(figure) => money(figure),
+        }
+    }
+
+    /// How much more it is than the same figure of another period, with its sign; shares in points of a hundred.
+    fn less(self, other: Self) -> String {
+        let difference = |a: Option<f64>, b: Option<f64>| Some(a? - b?);
+        let told = |figure: Option<f64>, tell: &dyn Fn(f64) -> String| {
+            figure.map_or_else(|| NOTHING.to_owned(), tell)
+        };
+        match (self, other) {
+            (Self::Count(a), Self::Count(b)) => format!("{:+}", i128::from(a) - i128::from(b)),
+            (Self::Seconds(a), Self::Seconds(b)) => {
+                told(difference(a, b), &|it| format!("{it:+.1}"))
+            }
+            (Self::Share(a), Self::Share(b)) => {
+                told(difference(a, b), &|it| format!("{:+.1} pp", it * 100.0))
+            }
+            (Self::Money(a), Self::Money(b)) => told(difference(a, b), &|it| format!("{it:+.2}")),
+            (Self::Count(_) | Self::Seconds(_) | Self::Share(_) | Self::Money(_), _) => {
+                NOTHING.to_owned()
+            }
+        }
     }
 }
 

@@ -183,9 +183,111 @@ fn a_compared_period_stands_beside_the_totals() {
         let figures = line.split_once("helpdesk").unwrap().1;
         figures.split_whitespace().map(str::to_owned).collect()
     };
-    assert_eq!(cells("total"), cells("compared: 2026-11-23 09:00"));
+    assert_eq!(cells("total"), cells("compared"));
     let json = serde_json::to_value(JsonReport::of(&compared)).unwrap();
     assert_eq!(json["compared"]["total"], json["total"]);
+}
+
+/// Thirty days of a desk beside the 31 before them, on another queue too.
+fn two_months() -> Report {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let (fold, begin, end) = weeks_of(&zone, "2026-10-01", 11);
+    let month = |from: &str, to: &str| {
+        let instant = |text| period::instant(text, end, &zone).unwrap();
+        let day = "1d".parse().unwrap();
+        let period = Period::new(instant(from), instant(to), day, zone.clone()).unwrap();
+        Report::of(&fold, period, Scope::default(), end)
+    };
+    let november = month("2026-11-01", "2026-12-01");
+    november
+        .compared_with(month("2026-10-01", "2026-11-01"))
+        .since(Some(begin + Duration::from_secs(3_600)))
+}
+
+#[test]
+fn differences_to_another_period_are_told_in_every_format() {
+    let report = two_months();
+    let other = report.compared.clone().unwrap();
+    let text = |format| {
+        let mut out = Vec::new();
+        let words = Words::of(&"en".parse().unwrap());
+        report.print(format, words, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let (here, there) = (report.total.figures(), other.total.figures());
+    let offered = here.counts.offered as i64 - there.counts.offered as i64;
+    assert!(offered < -50 && here.counts.offered > 50, "{offered}");
+    let asa_s = here.asa_s.unwrap() - there.asa_s.unwrap();
+    let level = here.service_level.negative.unwrap() - there.service_level.negative.unwrap();
+    let table = text(Format::Table);
+    let line = |of: &str| {
+        let mut lines = table.lines();
+        let line = lines.find(|line| line.starts_with("difference") && line.contains(of));
+        line.unwrap_or_else(|| panic!("{table}")).to_owned()
+    };
+    let all = line("(all)");
+    for cell in [
+        format!("{offered:+}"),
+        format!("{asa_s:+.1}"),
+        format!("{:+.1} pp", level * 100.0),
+    ] {
+        assert!(all.contains(&cell), "{cell}: {all}");
+        assert!(text(Format::Html).contains(&format!("<td>{cell}</td>")));
+    }
+    line("q0");
+    line("q1");
+    let json: serde_json::Value = serde_json::from_str(&text(Format::Json)).unwrap();
+    let change = &json["compared"]["change"]["total"];
+    assert_eq!(change["offered"], offered);
+    assert_eq!(change["asa_s"], asa_s);
+    assert_eq!(change["service_level"]["negative"], level);
+    assert!(change["percentiles"]["answer_wait_s"]["p90"].is_f64());
+    assert_eq!(change["cost"], serde_json::Value::Null);
+    // Sixty-one days of two queues.
+    let csv = text(Format::Csv);
+    assert_eq!(csv.lines().count(), 1 + 2 * 61);
+    assert!(csv.contains("\r\n2026-10-01T00:00:00+02:00,"), "{csv}");
+}
+
+#[test]
+fn what_makes_two_periods_unlike_is_told_in_both_languages() {
+    let report = two_months();
+    let told = |language: &str| report.notes(Words::of(&language.parse().unwrap()));
+    let [compared, first_begin, not_over] = &told("en")[..] else {
+        panic!("{:?}", told("en"));
+    };
+    assert!(
+        compared.starts_with("Compared with 2026-10-01 00:00 – 2026-11-01 00:00")
+            && compared.contains("not equally long: 30 d here, 31 d 1 h there"),
+        "{compared}"
+    );
+    assert!(first_begin.contains("The event log begins at 2026-10-01 01:00"));
+    assert!(
+        not_over.contains("2026-11-01 00:00 – 2026-12-01 00:00 is not over: it is known up to")
+    );
+    assert!(told("zh-TW")[0].contains("本期 30 天，比較期 31 天 1 小時"));
+    let has_english = |note: &String| note.contains("period") || note.contains("log");
+    assert!(!told("zh-TW").iter().any(has_english));
+    let overlapping = report.clone().compared_with(report);
+    let told = overlapping.notes(Words::of(&"en".parse().unwrap()));
+    assert!(
+        told[0].contains("as long (30 d)") && told.contains(&"The two periods overlap.".to_owned())
+    );
+}
+
+#[test]
+fn that_a_period_is_not_over_is_told() {
+    assert_eq!(
+        report().notes(Words::of(&"en".parse().unwrap())).len(),
+        1,
+        "it ends after the last event"
+    );
+    let json: serde_json::Value = serde_json::from_str(&printed(Format::Json, "zh-TW")).unwrap();
+    let note = json["notes"][0].as_str().unwrap();
+    assert!(
+        note.ends_with("is not over: it is known up to 2026-11-23 09:20."),
+        "{note}"
+    );
 }
 
 #[test]
@@ -468,6 +570,29 @@ fn tables_are_told_with_their_definitions_in_both_languages() {
             assert!(!name.definition(words).is_empty() && !name.title(words).is_empty());
         }
     }
+}
+
+#[test]
+fn words_of_ours_are_told_in_the_language_of_the_page() {
+    use crate::report::tables::Value;
+    use ringdown_routing::verb::RING_ON_NO_ANSWER;
+    let mut report = report();
+    let reasons = BTreeMap::from([(RING_ON_NO_ANSWER.to_owned(), 27_000)]);
+    report.not_ready.insert(AgentId::from("ming"), reasons);
+    let told = |language: &str| {
+        let words = Words::of(&language.parse().unwrap());
+        let result = Value::result("blocked").told(&report, words);
+        (result, table::reason_lines(&report, words)[1][1].clone())
+    };
+    assert_eq!(
+        told("en"),
+        ("blocked".to_owned(), RING_ON_NO_ANSWER.to_owned())
+    );
+    assert_eq!(
+        told("zh-TW"),
+        ("阻擋".to_owned(), "未接來電（由系統設定）".to_owned())
+    );
+    assert_eq!(Value::result("blocked").to_json(&report), "blocked");
 }
 
 #[test]

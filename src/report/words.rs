@@ -58,6 +58,7 @@ pub struct Words {
     pub(super) total: &'static str,
     pub(super) all: &'static str,
     pub(super) compared: &'static str,
+    pub(super) change: &'static str,
     pub(super) counted_by: &'static str,
     pub(super) number: &'static str,
     pub(super) caller_class: &'static str,
@@ -86,6 +87,16 @@ impl Words {
         }
     }
 
+    /// What is said where O is not A + B + F + CB + still waiting.
+    pub(crate) fn not_conserved(&self) -> &'static str {
+        self.not_conserved
+    }
+
+    /// The words of files, which are the same wherever they are read.
+    pub(super) fn english() -> &'static Self {
+        &ENGLISH
+    }
+
     /// The language they are of.
     pub(super) fn language(&self) -> Language {
         #[expect(clippy::expect_used, reason = "the tags are constants of this file")]
@@ -95,6 +106,10 @@ impl Words {
     /// What a report is called.
     pub fn title(&self) -> &'static str {
         self.title
+    }
+
+    pub(super) fn is_chinese(&self) -> bool {
+        self.tag == CHINESE.tag
     }
 
     /// The one of two texts, English and traditional Chinese, that is in this language.
@@ -133,7 +148,8 @@ static ENGLISH: Words = Words {
     queue: "queue",
     total: "total",
     all: "(all)",
-    compared: "compared:",
+    compared: "compared",
+    change: "difference",
     counted_by: "counted by",
     number: "number",
     caller_class: "caller class",
@@ -193,7 +209,8 @@ static CHINESE: Words = Words {
     queue: "佇列",
     total: "合計",
     all: "（全部）",
-    compared: "比較：",
+    compared: "比較期間",
+    change: "差異",
     counted_by: "依",
     number: "號碼",
     caller_class: "來電者等級",
@@ -221,7 +238,7 @@ static CHINESE: Words = Words {
     not_conserved: "人數不符：事件紀錄有缺漏（O 不等於 A + B + F + CB + 等候中）。",
     holes: "紀錄有缺漏的來話：",
     definitions: "定義",
-    attribution: "來話計入其到達的時段，其後的結束會修正該時段；專員時間依時鐘切分。橫線（null）表示分母為零。",
+    attribution: "來話計入其到達的時段，其後的結束會修正該時段；專員時間依時鐘切分。閘道失聯之來話計為失敗；若閘道於十二小時內取回，則依其後的結果計。橫線（null）表示分母為零。",
     columns: |column| match column {
         Column::Offered => "進線",
         Column::Answered => "接聽",

@@ -3,7 +3,7 @@
 
 use super::table::reason_lines;
 use super::tables::{Table, TableName, Value};
-use super::{Report, Words, period};
+use super::{Report, Words, comparison, period};
 use ringdown_routing::statistics::{DEFINITIONS, Facet, SPREAD_DEFINITIONS, Spread, Tally};
 use ringdown_routing::time::Timestamp;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
@@ -113,6 +113,24 @@ fn write_totals(
             sheet.write_string(line, 1, local(report, whole.to))?;
             sheet.write_string(line, 2, name)?;
             write_figures(sheet, line, 3, sums, formats)?;
+            line += 1;
+        }
+    }
+    if let Some(compared) = &report.compared {
+        let mut changes: Vec<(String, Json)> = report
+            .changes(compared)
+            .into_iter()
+            .map(|(group, change)| (group.name(), change))
+            .collect();
+        let (here, there) = (
+            (report.total, report.spread),
+            (compared.total, compared.spread),
+        );
+        changes.push((words.all.to_owned(), comparison::of_sums(&here, &there)));
+        for (name, change) in changes {
+            sheet.write_string(line, 0, words.change)?;
+            sheet.write_string(line, 2, name)?;
+            write_told(sheet, line, 3, &change, formats)?;
             line += 1;
         }
     }
@@ -228,8 +246,8 @@ fn write_table(
                     let at = date_time(&local(report, *at))?;
                     sheet.write_datetime_with_format(line, column, &at, &formats.date)?;
                 }
-                Value::Text(_) | Value::Contact(..) => {
-                    sheet.write_string(line, column, value.told(report))?;
+                Value::Text(_) | Value::Word(..) | Value::Contact(..) => {
+                    sheet.write_string(line, column, value.told(report, words))?;
                 }
                 Value::Count(count) => {
                     let count = *count as f64;
@@ -277,7 +295,12 @@ fn write_definitions(
         last += 1;
     }
     let currency = report.currency.as_deref().unwrap_or("");
-    for (line, sentence) in (last + 1..).zip([sound, words.attribution, zone.as_str(), currency]) {
+    let notes = report.notes(words);
+    let sentences = [sound, words.attribution, zone.as_str(), currency];
+    let sentences = sentences
+        .into_iter()
+        .chain(notes.iter().map(String::as_str));
+    for (line, sentence) in (last + 1..).zip(sentences) {
         sheet.write_string(line, 1, sentence)?;
     }
     sheet.autofit();
@@ -314,10 +337,21 @@ fn write_figures(
     (tally, spread): (&Tally, &Spread),
     formats: &Formats,
 ) -> Result<(), XlsxError> {
-    let told = serde_json::json!({ "figures": tally.figures(), "percentiles": spread });
+    let sums = (*tally, *spread);
+    write_told(sheet, line, first, &comparison::told(&sums), formats)
+}
+
+/// The same of figures by their names, percentiles beside them.
+fn write_told(
+    sheet: &mut Worksheet,
+    line: u32,
+    first: u16,
+    told: &Json,
+    formats: &Formats,
+) -> Result<(), XlsxError> {
     let fields = DEFINITIONS.iter().map(|definition| {
         (
-            format!("/figures/{}", definition.field.replace('.', "/")),
+            format!("/{}", definition.field.replace('.', "/")),
             definition.field,
         )
     });

@@ -184,8 +184,8 @@ impl Shown<'_> {
                 .of(&compare)
                 .suggested(&["yesterday"])
                 .hint(tongue.say(
-                    "A period of the same length that begins then; may be empty.",
-                    "同樣長度、自該時刻起的期間；可留空。",
+                    "As many months, days and hours from then on; may be empty.",
+                    "自該時刻起同樣月數、天數與時數的期間；可留空。",
                 ))
                 .fault(told(Part::Compare)),
             Field::new("queue", tongue.say("Queue", "佇列"))
@@ -330,18 +330,23 @@ pub(super) async fn call_back(
 }
 
 fn channels(tongue: Tongue) -> Vec<(String, String)> {
+    let everything = (String::new(), tongue.say("all", "全部").to_owned());
+    let each = names_of_channels(tongue).into_iter();
+    std::iter::once(everything).chain(each).collect()
+}
+
+/// Every channel by its word, and as people read it.
+pub(super) fn names_of_channels(tongue: Tongue) -> [(String, String); 4] {
     let names = [
         (Channel::Voice, tongue.say("calls", "電話")),
         (Channel::Email, tongue.say("mails", "電子郵件")),
         (Channel::Fax, tongue.say("faxes", "傳真")),
         (Channel::Chat, tongue.say("chats", "線上文字")),
     ];
-    let everything = (String::new(), tongue.say("all", "全部").to_owned());
-    let each = names.map(|(channel, name)| (channel.as_str().to_owned(), name.to_owned()));
-    std::iter::once(everything).chain(each).collect()
+    names.map(|(channel, name)| (channel.as_str().to_owned(), name.to_owned()))
 }
 
-fn channel(word: &str) -> Option<Channel> {
+pub(super) fn channel(word: &str) -> Option<Channel> {
     let all = [Channel::Voice, Channel::Email, Channel::Fax, Channel::Chat];
     all.into_iter().find(|channel| channel.as_str() == word)
 }

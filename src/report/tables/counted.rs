@@ -86,7 +86,7 @@ pub(super) fn failures(report: &Report) -> Table {
             };
             rows.push(vec![
                 Value::text(queue.as_ref().map(ToString::to_string)),
-                Value::Text(result.to_owned()),
+                Value::result(result),
                 Value::text(Some(cause.clone())),
                 Value::count(*count),
                 share_of(*count, tried),

@@ -279,7 +279,7 @@ impl Lost {
             Value::text(self.sender.clone()),
             Value::text(self.dialled.clone()),
             Value::text(self.queue.clone()),
-            Value::text(self.result.clone()),
+            self.result.as_deref().map_or(Value::Nothing, Value::result),
             Value::text(self.reason.clone()),
             Value::text(self.call_back.clone()),
             Value::Contact(self.contact, can_be),

@@ -165,8 +165,10 @@ pub(super) const fn head(key: &'static str, heading: InBoth) -> Head {
 pub enum Value {
     /// Nothing is known, or there was nothing to divide by.
     Nothing,
-    /// Words.
+    /// Words that are what somebody wrote, or a name.
     Text(String),
+    /// A word of ours: as files have it, and as people read it.
+    Word(&'static str, InBoth),
     /// When.
     Instant(Timestamp),
     /// How many.
@@ -191,6 +193,16 @@ pub enum CanBeCalledBack {
 }
 
 impl Value {
+    /// How a contact ended, by the word that its record has for it.
+    pub(super) fn result(word: &str) -> Self {
+        match word {
+            "abandoned" => Self::Word("abandoned", ("abandoned", "放棄")),
+            "blocked" => Self::Word("blocked", ("blocked", "阻擋")),
+            "failed" => Self::Word("failed", ("failed", "失敗")),
+            other => Self::Text(other.to_owned()),
+        }
+    }
+
     pub(super) fn text(text: Option<String>) -> Self {
         text.filter(|text| !text.is_empty())
             .map_or(Self::Nothing, Self::Text)
@@ -209,10 +221,11 @@ impl Value {
     }
 
     /// As people read it; instants by the report's wall clock.
-    pub fn told(&self, report: &Report) -> String {
+    pub fn told(&self, report: &Report, words: &Words) -> String {
         match self {
             Self::Nothing => "–".to_owned(),
             Self::Text(text) => text.clone(),
+            Self::Word(_, said) => words.say(*said).to_owned(),
             Self::Instant(at) => {
                 let local = report.period.local(*at).replace('T', " ");
                 local.chars().take(19).collect()
@@ -230,6 +243,7 @@ impl Value {
         match self {
             Self::Nothing => Json::Null,
             Self::Text(text) => json!(text),
+            Self::Word(word, _) => json!(word),
             Self::Instant(at) => json!(report.period.local(*at)),
             Self::Count(count) => json!(count),
             Self::Seconds(figure) | Self::Share(figure) | Self::Figure(figure) => json!(figure),
@@ -240,7 +254,7 @@ impl Value {
     /// Whether it stands to the left.
     pub fn is_words(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Instant(_) | Self::Contact(..) => true,
+            Self::Text(_) | Self::Word(..) | Self::Instant(_) | Self::Contact(..) => true,
             Self::Nothing
             | Self::Count(_)
             | Self::Seconds(_)
@@ -270,7 +284,7 @@ impl Table {
     pub fn lines(&self, report: &Report, words: &Words) -> Vec<Vec<String>> {
         let heads = self.heads.iter().map(|head| head.heading(words).to_owned());
         let rows = self.rows.iter();
-        let rows = rows.map(|row| row.iter().map(|value| value.told(report)).collect());
+        let rows = rows.map(|row| row.iter().map(|value| value.told(report, words)).collect());
         std::iter::once(heads.collect()).chain(rows).collect()
     }
 
