@@ -82,6 +82,46 @@ fn replay_tells_lines_that_are_no_events_and_counts_the_others() {
 }
 
 #[test]
+fn a_log_that_does_not_add_up_is_an_answer_of_no_and_said_whatever_is_printed() {
+    let folder = Folder::new();
+    let sample =
+        std::fs::read_to_string(fixture("events/half_hour.jsonl")).expect("the sample is there");
+    // Closed as answered, and no word of who answered.
+    let lines: Vec<&str> = sample
+        .lines()
+        .filter(|line| !line.contains("\"event\": \"answered\""))
+        .collect();
+    let hole = folder.write("hole.jsonl", lines.join("\n"));
+    for format in ["table", "csv", "json", "html"] {
+        let output = ringdown(&["replay", &hole.display().to_string(), "--format", format]);
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        let told = text(&output.stderr);
+        assert!(
+            told.contains("NOT everybody is accounted for"),
+            "{format}: {told}"
+        );
+        assert!(!output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn replay_of_a_queue_that_the_log_does_not_name_is_an_answer_of_no() {
+    let log = fixture("events/half_hour.jsonl").display().to_string();
+    let output = ringdown(&["replay", &log, "--queue", "nowhere"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty(), "no figures of what is not there");
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("there is no queue `nowhere` (there are: helpdesk)"),
+        "{told}"
+    );
+    let mails = ringdown(&["replay", &log, "--channel", "email", "--format", "json"]);
+    assert_eq!(json(&mails)["total"]["offered"], 0);
+    let calls = ringdown(&["replay", &log, "--channel", "voice", "--format", "json"]);
+    assert_eq!(json(&calls)["total"]["offered"], 3);
+}
+
+#[test]
 fn wrong_usage_is_exit_2() {
     for arguments in [
         &["replay"][..],

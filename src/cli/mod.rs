@@ -25,7 +25,9 @@ pub mod token;
 pub mod trace;
 
 use crate::config::Faults;
+use crate::report::{Report, Words};
 use clap::{Parser, Subcommand};
+use ringdown_routing::contact::Channel;
 use std::future::Future;
 use std::io::Write;
 use std::path::PathBuf;
@@ -148,6 +150,21 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Reads a channel by the word that files and configurations have for it.
+fn channel(word: &str) -> Result<Channel, String> {
+    serde_json::from_value(serde_json::Value::from(word))
+        .map_err(|_| format!("`{word}` is not a channel: voice, email, fax or chat"))
+}
+
+/// Says that figures do not add up where they do not, whatever was printed of them: that is an answer of no.
+fn must_be_conserved(report: &Report, words: &Words) -> anyhow::Result<Outcome> {
+    if report.is_conserved() {
+        return Ok(Outcome::Good);
+    }
+    writeln!(std::io::stderr(), "ringdown: {}", words.not_conserved())?;
+    Ok(Outcome::No)
 }
 
 /// Runs a subcommand that waits for things, on a small runtime of its own; `serve` brings its own.

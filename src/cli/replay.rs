@@ -1,15 +1,17 @@
 //! `ringdown replay`: recompute the statistics from an event log.
 
-use super::Outcome;
+use super::{Outcome, channel, must_be_conserved};
 use crate::config::Language;
 use crate::report::progress::Progress;
 use crate::report::{By, Format, Interval, Period, Report, Words, period};
 use anyhow::Context;
 use jiff::tz::TimeZone;
+use ringdown_routing::contact::Channel;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::statistics::{Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +44,9 @@ pub struct Args {
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
+    /// Only this channel: voice, email, fax, chat.
+    #[arg(long, value_parser = channel)]
+    channel: Option<Channel>,
     /// What the rows are on.
     #[arg(long, value_enum, default_value_t)]
     by: By,
@@ -56,14 +61,19 @@ pub struct Args {
     time_zone: TimeZone,
 }
 
-/// Reads the file, prints the report on stdout; the answer is no when a line was not an event.
+/// Reads the file, prints the report on stdout; the answer is no when a line was not an event, when the figures do not
+/// add up, and of a queue that the log does not name.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Read {
         fold,
         first,
         last,
         faults,
+        queues,
     } = read(&args.events, args.interval)?;
+    if !is_named(args.queue.as_deref(), &queues, &args.events)? {
+        return Ok(Outcome::No);
+    }
     let instant = |text: &Option<String>, otherwise: Timestamp| match text {
         Some(text) => period::instant(text, last, &args.time_zone),
         None => Ok(otherwise),
@@ -73,20 +83,39 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let period = Period::new(from, to, args.interval, args.time_zone.clone())?;
     let scope = Scope {
         queue: args.queue.as_deref().map(QueueId::from),
-        channel: None,
+        channel: args.channel,
     };
     let as_of = instant(&args.as_of, last)?;
-    let report = Report::of(&fold, period, scope, as_of).by(args.by);
+    let report = Report::of(&fold, period, scope, as_of)
+        .by(args.by)
+        .since(Some(first));
     let mut stdout = std::io::stdout().lock();
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
     }
-    report.print(args.format, Words::of(&args.language), &mut stdout)?;
-    Ok(if faults == 0 {
-        Outcome::Good
-    } else {
-        Outcome::No
-    })
+    let words = Words::of(&args.language);
+    report.print(args.format, words, &mut stdout)?;
+    let sound = must_be_conserved(&report, words)?;
+    Ok(if faults == 0 { sound } else { Outcome::No })
+}
+
+/// Whether the log tells of a queue; of one it does not, every figure would be 0.
+pub(super) fn is_named(
+    queue: Option<&str>,
+    named: &BTreeSet<QueueId>,
+    path: &Path,
+) -> anyhow::Result<bool> {
+    let Some(queue) = queue.filter(|queue| !named.contains(&QueueId::from(*queue))) else {
+        return Ok(true);
+    };
+    let named: Vec<&str> = named.iter().map(QueueId::as_str).collect();
+    writeln!(
+        std::io::stderr(),
+        "{}: there is no queue `{queue}` (there are: {})",
+        path.display(),
+        named.join(", ")
+    )?;
+    Ok(false)
 }
 
 /// An event log that was read and counted.
@@ -99,6 +128,8 @@ pub(super) struct Read {
     pub(super) last: Timestamp,
     /// Lines that are not events.
     pub(super) faults: u64,
+    /// Every queue that an event names.
+    pub(super) queues: BTreeSet<QueueId>,
 }
 
 /// Reads an event log and counts it for intervals of a width; lines that are not events are told on stderr.
@@ -118,6 +149,7 @@ pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
     let mut progress = Progress::begin("events");
     let mut earliest: Option<Timestamp> = None;
     let mut faults: u64 = 0;
+    let mut queues = BTreeSet::new();
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
         if line.trim().is_empty() {
@@ -127,6 +159,11 @@ pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
             Ok(event) => {
                 earliest = Some(earliest.map_or(event.at, |first| first.min(event.at)));
                 fold.record(&event);
+                if let Some(queue) = &event.queue
+                    && !queues.contains(queue)
+                {
+                    queues.insert(queue.clone());
+                }
             }
             Err(error) => {
                 faults += 1;
@@ -152,6 +189,7 @@ pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
         first,
         last,
         faults,
+        queues,
     })
 }
 

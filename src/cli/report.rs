@@ -1,6 +1,6 @@
 //! `ringdown report`: the statistics of a period, from the event log.
 
-use super::{ConfigFile, Outcome, block_on};
+use super::{ConfigFile, Outcome, block_on, channel, must_be_conserved};
 use crate::acd::Clock;
 use crate::config::{Config, Language};
 use crate::database::Database;
@@ -8,6 +8,7 @@ use crate::event_log::EventLog;
 use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
 use crate::report::{By, Format, Interval, Lists, Settings, TableName, Wish, Words};
+use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
 use std::io::{IsTerminal, Write};
@@ -27,12 +28,16 @@ pub struct Args {
     /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
-    /// Compare with the period of the same length that begins then: 2026-11-16, yesterday.
+    /// Compare with the period that begins then: as many whole months where both begin with one, else as many days
+    /// and hours by the wall clock: 2026-10-01, yesterday.
     #[arg(long, value_name = "FROM")]
     compare: Option<String>,
     /// Only this queue.
     #[arg(long)]
     queue: Option<String>,
+    /// Only this channel: voice, email, fax, chat.
+    #[arg(long, value_parser = channel)]
+    channel: Option<Channel>,
     /// What the rows are on.
     #[arg(long, value_enum, default_value_t)]
     by: By,
@@ -40,7 +45,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     table: Option<TableName>,
     /// Mail the latest of this [[report]] once more, now, through the running gateway.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["compare", "queue", "by", "table", "format"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["compare", "queue", "channel", "by", "table", "format"])]
     mail: Option<String>,
     /// How it is printed.
     #[arg(long, value_enum, default_value_t)]
@@ -75,7 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         interval: Some(args.interval.to_string()),
         compare: args.compare.clone(),
         queue,
-        channel: None,
+        channel: args.channel,
         by: args.by,
     };
     let lists = Lists::of(args.table, args.format);
@@ -102,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(table) => report.print_table(table, args.format, words, &mut stdout)?,
         None => report.print(args.format, words, &mut stdout)?,
     }
-    Ok(Outcome::Good)
+    must_be_conserved(&report, words)
 }
 
 /// Puts a report into the outbox; the gateway that runs, or the next one, sends it.
