@@ -82,5 +82,8 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
 
 async fn metrics(State(observers): State<Arc<Observers>>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], observers.metrics.render()).into_response()
+    let text = observers
+        .metrics
+        .render_with(|out| observers.running.tell(out));
+    ([(CONTENT_TYPE, kind)], text).into_response()
 }

@@ -43,6 +43,11 @@ impl Metrics {
 
     /// The answer to `/metrics`.
     pub fn render(&self) -> String {
+        self.render_with(|_| ())
+    }
+
+    /// The same, with what `more` tells beside it.
+    pub fn render_with(&self, more: impl Fn(&mut Exposition)) -> String {
         let mut exposition = Exposition::default();
         self.counted
             .lock()
@@ -56,6 +61,7 @@ impl Metrics {
         {
             reader(&mut exposition);
         }
+        more(&mut exposition);
         exposition.into_text()
     }
 }

@@ -1,6 +1,7 @@
 //! The statistics of today and the last days, kept up to date by the events as they come.
 
 use super::{Interval, Period, PeriodFault, Report};
+use crate::metrics::Exposition;
 use ringdown_routing::event::Event;
 use ringdown_routing::statistics::{CallerKey, Recorded, Rules, Scope, Statistics};
 use ringdown_routing::time::Timestamp;
@@ -81,6 +82,24 @@ impl Running {
         let day: Interval = "1d".parse()?;
         let period = Period::new(from, now + Duration::from_millis(1), day, zone.clone())?;
         Ok(Report::of(&self.lock().fold, period, Scope::default(), now))
+    }
+
+    /// Tells whether everybody who entered a line in the last days is accounted for.
+    pub fn tell(&self, out: &mut Exposition) {
+        let inner = self.lock();
+        let health = inner.fold.health();
+        out.gauge(
+            "ringdown_statistics_unaccounted_contacts",
+            "Contacts of the last 8 days that entered a line and of which no event tells what became; reports say so.",
+            &[],
+            inner.fold.unaccounted() as f64,
+        );
+        out.counter(
+            "ringdown_statistics_holes_total",
+            "Contacts counted as they stood, or not at all, because events of theirs are missing or came too late.",
+            &[],
+            health.with_holes + health.late,
+        );
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

@@ -285,6 +285,14 @@ impl Statistics {
         }
     }
 
+    /// Contacts counted for good that entered a line and of which no event tells what became; 0 of a whole log.
+    pub fn unaccounted(&self) -> u64 {
+        self.cells
+            .values()
+            .map(|cell| cell.counts.unaccounted)
+            .sum()
+    }
+
     /// Everything counted for intervals that start in `from..to`, as known at `as_of`.
     pub fn ledger(&self, from: Timestamp, to: Timestamp, as_of: Timestamp) -> Ledger {
         ledger::read(self, from, to, as_of)

@@ -34,6 +34,32 @@ fn the_operations_listener_tells_health_readiness_and_figures() {
             figures.contains("ringdown_contacts_arrived_total{channel=\"voice\"} 1"),
             "{figures}"
         );
+        let is_told = |line: &str| figures.lines().any(|told| told == line);
+        assert!(
+            is_told("ringdown_statistics_unaccounted_contacts 0"),
+            "{figures}"
+        );
+        // A log of which the answer is missing: closed as answered, and nobody knows by whom.
+        let sample = include_str!("../../../fixtures/events/half_hour.jsonl");
+        for line in sample
+            .lines()
+            .filter(|line| !line.contains("\"event\": \"answered\""))
+        {
+            let event = serde_json::from_str(line).unwrap();
+            desk.state.parts.observers.observe(&event);
+        }
+        let mut late: ringdown_routing::event::Event =
+            serde_json::from_str(sample.lines().last().unwrap()).unwrap();
+        late.id.number += 1;
+        late.at = late.at + std::time::Duration::from_secs(7_200);
+        desk.state.parts.observers.observe(&late);
+        let (_, figures) = ask("/metrics").await;
+        let is_told = |line: &str| figures.lines().any(|told| told == line);
+        assert!(
+            is_told("ringdown_statistics_unaccounted_contacts 1"),
+            "{figures}"
+        );
+        assert!(is_told("ringdown_statistics_holes_total 1"), "{figures}");
     });
 }
 
