@@ -2,7 +2,7 @@
 
 use super::{Arrivals, Fault, Staffed, Told, day, read_special_days};
 use jiff::civil::Date;
-use ringdown_routing::forecast::Forecast;
+use ringdown_routing::forecast::{Day, Forecast};
 use ringdown_routing::staffing::{Question, StaffingFault};
 
 /// Most contacts that are played for one question: some seconds of one processor.
@@ -40,12 +40,22 @@ pub enum AskedFault {
     /// The past is longer than anybody forecasts from.
     #[error("the past is longer than {PAST_DAYS_MAX} days: leave out what is older")]
     TooLong,
+    /// The days to forecast lie where no calendar reaches.
+    #[error("the days to forecast must lie between the years 1970 and 9999")]
+    BeyondCalendar,
     /// The staff cannot be computed.
     #[error("{0}")]
     Staffing(StaffingFault),
     /// Playing the plan would take too long; so many times it may be played.
     #[error("the plan has too many contacts to be played so often: at most {0} times")]
     TooMuch(u16),
+}
+
+/// Whether all of so many days have a date.
+pub fn must_be_dates(first: Day, days: u16) -> Result<(), AskedFault> {
+    let last = first.plus(i32::from(days));
+    let is_within = first.number() >= 0 && last <= day(Date::constant(9999, 12, 30));
+    is_within.then_some(()).ok_or(AskedFault::BeyondCalendar)
 }
 
 impl Asked {
@@ -65,6 +75,7 @@ impl Asked {
         let first = self.first.map(day).or(history.next_day());
         let first = first.filter(|_| history.days() > 0);
         let first = first.ok_or(AskedFault::NoPast)?;
+        must_be_dates(first, self.days)?;
         let forecast = Forecast::of(&history, first, self.days);
         let told = Told::new(&self.arrivals, &history, forecast);
         let Some(question) = &self.staff else {

@@ -120,6 +120,8 @@ pub enum StaffingFault {
     Target(String),
     /// More load than is computed.
     Load(f64),
+    /// A backlog that takes more than is computed to be done by its deadline.
+    Backlog(f64),
     /// More servers than are computed.
     Servers,
     /// A question that needs a mean patience, which is not given.
@@ -138,6 +140,10 @@ impl fmt::Display for StaffingFault {
             Self::Load(erlang) => write!(
                 f,
                 "the load of {erlang:.0} erlang is more than is computed ({LOAD_MAX:.0})"
+            ),
+            Self::Backlog(erlang) => write!(
+                f,
+                "the backlog is {erlang:.0} erlang until its deadline, more than is computed ({LOAD_MAX:.0})"
             ),
             Self::Servers => write!(f, "agents times concurrency must not exceed {SERVERS_MAX}"),
             Self::NoPatience => f.write_str(
@@ -193,6 +199,12 @@ impl Question {
         let erlang = self.calls * self.aht_s / self.interval_s;
         if !erlang.is_finite() || erlang > LOAD_MAX {
             return Err(StaffingFault::Load(erlang));
+        }
+        if let Some(deadline) = self.deadline {
+            let erlang = deadline.backlog * self.aht_s / deadline.deadline_s;
+            if !erlang.is_finite() || erlang > LOAD_MAX {
+                return Err(StaffingFault::Backlog(erlang));
+            }
         }
         let servers = u64::from(self.agents.unwrap_or(1)) * u64::from(self.concurrency);
         if servers > u64::from(SERVERS_MAX) {

@@ -46,6 +46,7 @@ pub(super) fn of_staffing(tongue: Tongue, fault: &StaffingFault) -> (&'static st
         StaffingFault::Figure(name, _) => name,
         StaffingFault::Target(_) => "target",
         StaffingFault::Load(_) => "calls",
+        StaffingFault::Backlog(_) => "backlog",
         StaffingFault::Servers => "agents",
         StaffingFault::NoPatience => "patience",
     };
@@ -65,6 +66,9 @@ pub(super) fn of_staffing(tongue: Tongue, fault: &StaffingFault) -> (&'static st
         ),
         StaffingFault::Load(erlang) => {
             format!("負載 {erlang:.0} erlang 超過可計算的上限（{LOAD_MAX:.0}）")
+        }
+        StaffingFault::Backlog(erlang) => {
+            format!("積壓量於期限前為 {erlang:.0} erlang，超過可計算的上限（{LOAD_MAX:.0}）")
         }
         StaffingFault::Servers => format!("人數乘以同時處理數不得超過 {SERVERS_MAX}"),
         StaffingFault::NoPatience => "重撥者必須先放棄過：請一併輸入平均耐心時間".to_owned(),
@@ -164,6 +168,13 @@ pub(super) fn of_forecast(tongue: Tongue, fault: &AskedFault) -> (&'static str, 
             match tongue {
                 Tongue::English => fault.to_string(),
                 Tongue::Chinese => format!("歷史資料超過 {PAST_DAYS_MAX} 天：請移除較舊的資料"),
+            },
+        ),
+        AskedFault::BeyondCalendar => (
+            "from",
+            match tongue {
+                Tongue::English => fault.to_string(),
+                Tongue::Chinese => "預測日期須介於西元 1970 至 9999 年".to_owned(),
             },
         ),
         AskedFault::Staffing(fault) => of_staffing(tongue, fault),
