@@ -5,10 +5,11 @@ use crate::staffing::{Format, Seconds, Share, Told};
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::staffing::{Deadline, Patience, Question, Target, Wait};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-/// Reads the waits of an event log: each contact's last word counts.
+/// Reads the waits of the calls in an event log, each one's last word; who waits for an answer to a message does not
+/// hold the line.
 fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
     let name = path.display();
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
@@ -116,6 +118,7 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
     };
     let queue = queue.map(QueueId::from);
     let mut waits = BTreeMap::new();
+    let mut messages = BTreeSet::new();
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
         if line.trim().is_empty() {
@@ -123,12 +126,17 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
         }
         let event: Event = serde_json::from_str(&line)
             .with_context(|| format!("{name}:{number}: not an event"))?;
-        if queue.is_some() && event.queue != queue {
-            continue;
-        }
         let Some(contact) = event.contact else {
             continue;
         };
+        if let EventKind::Arrived { channel, .. } | EventKind::Enqueued { channel, .. } = event.kind
+            && channel != Channel::Voice
+        {
+            messages.insert(contact);
+        }
+        if queue.is_some() && event.queue != queue {
+            continue;
+        }
         let wait = if let EventKind::Answered { wait_ms, .. } = event.kind {
             Wait::Answered(wait_ms)
         } else if let EventKind::Abandoned { wait_ms } = event.kind {
@@ -140,6 +148,9 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
         *last = (*last).max((event.at, wait));
     }
     Ok(Patience::estimate(
-        waits.into_values().map(|(_, wait)| wait),
+        waits
+            .into_iter()
+            .filter(|(contact, _)| !messages.contains(contact))
+            .map(|(_, (_, wait))| wait),
     ))
 }

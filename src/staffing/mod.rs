@@ -15,6 +15,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+/// Mean patience that people are shown Erlang A by where none is known, in seconds, and told to be an assumption.
+pub const PATIENCE_TAKEN_S: f64 = 180.0;
+
 /// How staff is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -114,6 +117,49 @@ mod tests {
         assert!(line("13 ").ends_with("<- Erlang A"), "{text}");
         assert!(line("10 ").contains("grows"), "{text}");
         assert!(text.contains("10.00 erlang") && text.contains("C = nB / (n - a(1-B))"));
+    }
+
+    #[test]
+    fn where_no_patience_is_known_erlang_a_is_shown_by_one_that_is_said_to_be_taken() {
+        let unknown = Question {
+            patience_s: None,
+            ..question()
+        };
+        let text = printed(&unknown, Format::Table);
+        assert!(
+            text.contains("Mean patience 180.0 s, which is an assumption"),
+            "{text}"
+        );
+        assert!(
+            text.contains("abandon") && text.contains("<- Erlang A"),
+            "{text}"
+        );
+        let json: serde_json::Value =
+            serde_json::from_str(&printed(&unknown, Format::Json)).unwrap();
+        assert!(
+            json.get("erlang_a").is_none(),
+            "a document has what was asked for"
+        );
+        assert!(!printed(&question(), Format::Table).contains("assumption"));
+    }
+
+    #[test]
+    fn those_who_call_again_are_told_with_what_share_of_attempts_is_abandoned() {
+        let again = Question {
+            retrial: Some(0.5),
+            ..question()
+        };
+        let told = printed(&again, Format::Table);
+        let share = again
+            .answer()
+            .unwrap()
+            .erlang_x
+            .unwrap()
+            .attempt
+            .abandon_rate
+            .unwrap();
+        let share = format!("{:.1} % of the attempts abandoned", share * 100.0);
+        assert!(told.contains(&share), "{told}");
     }
 
     #[test]

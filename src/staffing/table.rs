@@ -1,6 +1,6 @@
 //! Staff as columns for people: Erlang C and Erlang A side by side, around the agents they take.
 
-use super::Told;
+use super::{PATIENCE_TAKEN_S, Told};
 use crate::report::columns::write_columns;
 use ringdown_routing::staffing::{Answer, DEFINITIONS, ImpatientStaff, PatientStaff, Question};
 use std::io::{self, Write};
@@ -11,8 +11,35 @@ const AROUND: u32 = 3;
 /// What stands where nothing was there to divide by.
 const NOTHING: &str = "–";
 
-/// Prints the question, the rows, what else was asked for, and the formulas.
+/// Prints the question, the rows, what else was asked for, and the formulas. Erlang C is never shown alone: where no
+/// patience is known, Erlang A stands beside it by one that is taken, and said to be.
 pub(super) fn print(told: Told<'_>, out: &mut impl Write) -> io::Result<()> {
+    let taken = told.question.patience_s.is_none().then(|| Question {
+        patience_s: Some(PATIENCE_TAKEN_S),
+        ..told.question.clone()
+    });
+    let answered = taken.as_ref().and_then(|taken| taken.answer().ok());
+    match taken.as_ref().zip(answered.as_ref()) {
+        None => print_told(told, Patience::Known, out),
+        Some((question, answer)) => {
+            let told = Told {
+                question,
+                answer,
+                ..told
+            };
+            print_told(told, Patience::Taken, out)
+        }
+    }
+}
+
+/// Where the patience of Erlang A comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Known,
+    Taken,
+}
+
+fn print_told(told: Told<'_>, patience: Patience, out: &mut impl Write) -> io::Result<()> {
     let Told {
         question, answer, ..
     } = told;
@@ -26,16 +53,17 @@ pub(super) fn print(told: Told<'_>, out: &mut impl Write) -> io::Result<()> {
         question.target.threshold_s,
         answer.load_erlang,
     )?;
-    print_patience(told, out)?;
+    print_patience(told, patience, out)?;
     writeln!(out)?;
     write_columns(&rows(question, answer), 0, out)?;
     if let Some(explanation) = &answer.erlang_c.explanation {
         writeln!(out, "\nUnstable without hang-ups: {explanation}")?;
     }
-    if answer.erlang_a.is_none() {
+    if patience == Patience::Taken {
         writeln!(
             out,
-            "\nErlang C takes callers for endlessly patient and over-staffs when they hang up: give --patience for Erlang A."
+            "\nErlang C takes callers for endlessly patient and over-staffs when they hang up. How many do hangs on their \
+             patience: measure it (--patience-from) or give it (--patience)."
         )?;
     }
     print_others(answer, out)?;
@@ -46,7 +74,7 @@ pub(super) fn print(told: Told<'_>, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn print_patience(told: Told<'_>, out: &mut impl Write) -> io::Result<()> {
+fn print_patience(told: Told<'_>, patience: Patience, out: &mut impl Write) -> io::Result<()> {
     if let Some(patience_s) = told.question.patience_s {
         write!(out, "Mean patience {patience_s:.1} s")?;
         match told.patience {
@@ -55,6 +83,9 @@ fn print_patience(told: Told<'_>, out: &mut impl Write) -> io::Result<()> {
                 " by Kaplan-Meier from {} who left and {} who were answered",
                 from.abandoned, from.answered
             )?,
+            None if patience == Patience::Taken => {
+                writeln!(out, ", which is an assumption: none was given")?;
+            }
             None => writeln!(out)?,
         }
     }
@@ -68,10 +99,13 @@ fn print_others(answer: &Answer, out: &mut impl Write) -> io::Result<()> {
     if let Some(retrying) = &answer.erlang_x {
         writeln!(
             out,
-            "\nErlang X, when those who gave up call again: {} agents, {} on the roster; {} attempts a contact, {} never answered",
+            "\nErlang X, when those who gave up call again: {} agents, {} on the roster; {} attempts a contact, \
+             {} of the attempts abandoned, {} answered in time (A_T/O), {} of the callers never answered",
             retrying.attempt.agents,
             retrying.attempt.scheduled,
             figure(retrying.attempts_each),
+            percent(retrying.attempt.abandon_rate),
+            percent(retrying.attempt.service_level.negative),
             percent(retrying.lost_share),
         )?;
     }

@@ -18,11 +18,7 @@ pub(super) async fn show(State(state): State<ApiState>, visitor: Visitor) -> Res
     let tongue = visitor.tongue;
     let mut body = String::new();
     for (heading, pairs) in sections(tongue) {
-        let _ = write!(body, "<h2>{heading}</h2><dl>");
-        for (field, formula) in pairs {
-            let _ = write!(body, "<dt>{field}</dt><dd>{}</dd>", escaped(formula));
-        }
-        body.push_str("</dl>\n");
+        body += &list(heading, &pairs);
     }
     page(Page {
         state: &state,
@@ -34,16 +30,49 @@ pub(super) async fn show(State(state): State<ApiState>, visitor: Visitor) -> Res
     })
 }
 
+fn list(heading: &str, pairs: &[Pair]) -> String {
+    let mut html = format!("<h2>{heading}</h2><dl>");
+    for (field, formula) in pairs {
+        let _ = write!(html, "<dt>{field}</dt><dd>{}</dd>", escaped(formula));
+    }
+    html + "</dl>\n"
+}
+
+/// The formulas of staff, to stand below its figures.
+pub(super) fn of_staffing(tongue: Tongue) -> String {
+    let each = staffing::DEFINITIONS.iter();
+    let pairs: Vec<Pair> = each
+        .map(|it| in_words(tongue, (it.field, it.formula)))
+        .collect();
+    list(
+        tongue.say("Definitions: staffing", "定義：人力配置"),
+        &pairs,
+    )
+}
+
+/// The formulas of forecasts.
+pub(super) fn of_forecasts(tongue: Tongue) -> String {
+    let pairs = forecast::DEFINITIONS.map(|pair| in_words(tongue, pair));
+    list(
+        tongue.say("Definitions: forecast", "定義：來量預測"),
+        &pairs,
+    )
+}
+
+fn in_words(tongue: Tongue, (field, formula): Pair) -> Pair {
+    match tongue {
+        Tongue::English => (field, formula),
+        Tongue::Chinese => (field, chinese(field, formula)),
+    }
+}
+
 type Pair = (&'static str, &'static str);
 
 /// Every definition, by what it belongs to.
 fn sections(tongue: Tongue) -> Vec<(&'static str, Vec<Pair>)> {
     let language = tongue.language();
     let words = Words::of(&language);
-    let in_words = |(field, formula): Pair| match tongue {
-        Tongue::English => (field, formula),
-        Tongue::Chinese => (field, chinese(field, formula)),
-    };
+    let in_words = |pair: Pair| in_words(tongue, pair);
     let reports = DEFINITIONS.iter().chain(SPREAD_DEFINITIONS);
     let tables = TableName::ALL.into_iter();
     let staffing = staffing::DEFINITIONS.iter();

@@ -9,7 +9,7 @@ use super::shell::{Page, page};
 use super::tongue::Tongue;
 use super::visitor::Visitor;
 use crate::api::{ApiState, Caller, Problem};
-use crate::staffing::{Seconds, Share, waits};
+use crate::staffing::{PATIENCE_TAKEN_S, Seconds, Share, waits};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,9 +18,6 @@ use ringdown_routing::staffing::{Answer, Deadline, Patience, Question, StaffingF
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Mean patience that is taken where none is known, in seconds, and said to be taken.
-const PATIENCE_TAKEN_S: f64 = 180.0;
 
 /// Numbers of agents shown.
 const POINTS_MAX: u32 = 41;

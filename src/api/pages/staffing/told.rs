@@ -2,6 +2,7 @@
 
 use super::{PATIENCE_TAKEN_S, Point, Source, Understood};
 use crate::api::pages::curve::{Curve, Line, Unit, round_up};
+use crate::api::pages::definitions;
 use crate::api::pages::tongue::Tongue;
 use crate::report::escaped;
 use ringdown_routing::staffing::Answer;
@@ -20,8 +21,9 @@ pub(super) fn tell(
     let mut html = String::new();
     let _ = write!(
         html,
-        "<h2>{}</h2><p>{} {:.2} erlang. ",
+        "<h2>{}</h2><p>{}</p><p>{} {:.2} erlang. ",
         tongue.say("Answer", "結果"),
+        escaped(&asked(tongue, understood)),
         tongue.say("Offered load:", "提供負載："),
         answer.load_erlang
     );
@@ -39,7 +41,48 @@ pub(super) fn tell(
     html += &others(tongue, answer);
     html += &curves(tongue, understood, points);
     html += &table(tongue, understood, answer, points);
-    html
+    html + &definitions::of_staffing(tongue)
+}
+
+/// The question, which paper would not have otherwise.
+fn asked(tongue: Tongue, understood: &Understood) -> String {
+    let question = &understood.question;
+    let percent = question.target.share * 100.0;
+    let shrinkage = question.shrinkage.iter();
+    let shrinkage: Vec<String> = shrinkage
+        .map(|share| format!("{:.1} %", share * 100.0))
+        .collect();
+    let shrinkage = if shrinkage.is_empty() {
+        "0 %".to_owned()
+    } else {
+        shrinkage.join(" x ")
+    };
+    let (calls, interval, aht) = (
+        question.calls,
+        time(question.interval_s),
+        time(question.aht_s),
+    );
+    let (threshold_s, at_once) = (question.target.threshold_s, question.concurrency);
+    match tongue {
+        Tongue::English => format!(
+            "{calls} contacts in {interval}, average handle time {aht}, target {percent} % within {threshold_s} s, shrinkage \
+             {shrinkage}, {at_once} at once."
+        ),
+        Tongue::Chinese => format!(
+            "{interval} 內來量 {calls}，平均處理時間 {aht}，目標 {percent} % 於 {threshold_s} 秒內，縮減率 {shrinkage}，同時處理 {at_once} 件。"
+        ),
+    }
+}
+
+/// Hours, minutes and seconds: `4:00:00`.
+fn time(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 fn patience_told(tongue: Tongue, understood: &Understood) -> String {
@@ -120,6 +163,21 @@ fn both_models(tongue: Tongue, understood: &Understood, answer: &Answer) -> Stri
             of(&|a| percent(a.service_level.negative)),
         ),
         (
+            "(A_T+B_T)/O",
+            percent(patient.service_level),
+            of(&|a| percent(a.service_level.positive)),
+        ),
+        (
+            "A_T/(O-B_T)",
+            percent(patient.service_level),
+            of(&|a| percent(a.service_level.ignored)),
+        ),
+        (
+            "A_T/A",
+            percent(patient.service_level),
+            of(&|a| percent(a.service_level.handled)),
+        ),
+        (
             tongue.say("hang up", "放棄率"),
             tongue
                 .say("nobody, by assumption", "假設無人放棄")
@@ -162,13 +220,15 @@ fn others(tongue: Tongue, answer: &Answer) -> String {
     if let Some(retrying) = &answer.erlang_x {
         let _ = write!(
             html,
-            "<p>Erlang X: {} {} ({} {}); {} {}; {} {}.</p>",
+            "<p>Erlang X: {} {} ({} {}); {} {}; {} {}; {} {}.</p>",
             tongue.say("agents", "在線人數"),
             retrying.attempt.agents,
             tongue.say("on the roster", "排班"),
             retrying.attempt.scheduled,
             tongue.say("attempts a contact", "每件平均撥打次數"),
             figure(retrying.attempts_each),
+            tongue.say("of the attempts abandoned", "各次撥打之放棄率"),
+            percent(retrying.attempt.abandon_rate),
             tongue.say("never answered", "始終未獲接聽"),
             percent(retrying.lost_share),
         );
@@ -181,14 +241,14 @@ fn others(tongue: Tongue, answer: &Answer) -> String {
         };
         let _ = write!(
             html,
-            "<p>{}: {} {} ({} {}); {} {:.0} s.{missed}</p>",
+            "<p>{}: {} {} ({} {}); {} {}.{missed}</p>",
             tongue.say("Within the deadline", "期限內完成"),
             tongue.say("agents", "在線人數"),
             backlog.agents,
             tongue.say("on the roster", "排班"),
             backlog.scheduled,
             tongue.say("the last of the backlog waits", "積壓的最後一件等候"),
-            backlog.longest_wait_s,
+            time(backlog.longest_wait_s),
         );
     }
     html
@@ -219,7 +279,10 @@ fn curves(tongue: Tongue, understood: &Understood, points: &[Point]) -> String {
         labels: labels.clone(),
         lines: vec![
             line(
-                tongue.say("service level by Erlang A", "服務水準（Erlang A）"),
+                tongue.say(
+                    "service level A_T/O by Erlang A",
+                    "服務水準 A_T/O（Erlang A）",
+                ),
                 of_a(&|a| a.service_level.negative),
             ),
             line(service, of_c.collect()),
@@ -278,7 +341,7 @@ fn table(tongue: Tongue, understood: &Understood, answer: &Answer, points: &[Poi
         tongue.say("C: service level", "C：服務水準"),
         tongue.say("C: mean wait s", "C：平均等候秒"),
         tongue.say("C: occupancy", "C：佔用率"),
-        tongue.say("A: service level", "A：服務水準"),
+        tongue.say("A: SL A_T/O", "A：服務水準 A_T/O"),
         tongue.say("A: hang up", "A：放棄率"),
         tongue.say("A: mean wait s", "A：平均等候秒"),
         tongue.say("A: occupancy", "A：佔用率"),
