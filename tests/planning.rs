@@ -52,6 +52,32 @@ fn patience_comes_from_the_waits_of_a_log() {
 }
 
 #[test]
+fn who_waits_for_an_answer_by_mail_tells_nothing_of_patience() {
+    let folder = ringdown_harness::place::Folder::new();
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/half_hour.jsonl");
+    let events = std::fs::read_to_string(events).expect("the log is there");
+    let mails = events.replace("\"channel\": \"voice\"", "\"channel\": \"email\"");
+    assert_ne!(mails, events);
+    let mails = folder.write("mails.jsonl", mails);
+    let told = ringdown(&format!(
+        "staff --calls 75 --aht 240 --patience-from {}",
+        mails.display()
+    ));
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    assert!(text(&told.stderr).contains("nothing is known of patience"));
+    // Nor are they arrivals that are staffed by Erlang.
+    let forecast = |channel: &str| {
+        let arguments = format!(
+            "forecast {} {channel} --time-zone Asia/Taipei",
+            mails.display()
+        );
+        ringdown(&arguments).status.code()
+    };
+    assert_eq!(forecast(""), Some(1));
+    assert_eq!(forecast("--channel email"), Some(0));
+}
+
+#[test]
 fn wrong_usage_is_exit_2() {
     for arguments in [
         "staff --aht 240",
@@ -61,6 +87,9 @@ fn wrong_usage_is_exit_2() {
         "staff --calls 75 --aht 240 --agents 0",
         "staff --calls nan --aht 240",
         "staff --calls 75 --aht 240 --retrial 0.5",
+        "staff --calls 75 --aht 240 --deadline 1s --backlog 1e300",
+        "forecast forecast/arrivals.csv --queue helpdesk",
+        "forecast events/half_hour.jsonl --channel telex",
     ] {
         let output = ringdown(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments}: {output:?}");
@@ -145,6 +174,26 @@ fn faults_of_a_past_have_line_and_column() {
     assert_eq!(
         ringdown("forecast forecast/nothing.csv").status.code(),
         Some(1)
+    );
+    let log = ringdown("forecast events/half_hour.jsonl --queue nowhere");
+    assert_eq!(log.status.code(), Some(1));
+    assert!(
+        text(&log.stderr).contains("there is no queue `nowhere` (there are: helpdesk)"),
+        "{log:?}"
+    );
+    let beyond = ringdown("forecast forecast/arrivals.csv --from 9999-12-30");
+    assert_eq!(beyond.status.code(), Some(1));
+    assert!(
+        text(&beyond.stderr).contains("between the years 1970 and 9999"),
+        "{beyond:?}"
+    );
+    let folder = ringdown_harness::place::Folder::new();
+    let ages = folder.write("ages.csv", "2026-01-01 00:00\n9999-12-31 23:59\n");
+    let ages = ringdown(&format!("forecast {}", ages.display()));
+    assert_eq!(ages.status.code(), Some(1));
+    assert!(
+        text(&ages.stderr).contains("longer than 3660 days"),
+        "{ages:?}"
     );
     assert_eq!(
         ringdown("forecast forecast/arrivals.csv --staff")

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use jiff::civil::Date;
+use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::staffing::{Question, Target};
 use ringdown_routing::statistics::Scope;
@@ -36,6 +37,8 @@ pub(super) struct ForecastBody {
     weeks: Option<u16>,
     /// Only what was offered to this queue (the log).
     queue: Option<String>,
+    /// Only what came by this channel (the log); calls when not given.
+    channel: Option<Channel>,
     /// Special days as CSV.
     #[serde(default)]
     holidays: String,
@@ -75,7 +78,11 @@ pub(super) async fn forecast(
         None => {
             caller.must_see_reports()?;
             let weeks = within("weeks", body.weeks.unwrap_or(12), WEEKS_MAX)?;
-            of_the_log(&state, weeks, interval, body.queue.map(QueueId::new)).await?
+            let scope = Scope {
+                queue: body.queue.map(QueueId::new),
+                channel: Some(body.channel.unwrap_or(Channel::Voice)),
+            };
+            of_the_log(&state, weeks, interval, scope).await?
         }
     };
     let staff = match body.staff {
@@ -112,15 +119,11 @@ pub(super) async fn of_the_log(
     state: &ApiState,
     weeks: u16,
     interval: Interval,
-    queue: Option<QueueId>,
+    scope: Scope,
 ) -> Result<Arrivals, Problem> {
     let now = state.now();
     let from = now - WEEK * u32::from(weeks);
     let period = Period::new(from, now, interval, state.parts.zone.time_zone().clone())?;
-    let scope = Scope {
-        queue,
-        channel: None,
-    };
     let report = statistics::read(state, period, scope, By::Queue).await?;
     Ok(Arrivals::offered(&report))
 }

@@ -2,12 +2,13 @@
 //! the staff they take.
 
 use super::replay::{self, time_zone};
-use super::{Cli, Outcome, block_on};
+use super::{Cli, Outcome, block_on, channel};
 use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::forecast::{
-    Arrivals, Fault, Format, Staffed, Told, day, read_arrivals, read_special_days,
+    Arrivals, AskedFault, Fault, Format, PAST_DAYS_MAX, Staffed, Told, day, must_be_dates,
+    read_arrivals, read_special_days,
 };
 use crate::report::progress::Progress;
 use crate::report::{By, Interval, Period, Report, from_log};
@@ -17,6 +18,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use ringdown_routing::contact::Channel;
 use ringdown_routing::forecast::Forecast;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::staffing::{Question, Target};
@@ -52,6 +54,9 @@ pub struct Args {
     /// Only contacts offered to this queue (event logs).
     #[arg(long)]
     queue: Option<String>,
+    /// Only contacts of this channel (event logs): voice, email, fax, chat.
+    #[arg(long, default_value = "voice", value_parser = channel)]
+    channel: Channel,
     /// Days to forecast.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=366))]
     days: u16,
@@ -98,6 +103,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Some(arrivals) = args.arrivals()? else {
         return Ok(Outcome::No);
     };
+    if arrivals.days() > PAST_DAYS_MAX {
+        writeln!(std::io::stderr(), "ringdown: {}", AskedFault::TooLong)?;
+        return Ok(Outcome::No);
+    }
     let mut history = arrivals.history();
     if let Some(path) = &args.holidays {
         match read_special_days(&text(path)?) {
@@ -114,6 +123,10 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         writeln!(std::io::stderr(), "ringdown: nothing is known of the past")?;
         return Ok(Outcome::No);
     };
+    if let Err(fault) = must_be_dates(first, args.days) {
+        writeln!(std::io::stderr(), "ringdown: {fault}")?;
+        return Ok(Outcome::No);
+    }
     let forecast = Forecast::of(&history, first, args.days);
     let told = Told::new(&arrivals, &history, forecast);
     let staffed = match args.question() {
@@ -135,16 +148,38 @@ impl Args {
     fn arrivals(&self) -> anyhow::Result<Option<Arrivals>> {
         let zone = self.time_zone.clone().unwrap_or(TimeZone::UTC);
         let Some(path) = &self.file else {
-            return self.of_desk(&Config::load(&self.config)?).map(Some);
+            let config = Config::load(&self.config)?;
+            if let Some(queue) = &self.queue
+                && config.queue(&QueueId::from(queue.as_str())).is_none()
+            {
+                let name = self.config.display();
+                writeln!(
+                    std::io::stderr(),
+                    "ringdown: there is no queue `{queue}` in {name}"
+                )?;
+                return Ok(None);
+            }
+            return self.of_desk(&config).map(Some);
         };
         if path
             .extension()
             .is_some_and(|extension| extension == "jsonl")
         {
             let log = replay::read(path, self.interval)?;
+            if !replay::is_named(self.queue.as_deref(), &log.queues, path)? {
+                return Ok(None);
+            }
             let period = Period::new(log.first, log.last, self.interval, zone)?;
             let report = Report::of(&log.fold, period, self.scope(), log.last);
             return Ok(Some(Arrivals::offered(&report)));
+        }
+        if self.queue.is_some() {
+            Cli::command()
+                .error(
+                    ErrorKind::ArgumentConflict,
+                    "--queue is for event logs (.jsonl): a CSV does not tell of queues",
+                )
+                .exit();
         }
         match read_arrivals(&text(path)?, &zone, self.interval) {
             Ok(arrivals) => Ok(Some(arrivals)),
@@ -174,7 +209,7 @@ impl Args {
     fn scope(&self) -> Scope {
         Scope {
             queue: self.queue.as_deref().map(QueueId::from),
-            channel: None,
+            channel: Some(self.channel),
         }
     }
 

@@ -79,6 +79,12 @@ impl Staffed {
         Ok(Self { answers, rehearsed })
     }
 
+    /// Whether nobody in it hangs up, because no patience is known.
+    pub(super) fn is_patient(&self) -> bool {
+        let mut answers = self.answers.iter().flatten();
+        answers.any(|answer| answer.erlang_a.is_none())
+    }
+
     /// What the rehearsal says of the interval at a place.
     pub(super) fn played(&self, place: usize) -> Option<Played> {
         let rehearsed = self.rehearsed.as_ref()?;

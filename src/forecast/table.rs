@@ -32,6 +32,13 @@ pub(super) fn print(
     for warning in told.warnings() {
         writeln!(out, "Beware: {warning}.")?;
     }
+    if staffed.is_some_and(Staffed::is_patient) {
+        writeln!(
+            out,
+            "Beware: no patience is given: the plan is Erlang C's, which over-staffs where callers hang up, and nobody \
+             hangs up when it is played; give --patience."
+        )?;
+    }
     writeln!(out)?;
     print_back_test(told, out)?;
     writeln!(out)?;
@@ -99,7 +106,7 @@ fn print_intervals(told: &Told, staffed: Option<&Staffed>, out: &mut impl Write)
             "SL A_T/O",
             "abandon",
             "occupancy",
-            "played: SL",
+            "played: SL A_T/O",
             "abandon",
         ]);
     }

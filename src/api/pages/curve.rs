@@ -16,7 +16,7 @@ pub(super) struct Line<'a> {
 pub(super) struct Curve<'a> {
     /// Read aloud.
     pub(super) what: &'a str,
-    /// Below the axis, by place.
+    /// Below the axis, by place; nothing where it is empty.
     pub(super) labels: Vec<String>,
     /// In units of the left axis, whose upper end is `top`.
     pub(super) lines: Vec<Line<'a>>,
@@ -74,8 +74,14 @@ impl Curve<'_> {
                 y = self.y(height),
             );
         }
-        let every = self.labels.len().div_ceil(LABELS_MAX).max(1);
-        for (place, label) in self.labels.iter().enumerate().step_by(every) {
+        let told: Vec<(usize, &String)> = self
+            .labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| !label.is_empty())
+            .collect();
+        let every = told.len().div_ceil(LABELS_MAX).max(1);
+        for (place, label) in told.into_iter().step_by(every) {
             let _ = write!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",

@@ -2,8 +2,10 @@
 //! take, and what that staff does when the plan is played by the real policy.
 
 use super::curve::{Curve, Line, Unit, round_up};
+use super::definitions;
 use super::faults;
 use super::form::{Field, choices, typed};
+use super::reports::{channel, names_of_channels};
 use super::shell::{Page, page};
 use super::tongue::Tongue;
 use super::visitor::Visitor;
@@ -11,12 +13,14 @@ use crate::api::forecasts::{self, DAYS_MAX, RUNS_USUAL, WEEKS_MAX};
 use crate::api::{ApiState, Caller, Problem};
 use crate::forecast::{Arrivals, Asked, Staffed, Told, read_arrivals};
 use crate::report::{Interval, escaped};
-use crate::staffing::{Seconds, Share};
+use crate::staffing::{PATIENCE_TAKEN_S, Seconds, Share};
 use axum::extract::{Multipart, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::staffing::{Question, Target};
+use ringdown_routing::statistics::Scope;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -122,7 +126,7 @@ async fn answer(
         }
         None => {
             let (weeks, interval) = (understood.weeks, understood.interval);
-            let read = forecasts::of_the_log(state, weeks, interval, understood.queue).await;
+            let read = forecasts::of_the_log(state, weeks, interval, understood.scope).await;
             match read {
                 Err(Problem::BadRequest(_)) => {
                     let fault = tongue.say(
@@ -141,7 +145,11 @@ async fn answer(
         ..understood.asked
     };
     match forecasts::answer(state, asked).await? {
-        Ok((told, staffed)) => Ok(Some(tell(tongue, &told, staffed.as_ref())?)),
+        Ok((told, staffed)) => {
+            let asked = staffed.as_ref().map(|_| staff_told(tongue, given));
+            let told = tell(tongue, &told, staffed.as_ref(), asked)?;
+            Ok(Some(told))
+        }
         Err(fault) => {
             let (field, told) = faults::of_forecast(tongue, &fault);
             faults.insert(field, told);
@@ -156,7 +164,7 @@ struct Understood {
     arrivals: Option<Arrivals>,
     weeks: u16,
     interval: Interval,
-    queue: Option<QueueId>,
+    scope: Scope,
     asked: Asked,
 }
 
@@ -215,7 +223,10 @@ fn understand(
         arrivals,
         weeks,
         interval,
-        queue: text("queue").map(QueueId::from),
+        scope: Scope {
+            queue: text("queue").map(QueueId::from),
+            channel: Some(channel(text("channel").unwrap_or("")).unwrap_or(Channel::Voice)),
+        },
         asked,
     })
 }
@@ -260,9 +271,6 @@ fn staff(
     })
 }
 
-/// Mean patience that is taken where none is given, and said to be taken.
-const PATIENCE_TAKEN_S: f64 = 180.0;
-
 fn form(
     state: &ApiState,
     caller: &Caller,
@@ -291,6 +299,10 @@ fn form(
         let queues = state.parts.callback_rules.keys().map(ToString::to_string);
         let field = Field::new("queue", tongue.say("Queue (own log)", "佇列（系統紀錄）"));
         html += &field.of(&queue).choice(choices(tongue, queues)).to_html();
+        let came_by = value("channel", Channel::Voice.as_str());
+        let label = tongue.say("Channel (own log)", "管道（系統紀錄）");
+        let field = Field::new("channel", label).of(&came_by);
+        html += &field.choice(names_of_channels(tongue).to_vec()).to_html();
     }
     let time = tongue.say("Seconds, or 90s, 4m.", "秒數，或 90s、4m。");
     for (name, label, usual, hint) in [
@@ -383,7 +395,12 @@ fn form(
 }
 
 /// Prints what the document of `POST /api/v1/forecasts` says.
-fn tell(tongue: Tongue, told: &Told, staffed: Option<&Staffed>) -> Result<String, Problem> {
+fn tell(
+    tongue: Tongue,
+    told: &Told,
+    staffed: Option<&Staffed>,
+    asked: Option<String>,
+) -> Result<String, Problem> {
     let document = serde_json::to_value(told.to_json(staffed)).map_err(|error| {
         tracing::error!(%error, "pages: a forecast was not told");
         Problem::Internal
@@ -400,9 +417,47 @@ fn tell(tongue: Tongue, told: &Told, staffed: Option<&Staffed>) -> Result<String
     html += &plot(tongue, &document);
     html += &back_test(tongue, &document);
     html += &days(tongue, &document);
+    html += &asked.unwrap_or_default();
     html += &rehearsal(tongue, &document);
     html += &intervals(tongue, &document);
+    html += &definitions::of_forecasts(tongue);
+    if staffed.is_some() {
+        html += &definitions::of_staffing(tongue);
+    }
     Ok(html)
+}
+
+/// What the staff was computed from, which paper would not have otherwise; a patience that is taken is said to be.
+fn staff_told(tongue: Tongue, given: &Given) -> String {
+    let text = |name: &str, usual: &str| typed(given.get(name)).unwrap_or(usual).to_owned();
+    let patience = text("patience", "");
+    let (taken_en, taken_zh) = if patience.is_empty() {
+        (
+            format!(
+                "mean patience {PATIENCE_TAKEN_S:.0} s, which is an assumption: none was given"
+            ),
+            format!("平均耐心時間 {PATIENCE_TAKEN_S:.0} 秒為假設值（未輸入）"),
+        )
+    } else {
+        (
+            format!("mean patience {patience}"),
+            format!("平均耐心時間 {patience}"),
+        )
+    };
+    let (aht, target, shrinkage) = (
+        text("aht", ""),
+        text("target", "80/20"),
+        text("shrinkage", "0"),
+    );
+    let told = match tongue {
+        Tongue::English => format!(
+            "Staff for an average handle time of {aht}, service level {target} (A_T/O), shrinkage {shrinkage}, {taken_en}."
+        ),
+        Tongue::Chinese => format!(
+            "人力依平均處理時間 {aht}、服務水準 {target}（A_T/O）、縮減率 {shrinkage} 計算；{taken_zh}。"
+        ),
+    };
+    format!("<p>{}</p>", escaped(&told))
 }
 
 fn warnings_in_chinese(document: &Value) -> String {
@@ -444,19 +499,10 @@ fn plot(tongue: Tongue, document: &Value) -> String {
         .flatten()
         .map(|(_, high)| *high)
         .fold(0.0, f64::max);
-    let is_one_day = list(document, "days").len() == 1;
-    let labels = rows.iter().map(|row| {
-        let start = row["start"].as_str().unwrap_or("");
-        let part = if is_one_day {
-            start.get(11..16)
-        } else {
-            start.get(5..10)
-        };
-        part.unwrap_or("").to_owned()
-    });
+    let labels = axis(rows, list(document, "days").len());
     let curve = Curve {
         what: tongue.say("Arrivals in each interval", "各間隔來量"),
-        labels: labels.collect(),
+        labels,
         lines: vec![Line {
             name: tongue.say(
                 "expected; four intervals of five lie within the band",
@@ -470,6 +516,29 @@ fn plot(tongue: Tongue, document: &Value) -> String {
         marks: Vec::new(),
     };
     format!("<h2>{}</h2>{}", curve.what, curve.to_svg())
+}
+
+/// What stands below each interval: the time on one day, on a few also the date where each begins, on more that alone.
+fn axis(rows: &[Value], days: usize) -> Vec<String> {
+    let mut last_date = "";
+    let each = rows.iter().map(|row| {
+        let start = row["start"].as_str().unwrap_or("");
+        let (date, time) = (
+            start.get(5..10).unwrap_or(""),
+            start.get(11..16).unwrap_or(""),
+        );
+        let is_new = std::mem::replace(&mut last_date, date) != date;
+        let is_quarter = ["06:00", "12:00", "18:00"].contains(&time);
+        if days > 1 && is_new {
+            date
+        } else if days == 1 || (days <= 3 && is_quarter) {
+            time
+        } else {
+            ""
+        }
+        .to_owned()
+    });
+    each.collect()
 }
 
 fn back_test(tongue: Tongue, document: &Value) -> String {
@@ -610,9 +679,9 @@ fn intervals(tongue: Tongue, document: &Value) -> String {
             tongue.say("agents by C", "人數（C）"),
             tongue.say("agents by A", "人數（A）"),
             tongue.say("on the roster", "排班"),
-            tongue.say("service level A", "服務水準 A"),
-            tongue.say("hang up A", "放棄率 A"),
-            tongue.say("played: service level", "模擬：服務水準"),
+            tongue.say("A: service level A_T/O", "A：服務水準 A_T/O"),
+            tongue.say("A: hang up", "A：放棄率"),
+            tongue.say("played: service level A_T/O", "模擬：服務水準 A_T/O"),
             tongue.say("played: hang up", "模擬：放棄率"),
         ]);
     }

@@ -255,6 +255,16 @@ fn staffing_shows_both_models_and_who_hangs_up() {
         assert_eq!(row("agents on the roster"), "<td>20</td><td>19</td>");
         assert!(row("hang up").contains("nobody, by assumption") && row("hang up").contains('%'));
         assert!(seen.html.contains("which is an assumption"));
+        for variant in ["service level A_T/O", "(A_T+B_T)/O", "A_T/(O-B_T)", "A_T/A"] {
+            assert!(row(variant).contains('%'), "{variant}");
+        }
+        // Paper has no form: what was asked stands in the text, and below the figures what they are.
+        let asked = "75 contacts in 0:30:00, average handle time 0:04:00, target 80 % within 20 s, shrinkage 20.0 % x 12.5 %";
+        assert!(seen.html.contains(asked), "{}", seen.html);
+        assert!(
+            seen.html
+                .contains("<dt>erlang_a.abandon_rate</dt><dd>B / O</dd>")
+        );
         let unstable = desk
             .look(
                 "/staffing?calls=75&aht=240&agents=9&language=zh-TW",
@@ -266,6 +276,7 @@ fn staffing_shows_both_models_and_who_hangs_up() {
             "{}",
             unstable.html
         );
+        assert!(unstable.html.contains("生滅過程") && unstable.html.contains("0:30:00 內來量 75"));
         let wrong = desk
             .look("/staffing?calls=many&aht=0&target=100/20", &cookie)
             .await;
@@ -351,6 +362,11 @@ fn a_file_becomes_a_forecast_with_its_back_test_staff_and_play() {
             "Founding Day",
             "<polygon",
             "played by the real policy",
+            "mean patience 180 s, which is an assumption",
+            "<dt>weighted_absolute_error</dt>",
+            "<dt>erlang_a.abandon_rate</dt>",
+            "A: service level A_T/O",
+            ">06:00</text>",
             "last_week",
         ] {
             assert!(seen.html.contains(told), "{told}: {}", seen.html);
