@@ -6,7 +6,7 @@ use ringdown_routing::contact::{Channel, Needs};
 use ringdown_routing::event::{ContactResult, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::QueueRules;
-use ringdown_routing::statistics::{Facet, Recorded, Rules, Statistics, Thresholds};
+use ringdown_routing::statistics::{Facet, Recorded, Rules, Scope, Statistics, Thresholds};
 use ringdown_routing::verb::RequeueReason;
 use std::time::Duration;
 
@@ -78,6 +78,67 @@ fn a_small_morning_gives_the_figures_worked_out_by_hand() {
     assert_eq!(figures.logged_in_ms, 400_000);
     assert_eq!(figures.occupancy, Some(180.0 / 385.0));
     assert_eq!(figures.utilisation, Some(180.0 / 400.0));
+}
+
+#[test]
+fn calls_mails_faxes_and_chats_are_counted_each_by_their_channel() {
+    let channels = [Channel::Voice, Channel::Email, Channel::Fax, Channel::Chat];
+    let mut log = Log::default()
+        .serves(0, "ann", "Q")
+        .status(0, "ann", Status::Available);
+    // Of each channel one is answered after ten seconds times its place, one leaves and one waits.
+    for (place, first) in (1..).zip([10, 20, 30, 40]) {
+        let begin = place * 200;
+        let wait_s = u64::try_from(place * 10).unwrap();
+        log = log
+            .arrive(begin, first)
+            .offer(begin, first, "ann", u64::try_from(first).unwrap())
+            .answer(
+                begin + place * 10,
+                first,
+                "ann",
+                u64::try_from(first).unwrap(),
+                wait_s,
+            )
+            .end(begin + 100, first, "ann", 60, 0)
+            .arrive(begin, first + 1)
+            .abandon(begin + 50, first + 1, 50)
+            .arrive(begin, first + 2);
+    }
+    for event in &mut log.events {
+        let place = event
+            .contact
+            .map_or(0, |contact| contact.as_u128() / 10 - 1);
+        let meant = channels[usize::try_from(place).unwrap()];
+        if let EventKind::Arrived { channel, .. } | EventKind::Enqueued { channel, .. } =
+            &mut event.kind
+        {
+            *channel = meant;
+        }
+    }
+    let ledger = fold(&log.events, whole_log()).ledger(at(0), at(3_600), at(2_000));
+    for (place, channel) in (1_u64..).zip(channels) {
+        let scope = Scope {
+            queue: Some(QueueId::from("Q")),
+            channel: Some(channel),
+        };
+        let figures = ledger.tally(at(0), at(3_600), &scope).figures();
+        let counts = figures.counts;
+        let told = (
+            counts.offered,
+            counts.answered,
+            counts.abandoned,
+            counts.waiting,
+        );
+        assert_eq!(told, (3, 1, 1, 1), "{channel:?}");
+        assert_eq!(figures.asa_s, Some(place as f64 * 10.0), "{channel:?}");
+        let is_within = place <= 2;
+        assert_eq!(counts.answered_within, u64::from(is_within), "{channel:?}");
+        assert!(figures.is_conserved);
+    }
+    let all = ledger.tally(at(0), at(3_600), &Scope::default()).figures();
+    assert_eq!((all.counts.offered, all.counts.answered), (12, 4));
+    assert_eq!(ledger.channels(), channels.into_iter().collect());
 }
 
 #[test]
