@@ -90,10 +90,10 @@ async fn demo(args: &Args, config: Config) -> anyhow::Result<Outcome> {
     print_guide(&config, &gateway, args)?;
     let end = async {
         match args.seconds {
-            Some(seconds) => {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                Ok(())
-            }
+            Some(seconds) => tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(seconds)) => Ok(()),
+                stopped = serve::wait_for_stop() => stopped,
+            },
             None => serve::wait_for_stop().await,
         }
     };
