@@ -3,6 +3,7 @@
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::{Desk, DeskPlan};
+use ringdown_harness::gateway::Gateway;
 use ringdown_harness::mail::{MailSink, Smarthost, TlsStart};
 use serde_json::Value;
 use std::path::Path;
@@ -67,6 +68,39 @@ fn desk_of_two_calls(plan: DeskPlan) -> Desk {
         });
     }
     desk
+}
+
+#[test]
+fn calls_of_a_gateway_that_died_are_over_in_the_report_of_the_next() {
+    let (plan, mut anna) = DeskPlan::new().agent_with_phone("anna");
+    let mut desk = plan.open(program());
+    let mut talker = desk.caller("0911111111");
+    let mut call = talker.call("100");
+    talker.must_get(&mut call, 200);
+    let offered = anna.must_ring();
+    anna.answer(&offered);
+    let mut waiter = desk.caller("0922222222");
+    let mut call = waiter.call("100");
+    waiter.must_get(&mut call, 200);
+    let is_stored = |told: &Value| {
+        let states = told["items"].as_array().into_iter().flatten();
+        let mut states: Vec<_> = states.filter_map(|it| it["state"].as_str()).collect();
+        states.sort_unstable();
+        states == ["active", "waiting"]
+    };
+    let path = "/api/v1/contacts";
+    desk.api.wait_until(path, "both calls", PATIENCE, is_stored);
+    desk.gateway.process.kill();
+    let counts = |desk: &Desk| {
+        let told =
+            json(&ringdown(desk, &["report", "--interval", "1d", "--format", "json"]).stdout);
+        ["offered", "answered", "in_progress", "waiting", "failed"]
+            .map(|field| told["total"][field].as_u64().expect("a count"))
+    };
+    assert_eq!(counts(&desk), [2, 1, 1, 1, 0]);
+    desk.gateway = Gateway::start(program(), &desk.configuration);
+    desk.gateway.must_be_ready(&desk.operations);
+    assert_eq!(counts(&desk), [1, 1, 0, 0, 1], "who waited has failed");
 }
 
 const WORKBOOK: &str = "\

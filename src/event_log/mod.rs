@@ -5,6 +5,7 @@
 //! [`crate::database`] for what happens when the disk is full.
 
 mod contacts;
+mod left_open;
 mod reading;
 
 pub use contacts::{ContactRecord, ContactState, ContactsQuery};

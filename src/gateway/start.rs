@@ -499,6 +499,14 @@ async fn open_desk(config: &Config, node: NodeId, stores: &Stores) -> anyhow::Re
         sink: log_sink(stores.log.clone()),
     };
     let Some(redis) = &config.redis else {
+        let ended = stores.log.end_left_open().await;
+        let ended = ended.context("the event log cannot be read")?;
+        if ended > 0 {
+            tracing::warn!(
+                calls = ended,
+                "the gateway before this one died with calls; the log tells their end now"
+            );
+        }
         return Ok(Acd::in_memory(surroundings));
     };
     let identity = (stores.database.identity().await).context("the database cannot be used")?;
