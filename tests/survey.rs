@@ -56,9 +56,22 @@ fn the_score_is_kept_and_the_agent_has_the_next_call_meanwhile() {
         (&json!(4), &json!("voice")),
         "{rated:#}"
     );
+    assert_eq!(notes(&desk, &contact), ["How it went: 4 of 5."]);
     caller.must_be_hung_up(&first);
     other.hang_up(&mut second);
     anna.must_be_hung_up(&offered);
+}
+
+/// What stands on the ticket of a contact about how it went.
+fn notes(desk: &Desk, contact: &str) -> Vec<String> {
+    let record = desk.api.get_json(&format!("/api/v1/contacts/{contact}"));
+    let ticket = desk
+        .api
+        .get_json(&format!("/api/v1/tickets/{}", record["ticket"]));
+    let articles = ticket["articles"].as_array().into_iter().flatten();
+    let texts = articles.filter_map(|article| article["text"].as_str());
+    let said = texts.filter(|text| text.starts_with("How it went"));
+    said.map(str::to_owned).collect()
 }
 
 #[test]

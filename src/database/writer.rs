@@ -212,7 +212,7 @@ impl Batch {
     }
 
     fn must_outlast_power(&self) -> bool {
-        !self.mails.is_empty() || !self.deeds.is_empty()
+        !self.mails.is_empty() || self.deeds.iter().any(|(deed, _)| deed.must_outlast_power())
     }
 
     fn mail_bytes(&self) -> usize {

@@ -1,18 +1,25 @@
 //! Callers who key in how it went.
 
 use super::house::House;
-use crate::satisfaction;
+use crate::mail::Deed;
+use crate::satisfaction::Judgement;
 use ringdown_routing::ids::{ContactId, QueueId};
 use std::sync::Arc;
 
 impl House {
     /// Keeps what a caller keyed in: a flow says it once.
     pub(super) fn keep_score(self: &Arc<Self>, contact: ContactId, line: QueueId, score: u8) {
-        let at = self.now();
+        let judgement = Judgement {
+            contact,
+            queue: Some(line),
+            score,
+            comment: String::new(),
+            at: self.now(),
+        };
         let house = Arc::clone(self);
         tokio::spawn(async move {
-            let kept = satisfaction::keep(contact, &line, score, at);
-            if let Err(fault) = house.database.write_with_others(vec![kept]).await {
+            let deed = Deed::Judge(Box::new(judgement));
+            if let Err(fault) = house.database.do_deed(deed).await {
                 tracing::error!(%contact, %fault, "how it went was not kept");
             }
         });

@@ -4,7 +4,7 @@ use super::WorkFault;
 use super::escalation::{self, Escalate};
 use super::joining::{self, Merge, Split, SplitOff};
 use super::orders::{self, Order};
-use super::survey::{self, Judgement};
+use super::survey;
 use super::uploads;
 use super::watching::{self, Watch};
 use crate::database::{DatabaseFault, Engine};
@@ -15,6 +15,7 @@ use crate::mail::letters::Written;
 use crate::mail::outbox::{self, OutLetter};
 use crate::mail::rows::{execute, insert_blob};
 use crate::mail::watchers::Watcher;
+use crate::satisfaction::Judgement;
 use crate::tickets::TicketStatus;
 use ringdown_email::automatic::Origin;
 use ringdown_routing::ids::{ContactId, TicketId};
@@ -53,6 +54,20 @@ pub(crate) struct Marked {
 }
 
 impl Deed {
+    /// Whether its commit must outlast even a crash of the machine. How it went is said of calls as well, whose desk
+    /// need not wait for the disk.
+    pub(crate) fn must_outlast_power(&self) -> bool {
+        match self {
+            Self::Judge(_) => false,
+            Self::Command(_)
+            | Self::Merge(_)
+            | Self::Split(_)
+            | Self::Watch(_)
+            | Self::Escalate(_)
+            | Self::Marked(_) => true,
+        }
+    }
+
     /// The deed as one that is asked for by a request with a key, if it is.
     pub(super) fn marked(
         self,

@@ -1,25 +1,13 @@
-//! How well it went, as people say who have the link: once for each contact, until the link ends.
+//! How well it went, as people say who have the link: once for each contact, until the link ends. What callers key in
+//! is noted on the ticket in the same way.
 
 use super::deed::{Deed, Done, Note, insert_note};
 use super::{MailWork, WorkFault};
 use crate::database::{DatabaseFault, Engine};
+use crate::satisfaction::{self, Judgement, Kept};
 use ringdown_email::survey::SurveyLink;
-use ringdown_routing::ids::{AgentId, ContactId, QueueId, TicketId};
-use ringdown_routing::time::Timestamp;
+use ringdown_routing::ids::TicketId;
 use sqlx::AnyConnection;
-
-/// What somebody says.
-#[derive(Clone, Debug)]
-pub(crate) struct Judgement {
-    contact: ContactId,
-    ticket: Option<TicketId>,
-    queue: Option<QueueId>,
-    agent: Option<AgentId>,
-    /// 1 (badly) to 5.
-    score: u8,
-    comment: String,
-    at: Timestamp,
-}
 
 /// What a link leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +62,10 @@ impl MailWork {
         let (Survey::Open { .. }, Some(link)) = (&found, self.link(token).await?) else {
             return Ok(found);
         };
-        let record = self.record(link.contact).await?;
+        self.record(link.contact).await?;
         let judgement = Judgement {
             contact: link.contact,
-            ticket: record.ticket,
-            queue: record.queue,
-            agent: record.agent,
+            queue: None,
             score,
             comment: comment.to_owned(),
             at: self.now(),
@@ -103,28 +89,18 @@ impl MailWork {
     }
 }
 
-/// Keeps a judgement, and tells it on the ticket; part of the writer's transaction.
+/// Keeps a judgement, and notes it on the ticket; part of the writer's transaction.
 pub(super) async fn judge(
     engine: Engine,
     connection: &mut AnyConnection,
     judgement: &Judgement,
 ) -> Result<Done, DatabaseFault> {
-    let ticket = judgement.ticket.map(super::deed::key);
-    let new: Option<(String,)> = sqlx::query_as(engine.sql(INSERT))
-        .bind(judgement.contact.to_string())
-        .bind(ticket)
-        .bind(judgement.queue.as_ref().map(ToString::to_string))
-        .bind(judgement.agent.as_ref().map(ToString::to_string))
-        .bind(i64::from(judgement.score))
-        .bind(judgement.comment.clone())
-        .bind(judgement.at.as_millis())
-        .fetch_optional(&mut *connection)
-        .await?;
-    if new.is_none() {
-        return Ok(Done::Repeated);
-    }
-    let Some(ticket) = judgement.ticket else {
-        return Ok(Done::Written { note: None });
+    let ticket = match satisfaction::keep(engine, connection, judgement).await? {
+        Kept::Before => return Ok(Done::Repeated),
+        Kept::First { ticket: None } => return Ok(Done::Written { note: None }),
+        Kept::First {
+            ticket: Some(ticket),
+        } => TicketId::new(u64::try_from(ticket).unwrap_or_default()),
     };
     let text = format!(
         "How it went: {} of 5. {}",
@@ -137,7 +113,3 @@ pub(super) async fn judge(
     let note = insert_note(engine, connection, (ticket, judgement.at), &note).await?;
     Ok(Done::Written { note: Some(note) })
 }
-
-const INSERT: &str = "\
-INSERT INTO satisfaction (contact, ticket, queue, agent, score, comment, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (contact) DO NOTHING RETURNING contact";
