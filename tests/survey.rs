@@ -1,4 +1,4 @@
-//! Callers who are asked how it went when the agent has hung up, and key it in.
+//! Callers, and people called back, who are asked how it went when the agent has hung up, and key it in.
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::audio::Voice;
@@ -72,6 +72,39 @@ fn notes(desk: &Desk, contact: &str) -> Vec<String> {
     let texts = articles.filter_map(|article| article["text"].as_str());
     let said = texts.filter(|text| text.starts_with("How it went"));
     said.map(str::to_owned).collect()
+}
+
+#[test]
+fn who_was_called_back_is_asked_as_well() {
+    let (plan, mut anna) = DeskPlan::new().agent_with_phone("anna");
+    let mut outside = Phone::new("outside", plan.sip());
+    let desk = plan
+        .trunks(&format!(
+            "[[trunk]]\nname = \"loopback\"\naddresses = [\"127.0.0.0/8\"]\n\
+             trusted_identity = true\noutbound = \"sip:127.0.0.1:{}\"\n",
+            outside.port()
+        ))
+        .queue_keys("survey = \"after_call\"\nwrap_up_s = 0\n")
+        .open(program());
+    let order = json!({"number": "0223456789", "queue": "desk"});
+    assert_eq!(desk.api.post("/api/v1/callbacks", &order).status, 201);
+    let mut offered = anna.must_ring();
+    let contact = offered.invite.must("X-Ringdown-Contact").to_owned();
+    anna.answer(&offered);
+    let back = outside.must_ring();
+    outside.answer(&back);
+    back.speak(Voice::Numbered(1));
+    offered.speak(Voice::Numbered(2));
+    back.audio.must_hear(Voice::Numbered(2), 10, PATIENCE);
+    anna.hang_up(&mut offered);
+    must_tell(&desk, &contact, "ended");
+    back.audio.key_in("5");
+    let rated = must_tell(&desk, &contact, "rated");
+    assert_eq!(rated["score"], 5, "{rated:#}");
+    assert_eq!(notes(&desk, &contact), ["How it went: 5 of 5."]);
+    outside.must_be_hung_up(&back);
+    let closed = must_tell(&desk, &contact, "closed");
+    assert_eq!(closed["result"], "answered", "{closed:#}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The state machine of a call-back: the agent is rung first, then the caller.
 //!
 //! Its path: *identifying* -> *linking* the ticket -> *ringing the agent* -> *accepting* -> *ringing the
-//! caller* -> *talking* -> *over*. Whatever fails before the talk gives the contact back to the line; when
+//! caller* -> *talking* -> (*judging*) -> *over*. Whatever fails before the talk gives the contact back to the line; when
 //! it was the caller who could not be reached, it leaves the line and is tried again later.
 
 use super::asked::{Asked, NotAsked};
+use super::question::{Heard, Question};
 use super::talk_clock::TalkClock;
 use super::words::{Command, FlowCaller, Input, LinkedTicket, Offer, Phrase};
 use ringdown_routing::event::{ContactResult, EndedBy, EventKind};
@@ -39,6 +40,8 @@ pub struct CallBackPlan {
     pub rings_for: Duration,
     /// Tries that are left, this one included.
     pub tries_left: u32,
+    /// Whether the caller is asked how it went when the agent has hung up.
+    pub asks_how_it_went: bool,
 }
 
 /// One call-back, from the offer to its end.
@@ -48,6 +51,8 @@ pub struct CallBackFlow {
     stage: Stage,
     talk: TalkClock,
     is_identified: bool,
+    /// The caller stays to be asked how it went.
+    asks_now: bool,
     /// The verb that is on its way.
     asked: Asked,
 }
@@ -73,6 +78,8 @@ enum Stage {
     FlowingOut,
     /// The desk is told of the end.
     Leaving,
+    /// The agent is free already; the caller is asked how it went.
+    Judging(Question),
     Over,
 }
 
@@ -93,6 +100,7 @@ impl CallBackFlow {
             stage: Stage::Identifying,
             talk: TalkClock::default(),
             is_identified: false,
+            asks_now: false,
             asked: Asked::default(),
         }
     }
@@ -119,12 +127,22 @@ impl CallBackFlow {
 
     /// When [`CallBackFlow::handle_timeout`] is due; the legs time themselves.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.asked.again_at()
+        let until = if let Stage::Judging(question) = &self.stage {
+            Some(question.until())
+        } else {
+            None
+        };
+        self.asked.again_at().into_iter().chain(until).min()
     }
 
-    /// Asks the desk again what it could not be asked.
+    /// Asks the desk again what it could not be asked, and nobody for longer than they have to answer.
     pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Command>) {
         out.extend(self.asked.take_due(now));
+        if let Stage::Judging(question) = &self.stage
+            && question.until() <= now
+        {
+            self.end_judging(out);
+        }
     }
 
     /// Takes one input; pushes what is to be done.
@@ -172,6 +190,18 @@ impl CallBackFlow {
                 self.talk.resume(now);
                 out.push(Command::Publish(EventKind::Resumed));
             }
+            Input::CallerDigit(digit) => {
+                if let Stage::Judging(question) = &mut self.stage {
+                    question.on_digit(now, digit, out);
+                }
+            }
+            Input::PlayEnded(play) => {
+                if let Stage::Judging(question) = &mut self.stage
+                    && question.on_played(now, play) == Heard::All
+                {
+                    self.end_judging(out);
+                }
+            }
             Input::Moved(line) => self.on_moved(line, out),
             Input::TakenFromAgent => self.on_taken_from_agent(out),
             Input::Superseded => self.on_superseded(out),
@@ -194,9 +224,7 @@ impl CallBackFlow {
             | Input::CallBackNoted
             | Input::CallBackRefused
             | Input::EarlyOpen
-            | Input::CallerAnswered
-            | Input::CallerDigit(_)
-            | Input::PlayEnded(_) => {}
+            | Input::CallerAnswered => {}
         }
     }
 
@@ -274,6 +302,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => hang_up(leg, out),
         }
     }
@@ -320,12 +349,16 @@ impl CallBackFlow {
                     out,
                 );
             }
+            Stage::Leaving if std::mem::take(&mut self.asks_now) => {
+                self.stage = Stage::Judging(Question::ask(now, out));
+            }
             Stage::Leaving => self.close(ContactResult::Answered, out),
             Stage::Identifying
             | Stage::Linking
             | Stage::RingingAgent
             | Stage::RingingCaller
             | Stage::Talking
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -348,6 +381,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -363,12 +397,16 @@ impl CallBackFlow {
             | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut => self.stand_aside(out),
-            Stage::Leaving => self.close(ContactResult::Answered, out),
+            Stage::Leaving => {
+                self.hang_up_who_stayed(out);
+                self.close(ContactResult::Answered, out);
+            }
             Stage::Identifying
             | Stage::Linking
             | Stage::RingingAgent
             | Stage::RingingCaller
             | Stage::Talking
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -394,6 +432,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -406,13 +445,14 @@ impl CallBackFlow {
                 hang_up(self.plan.offer.leg, out);
                 hang_up(self.plan.caller_leg, out);
             }
+            Stage::Leaving => self.hang_up_who_stayed(out),
+            Stage::Judging(_) => hang_up(self.plan.caller_leg, out),
             Stage::Identifying
             | Stage::Linking
             | Stage::AcceptingLost
             | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
-            | Stage::Leaving
             | Stage::Over => {}
         }
         self.stand_aside(out);
@@ -443,6 +483,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -491,6 +532,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -510,7 +552,10 @@ impl CallBackFlow {
                 self.give_back(Afterwards::Wait, out);
             }
             Stage::Talking => {
-                hang_up(self.plan.caller_leg, out);
+                self.asks_now = how == LegEnd::HungUp && self.plan.asks_how_it_went;
+                if !self.asks_now {
+                    hang_up(self.plan.caller_leg, out);
+                }
                 let by = match how {
                     LegEnd::HungUp | LegEnd::Local | LegEnd::Cancelled => EndedBy::Agent,
                     LegEnd::Lost | LegEnd::NotAcceptable => EndedBy::Failure,
@@ -524,6 +569,7 @@ impl CallBackFlow {
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
             | Stage::Leaving
+            | Stage::Judging(_)
             | Stage::Over => {}
         }
     }
@@ -543,6 +589,8 @@ impl CallBackFlow {
                 hang_up(self.plan.offer.leg, out);
                 self.give_back(Afterwards::LeaveLine, out);
             }
+            Stage::Leaving => self.asks_now = false,
+            Stage::Judging(_) => self.close(ContactResult::Answered, out),
             Stage::Identifying
             | Stage::Linking
             | Stage::RingingAgent
@@ -551,7 +599,6 @@ impl CallBackFlow {
             | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
-            | Stage::Leaving
             | Stage::Over => {}
         }
     }
@@ -577,13 +624,26 @@ impl CallBackFlow {
                 hang_up(self.plan.caller_leg, out);
                 self.end_talk(now, EndedBy::System, out);
             }
+            Stage::Leaving => self.hang_up_who_stayed(out),
+            Stage::Judging(_) => self.end_judging(out),
             Stage::AcceptingLost
             | Stage::AcceptingTaken
             | Stage::GivingBack { .. }
             | Stage::FlowingOut
-            | Stage::Leaving
             | Stage::Over => {}
         }
+    }
+
+    /// Whoever stayed to be asked is asked nothing.
+    fn hang_up_who_stayed(&mut self, out: &mut Vec<Command>) {
+        if std::mem::take(&mut self.asks_now) {
+            hang_up(self.plan.caller_leg, out);
+        }
+    }
+
+    fn end_judging(&mut self, out: &mut Vec<Command>) {
+        hang_up(self.plan.caller_leg, out);
+        self.close(ContactResult::Answered, out);
     }
 
     fn give_back(&mut self, then: Afterwards, out: &mut Vec<Command>) {

@@ -10,6 +10,7 @@ mod rings;
 mod survey;
 
 use super::asked::{Asked, NotAsked};
+use super::question::{Heard, Question};
 use super::talk_clock::TalkClock;
 use super::words::{
     AnswerMode, AtClosing, Command, FlowCaller, HeldBy, IncidentNotice, Input, LineRules,
@@ -27,7 +28,6 @@ use ringdown_voice::media::PlayId;
 use rings::Rings;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use survey::Judging;
 
 /// Longest ticket number that is taken from a caller's keys.
 const KEYED_DIGITS_MAX: usize = 20;
@@ -185,10 +185,7 @@ enum Stage {
         result: ContactResult,
     },
     /// The agent is free already; the caller is asked how it went.
-    Judging {
-        step: Judging,
-        until: Instant,
-    },
+    Judging(Question),
     /// All is over but the word on the ticket.
     Settling {
         result: ContactResult,
@@ -310,10 +307,11 @@ impl Flow {
                 .min()
         } else if let Stage::Asking { until, .. }
         | Stage::Informing { until, .. }
-        | Stage::Refusing { until, .. }
-        | Stage::Judging { until, .. } = self.stage
+        | Stage::Refusing { until, .. } = self.stage
         {
             Some(until)
+        } else if let Stage::Judging(question) = &self.stage {
+            Some(question.until())
         } else {
             None
         }
@@ -673,8 +671,8 @@ impl Flow {
             self.tell_in_line(out);
             return;
         }
-        if let Stage::Judging { step, .. } = self.stage {
-            self.on_judging_digit(now, step, digit, out);
+        if let Stage::Judging(question) = &mut self.stage {
+            question.on_digit(now, digit, out);
             return;
         }
         let Stage::Asking { digits, .. } = &mut self.stage else {
@@ -701,8 +699,10 @@ impl Flow {
         } else if self.stage.is_listening() && play == MESSAGE {
             self.cut_message_short();
             self.play_music(out);
-        } else if let Stage::Judging { step, .. } = self.stage {
-            self.on_judging_played(now, step, play, out);
+        } else if let Stage::Judging(question) = &mut self.stage {
+            if question.on_played(now, play) == Heard::All {
+                self.end_judging(out);
+            }
         } else if self.stage.is_listening() && (play == GREETING || play == ANNOUNCEMENT) {
             self.play_music(out);
         }

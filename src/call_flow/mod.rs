@@ -11,7 +11,8 @@
 //! end. The ticket is asked for beside that: who waits keeps the place by arrival whatever the ticket
 //! takes, an agent is *reserved* until it is there, and a call that is over is *settling* until then.
 //!
-//! A [`CallBackFlow`] is the other kind of course: an agent is rung first, then the caller.
+//! A [`CallBackFlow`] is the other kind of course: an agent is rung first, then the caller. Either may end with the
+//! [`question`] how it went.
 //!
 //! The rule that keeps it sound: at most one verb of the call is on its way to the desk; whatever
 //! happens meanwhile is looked at when the desk has answered. What the desk could not be asked is asked
@@ -25,6 +26,7 @@ mod asked;
 mod call_back;
 mod course;
 mod flow;
+mod question;
 mod talk_clock;
 mod words;
 

@@ -380,6 +380,7 @@ impl Shard {
             ticket: Some(call_back.ticket).filter(|ticket| !ticket.is_empty()),
             rings_for: self.house.call_back_rules(&call_back.queue).ring,
             tries_left: call_back.tries_left,
+            asks_how_it_went: self.house.asks_how_it_went(&call_back.queue),
         };
         let flow = Course::CallBack(Box::new(CallBackFlow::new(plan)));
         let ladder = self.house.new_ladder(at);

@@ -7,6 +7,12 @@ use ringdown_routing::ids::{ContactId, QueueId};
 use std::sync::Arc;
 
 impl House {
+    /// Whether callers of a line are asked.
+    pub(super) fn asks_how_it_went(&self, line: &QueueId) -> bool {
+        let rules = self.lines.get(line);
+        rules.is_some_and(|rules| rules.asks_how_it_went)
+    }
+
     /// Keeps what a caller keyed in: a flow says it once.
     pub(super) fn keep_score(self: &Arc<Self>, contact: ContactId, line: QueueId, score: u8) {
         let judgement = Judgement {

@@ -4,6 +4,10 @@ use super::*;
 
 /// A call-back whose agent is rung.
 pub(super) fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
+    ringing_the_agent_of(tries_left, &line_rules())
+}
+
+fn ringing_the_agent_of(tries_left: u32, line: &LineRules) -> (CallBackFlow, Instant) {
     let Input::Offered(offer) = offer(1) else {
         panic!("an offer")
     };
@@ -16,6 +20,7 @@ pub(super) fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
         ticket: None,
         rings_for: Duration::from_secs(30),
         tries_left,
+        asks_how_it_went: line.asks_how_it_went,
     });
     let now = Instant::now();
     let mut out = Vec::new();
@@ -35,7 +40,11 @@ pub(super) fn ringing_the_agent(tries_left: u32) -> (CallBackFlow, Instant) {
 
 /// A call-back whose agent has picked up and whose caller is rung.
 fn calling_back(tries_left: u32) -> (CallBackFlow, Instant) {
-    let (mut flow, now) = ringing_the_agent(tries_left);
+    calling_back_of(tries_left, &line_rules())
+}
+
+fn calling_back_of(tries_left: u32, line: &LineRules) -> (CallBackFlow, Instant) {
+    let (mut flow, now) = ringing_the_agent_of(tries_left, line);
     let mut out = Vec::new();
     for input in [
         Input::AgentPickedUp { leg: AGENT },
@@ -78,6 +87,75 @@ fn a_call_back_joins_agent_and_caller_and_ends_with_either() {
     let said = tell_call_back(&mut flow, later, Input::Verb(Answer::Done));
     assert_eq!(closing(&said), Some(ContactResult::Answered));
     assert!(flow.is_over());
+}
+
+/// A call-back whose agent has hung up on the caller, in a line that asks.
+fn agent_hung_up() -> (CallBackFlow, Instant) {
+    let line = LineRules {
+        asks_how_it_went: true,
+        ..line_rules()
+    };
+    let (mut flow, now) = calling_back_of(3, &line);
+    tell_call_back(&mut flow, now, Input::AgentPickedUp { leg: CALLER });
+    let gone = Input::AgentEnded {
+        leg: AGENT,
+        how: LegEnd::HungUp,
+    };
+    let said = tell_call_back(&mut flow, now, gone);
+    assert!(matches!(&verbs(&said)[..], [Verb::Complete { .. }]));
+    assert!(!hangs_up(&said, CALLER), "{said:?}");
+    (flow, now)
+}
+
+#[test]
+fn who_was_called_back_is_asked_how_it_went_when_the_agent_is_free() {
+    let (mut flow, now) = agent_hung_up();
+    let said = tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+    assert!(plays(&said, Phrase::HowItWent), "{said:?}");
+    let said = tell_call_back(&mut flow, now, Input::CallerDigit('3'));
+    assert!(
+        matches!(said[0], Command::KeepScore { score: 3 }),
+        "{said:?}"
+    );
+    assert!(plays(&said, Phrase::ThankYou), "{said:?}");
+    assert!(tell_call_back(&mut flow, now, Input::CallerDigit('1')).is_empty());
+    let due = flow.next_timeout().unwrap();
+    let mut said = Vec::new();
+    flow.handle_timeout(due, &mut said);
+    assert!(hangs_up(&said, CALLER));
+    assert_eq!(closing(&said), Some(ContactResult::Answered));
+    assert!(flow.is_over());
+}
+
+#[test]
+fn who_was_called_back_and_is_gone_is_asked_nothing_and_nobody_is_left_on_the_line() {
+    let hung_up = || Input::CallerEnded(LegEnd::HungUp);
+    // Before the desk has answered, and while the question is asked.
+    let (mut flow, now) = agent_hung_up();
+    assert!(tell_call_back(&mut flow, now, hung_up()).is_empty());
+    let said = tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+    assert!(!plays(&said, Phrase::HowItWent), "{said:?}");
+    assert_eq!(closing(&said), Some(ContactResult::Answered));
+    let (mut flow, now) = agent_hung_up();
+    tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+    let said = tell_call_back(&mut flow, now, hung_up());
+    assert_eq!(closing(&said), Some(ContactResult::Answered));
+    // The desk has given the contact to somebody else, or the gateway stops.
+    let reason = Refusal::StaleOffer;
+    for input in [
+        Input::Verb(Answer::Refused { reason }),
+        Input::Shutdown,
+        Input::Superseded,
+    ] {
+        let (mut flow, now) = agent_hung_up();
+        let said = tell_call_back(&mut flow, now, input);
+        assert!(hangs_up(&said, CALLER), "{said:?}");
+        let (mut flow, now) = agent_hung_up();
+        tell_call_back(&mut flow, now, Input::Verb(Answer::Done));
+        let said = tell_call_back(&mut flow, now, Input::Shutdown);
+        assert!(hangs_up(&said, CALLER), "{said:?}");
+        assert!(flow.is_over());
+    }
 }
 
 #[test]
