@@ -29,7 +29,7 @@ async fn begin(database: &Database) -> i64 {
     bounds(&mut connection).await.unwrap().0
 }
 
-async fn days(database: &Database) -> Vec<Day> {
+async fn days(database: &Database) -> Vec<Part> {
     let mut connection = database.reads().acquire().await.unwrap();
     bounds(&mut connection).await.unwrap().1
 }
@@ -132,7 +132,7 @@ fn every_event_is_stored_whether_its_day_was_made_or_not() {
         let late = Timestamp::from_millis(midnight - 1);
         let made = tokio::join!(one.make_days(late), other.make_days(late));
         made.0.and(made.1).unwrap();
-        let name = |at: i64| Day::of(at).unwrap().name;
+        let name = |at: i64| Part::day_of(at).unwrap().name;
         let known: Vec<String> = days(&one).await.into_iter().map(|day| day.name).collect();
         for ahead in 0..=DAYS_AHEAD {
             assert!(
@@ -277,4 +277,99 @@ fn days_that_went_are_gone_for_an_export_that_is_under_way_and_it_ends() {
         assert!(matches!(rest.events[0].kind, EventKind::Arrived { .. }));
         database.close().await;
     });
+}
+
+/// The first instant of a month.
+fn month(name: &str) -> i64 {
+    let date: jiff::civil::Date = format!("{name}-01").parse().unwrap();
+    let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).unwrap();
+    midnight.timestamp().as_millisecond()
+}
+
+#[test]
+fn a_log_with_more_days_than_are_kept_apart_goes_on_by_the_month() {
+    run(async {
+        let server = Postgres::start();
+        let database = Database::connect(&server.url(), 2, 10_000).await.unwrap();
+        let log = EventLog::new(database.clone());
+        let begin = begin(&database).await;
+        let mut connection = database.reads().acquire().await.unwrap();
+        // Three years, of which no more than ten days at a time have a table of their own.
+        let years = 3 * 365;
+        let mut stored_until = begin;
+        for day in 0..years {
+            let now = begin + day * DAY_MS;
+            make_with(&mut connection, Timestamp::from_millis(now), 10)
+                .await
+                .unwrap();
+            if day % 7 == 0 {
+                append(&log, [at_ms(u64::try_from(day).unwrap() + 1, now)]).await;
+                stored_until = now;
+            }
+        }
+        let parts = days(&database).await;
+        let of_days = parts.iter().filter(|part| part.is_day()).count();
+        assert_eq!(of_days, 10);
+        assert!(
+            (36..=38).contains(&(parts.len() - of_days)),
+            "{}",
+            parts.len()
+        );
+        // Without a gap from the first day to the last.
+        for pair in parts.windows(2) {
+            assert_eq!(pair[0].to, pair[1].from, "{pair:?}");
+        }
+        assert!(parts.last().unwrap().to > stored_until);
+        let extent_whole = extent(&database).await;
+        assert!(
+            !extent_whole.contains_key("events_apart"),
+            "{extent_whole:?}"
+        );
+        let all = stored(&log).await.len();
+        assert_eq!(i64::try_from(all).unwrap(), (years - 1) / 7 + 1);
+        // Days and months go whole, and then there is room for days again.
+        let until = Timestamp::from_millis(begin + 2 * 365 * DAY_MS);
+        let mut gone = 0;
+        while let Some(count) = database.drop_day(until).await.unwrap() {
+            gone += count;
+        }
+        let left = days(&database).await;
+        assert!(
+            left.iter()
+                .all(|part| !part.is_day() && part.to > until.as_millis())
+        );
+        let left = stored(&log).await.len();
+        assert_eq!(u64::try_from(all - left).unwrap(), gone);
+        assert!(left > 50, "{left}");
+        let late = begin + (years + 40) * DAY_MS;
+        make_with(&mut connection, Timestamp::from_millis(late), 10)
+            .await
+            .unwrap();
+        assert!(days(&database).await.contains(&Part::day_of(late).unwrap()));
+        drop(connection);
+        database.close().await;
+    });
+}
+
+#[test]
+fn what_a_month_has_left_ends_with_it() {
+    for (from, name, to) in [
+        (month("2027-02"), "events_202702", month("2027-03")),
+        (
+            month("2028-02") + 27 * DAY_MS,
+            "events_202802",
+            month("2028-03"),
+        ),
+        (
+            month("2027-12") + 30 * DAY_MS,
+            "events_202712",
+            month("2028-01"),
+        ),
+    ] {
+        let part = Part::month_from(from).unwrap();
+        assert_eq!((part.name.as_str(), part.from, part.to), (name, from, to));
+        assert!(!part.is_day());
+        let bounds = format!("FOR VALUES FROM ('{from}') TO ('{to}')");
+        assert_eq!(Part::read(&(name.to_owned(), bounds)), Some(part));
+    }
 }
