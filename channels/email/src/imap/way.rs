@@ -1,7 +1,8 @@
 //! The way to a server, plain or wrapped, and a bound on what comes by it.
 //!
 //! The protocol's reader keeps an answer until it is whole, so a server that never ends one would fill the
-//! memory. Each command has an allowance of octets for all that is answered to it.
+//! memory. Each command has an allowance of octets for all that is answered to it. The reader makes room for a literal
+//! as soon as it is announced, up to 512 MiB, so an announcement beyond the allowance is as bad as its octets.
 
 use std::fmt;
 use std::io;
@@ -31,6 +32,7 @@ impl Allowance {
 pub(super) struct Way {
     stream: Box<dyn Stream>,
     allowance: Allowance,
+    announced: Announced,
 }
 
 impl fmt::Debug for Way {
@@ -44,6 +46,7 @@ impl Way {
         Self {
             stream: Box::new(stream),
             allowance: allowance.clone(),
+            announced: Announced::default(),
         }
     }
 
@@ -63,12 +66,72 @@ impl AsyncRead for Way {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         let came = u64::try_from(buffer.filled().len() - before).unwrap_or(u64::MAX);
-        let left = this.allowance.0.load(Ordering::Relaxed);
-        let Some(left) = left.checked_sub(came) else {
+        let allowed = this.allowance.0.load(Ordering::Relaxed);
+        let Some(left) = allowed.checked_sub(came) else {
             return Poll::Ready(Err(io::Error::other("the server's answer has no end")));
         };
         this.allowance.0.store(left, Ordering::Relaxed);
+        let octets = buffer.filled().get(before..).unwrap_or(&[]);
+        if this.announced.take(octets) > allowed {
+            let fault = "the server announces more than an answer may have";
+            return Poll::Ready(Err(io::Error::other(fault)));
+        }
         polled
+    }
+}
+
+/// Follows the literals of an answer: `{n}` at the end of a line announces that `n` octets follow, in which nothing is
+/// announced (RFC 3501 §4.3).
+#[derive(Clone, Copy, Debug, Default)]
+struct Announced {
+    /// Octets that are still to come of the present one.
+    left: u64,
+    end: LineEnd,
+}
+
+/// How much of `{n}` and the end of the line came last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum LineEnd {
+    #[default]
+    Other,
+    /// A brace, and digits that make this number.
+    Open(u64),
+    Closed(u64),
+    Return(u64),
+}
+
+impl Announced {
+    /// Takes what came; tells the most that was announced, or is still to come.
+    fn take(&mut self, mut octets: &[u8]) -> u64 {
+        let mut most = 0;
+        loop {
+            let within = usize::try_from(self.left).unwrap_or(usize::MAX);
+            let within = within.min(octets.len());
+            self.left -= u64::try_from(within).unwrap_or(self.left);
+            octets = octets.get(within..).unwrap_or(&[]);
+            let Some((octet, rest)) = octets.split_first() else {
+                return most.max(self.left);
+            };
+            octets = rest;
+            self.end = match (self.end, *octet) {
+                (_, b'{') => LineEnd::Open(0),
+                (LineEnd::Open(number), digit @ b'0'..=b'9') => {
+                    let number = number.saturating_mul(10);
+                    LineEnd::Open(number.saturating_add(u64::from(digit - b'0')))
+                }
+                (LineEnd::Open(number), b'}') => LineEnd::Closed(number),
+                (LineEnd::Closed(number), b'\r') => LineEnd::Return(number),
+                (LineEnd::Return(number), b'\n') => {
+                    self.left = number;
+                    most = most.max(number);
+                    LineEnd::Other
+                }
+                (
+                    LineEnd::Other | LineEnd::Open(_) | LineEnd::Closed(_) | LineEnd::Return(_),
+                    _,
+                ) => LineEnd::Other,
+            };
+        }
     }
 }
 
@@ -136,6 +199,35 @@ mod tests {
         }
         drop(way);
         server.await.expect("the server ends");
+    }
+
+    #[tokio::test]
+    async fn a_literal_beyond_the_allowance_is_refused_when_it_is_announced() {
+        // Whatever stands in a literal announces nothing.
+        let good = "* 1 FETCH (UID 1 BODY[] {17}\r\n{536870911}\r\nabcd FLAGS ({x} {5 {}))\r\n";
+        let bad = "* 2 FETCH (BODY[] ~{536870911}\r\n";
+        for piece in [1, 7, 1_000] {
+            let (ours, mut server) = between();
+            let allowance = Allowance::default();
+            allowance.renew();
+            let mut way = Way::over(ours, &allowance);
+            let text = format!("{good}{bad}");
+            let (mut came, mut fault) = (String::new(), None);
+            for octets in text.as_bytes().chunks(piece) {
+                server.write_all(octets).await.expect("there is room");
+                let mut taken = vec![0; octets.len()];
+                match way.read_exact(&mut taken).await {
+                    Ok(_) => came.push_str(&String::from_utf8(taken).expect("ASCII")),
+                    Err(why) => fault = Some(why.to_string()),
+                }
+            }
+            let wanted = "the server announces more than an answer may have";
+            assert_eq!(fault.as_deref(), Some(wanted), "{piece}");
+            assert!(
+                text.starts_with(&came) && text.len() - came.len() <= piece,
+                "{came}"
+            );
+        }
     }
 
     #[tokio::test]
