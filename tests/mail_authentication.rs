@@ -147,6 +147,47 @@ fn rules_go_by_what_was_found_and_every_condition_says_why_not() {
     );
 }
 
+#[test]
+fn what_a_record_includes_must_make_sense_if_it_is_asked() {
+    let records = [
+        txt(
+            "plain.example",
+            "v=spf1 ip4:192.0.2.1 include:two.example -all",
+        ),
+        txt("two.example", "v=spf1 ip4:192.0.2.2 -all"),
+        txt("two.example", "v=spf1 ip4:192.0.2.3 -all"),
+        txt("led.example", "v=spf1 redirect=Two.Example"),
+        txt("deep.example", "v=spf1 include:between.example -all"),
+        txt("between.example", "v=spf1 ?include:strange.example -all"),
+        txt(
+            "strange.example",
+            "v=spf1 ip4:192.0.2.2 ipv4:192.0.2.3 -all",
+        ),
+        txt("good.example", "v=spf1 include:one.example ?all"),
+        txt("one.example", "v=spf1 ip4:192.0.2.2 -all"),
+    ];
+    let (dns, folder) = (NameServer::of_records(&records), Folder::new());
+    let configuration = configuration(&folder, dns.address(), "");
+    for (domain, client, wanted) in [
+        ("plain.example", "192.0.2.1", "pass"),
+        ("plain.example", "192.0.2.2", "permerror"),
+        ("led.example", "192.0.2.2", "permerror"),
+        ("deep.example", "192.0.2.2", "permerror"),
+        ("good.example", "192.0.2.2", "pass"),
+        ("good.example", "192.0.2.9", "neutral"),
+    ] {
+        let from = format!("anna@{domain}");
+        let mail = folder.write("a.eml", mail("1@a", &from));
+        let came = format!("client {client} mail.{domain} {from}");
+        let told = explain(&folder, &configuration, &mail, &came);
+        let findings = told["authentication"]["findings"].as_array();
+        let spf = findings.into_iter().flatten();
+        let mut spf = spf.filter(|finding| finding["method"] == "spf");
+        let found = spf.next().map(|finding| finding["outcome"].clone());
+        assert_eq!(found, Some(wanted.into()), "{domain} {client}: {told:#}");
+    }
+}
+
 fn mail(id: &str, from: &str) -> String {
     format!(
         "Message-ID: <{id}>\r\nFrom: {from}\r\nTo: help@desk.example\r\nSubject: Printer\r\n\r\nIt prints nothing.\r\n"

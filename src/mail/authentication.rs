@@ -11,7 +11,7 @@
 //! and of the signatures of one mail the first [`SIGNATURES_MAX`] count.
 
 use super::intake::{MailArrival, SmtpClient};
-use super::spf_limits::{VoidLookups, makes_sense};
+use super::spf_limits::{Lookups, makes_sense};
 use crate::config::Email;
 use bytes::Bytes;
 use mail_auth::common::crypto::Algorithm;
@@ -237,9 +237,10 @@ impl Work {
         } else {
             SpfParameters::verify_mail_from(address, helo, host, &self.mail_from)
         };
-        let lookups = VoidLookups::default();
-        let [a, aaaa, mx, ptr] = lookups.seen();
+        let lookups = Lookups::default();
+        let [txt, a, aaaa, mx, ptr] = lookups.seen();
         let parameters = Parameters::new(parameters)
+            .with_txt_cache(&txt)
             .with_ipv4_cache(&a)
             .with_ipv6_cache(&aaaa)
             .with_mx_cache(&mx)
@@ -252,7 +253,7 @@ impl Work {
             | SpfResult::SoftFail
             | SpfResult::Neutral
             | SpfResult::PermError => {
-                if lookups.are_too_many() || !makes_sense(dns, domain).await {
+                if lookups.are_too_many() || !makes_sense(dns, domain, &lookups).await {
                     output.with_result(SpfResult::PermError)
                 } else {
                     output

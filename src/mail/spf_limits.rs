@@ -3,22 +3,49 @@
 //! A domain has one record (RFC 7208 §4.5), every term of it is known (§4.6), and no more than two of the names
 //! that its terms ask for are missing (§4.6.4): else anybody's record has us ask a stranger's name servers in
 //! vain. Missing names are seen from where the caches of `mail-auth` stand: what is asked for and never kept was
-//! not there. The first two are looked at of the sender's domain, not of what its record includes.
+//! not there. So is which of the domains that a record includes, or leads on to, were asked: the first two are looked
+//! at of those as well, but not where a macro makes the name.
 
 use mail_auth::hickory_resolver::proto::rr::{Name, RData};
 use mail_auth::{MessageAuthenticator, ResolverCache};
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Whether what a domain publishes can be taken for one opinion; also where nothing can be read.
-pub(super) async fn makes_sense(dns: &MessageAuthenticator, domain: &str) -> bool {
+/// Whether what a domain publishes, and those that were asked for it, can be taken for one opinion; also where nothing
+/// can be read.
+pub(super) async fn makes_sense(
+    dns: &MessageAuthenticator,
+    domain: &str,
+    lookups: &Lookups,
+) -> bool {
+    let mut waiting = vec![domain.to_ascii_lowercase()];
+    let mut seen = BTreeSet::new();
+    while let Some(domain) = waiting.pop()
+        && seen.len() < DOMAINS_MAX
+    {
+        if !seen.insert(domain.clone()) {
+            continue;
+        }
+        let records = records_of(dns, &domain).await;
+        if records.len() > 1 || !records.iter().all(|record| has_known_terms(record)) {
+            return false;
+        }
+        let others = records.iter().flat_map(|record| domains_of(record));
+        waiting.extend(others.filter(|other| lookups.asked_for_record_of(other)));
+    }
+    true
+}
+
+/// Its records of SPF; none where nothing can be read.
+async fn records_of(dns: &MessageAuthenticator, domain: &str) -> Vec<String> {
     let Ok(name) = Name::from_utf8(domain) else {
-        return true;
+        return Vec::new();
     };
     let Ok(found) = dns.0.txt_lookup(name).await else {
-        return true;
+        return Vec::new();
     };
     let texts = found.answers().iter().filter_map(|record| {
         if let RData::TXT(text) = &record.data {
@@ -28,8 +55,20 @@ pub(super) async fn makes_sense(dns: &MessageAuthenticator, domain: &str) -> boo
         }
     });
     let texts = texts.map(|text| String::from_utf8_lossy(&text).into_owned());
-    let records: Vec<String> = texts.filter(|text| is_spf(text)).collect();
-    records.len() <= 1 && records.iter().all(|record| has_known_terms(record))
+    texts.filter(|text| is_spf(text)).collect()
+}
+
+/// The domains that a record includes (RFC 7208 §5.2) or leads on to (§6.1).
+fn domains_of(record: &str) -> impl Iterator<Item = String> {
+    record.split(' ').skip(1).filter_map(|term| {
+        let term = term
+            .trim_start_matches(['+', '-', '~', '?'])
+            .to_ascii_lowercase();
+        let domain = term
+            .strip_prefix("include:")
+            .or_else(|| term.strip_prefix("redirect="))?;
+        Some(domain.trim_end_matches('.').to_owned())
+    })
 }
 
 /// RFC 7208 §4.5.
@@ -59,7 +98,7 @@ const MECHANISMS: [&str; 8] = ["all", "include", "a", "mx", "ptr", "ip4", "ip6",
 
 /// The look-ups of one evaluation.
 #[derive(Debug, Default)]
-pub(super) struct VoidLookups {
+pub(super) struct Lookups {
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -73,6 +112,7 @@ struct Asked {
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    Txt,
     A,
     Aaaa,
     Mx,
@@ -82,21 +122,32 @@ enum Kind {
 /// Where a cache of one kind of records stands.
 #[derive(Debug)]
 pub(super) struct Seen<'v> {
-    all: &'v VoidLookups,
+    all: &'v Lookups,
     kind: Kind,
 }
 
-impl VoidLookups {
-    /// For A, AAAA, MX and PTR. The records of SPF itself are not among them: where one is missing that another
-    /// includes, that makes no sense anyhow.
-    pub(super) fn seen(&self) -> [Seen<'_>; 4] {
-        [Kind::A, Kind::Aaaa, Kind::Mx, Kind::Ptr].map(|kind| Seen { all: self, kind })
+impl Lookups {
+    /// For TXT, A, AAAA, MX and PTR.
+    pub(super) fn seen(&self) -> [Seen<'_>; 5] {
+        let kinds = [Kind::Txt, Kind::A, Kind::Aaaa, Kind::Mx, Kind::Ptr];
+        kinds.map(|kind| Seen { all: self, kind })
+    }
+
+    fn asked_for_record_of(&self, domain: &str) -> bool {
+        // As `mail-auth` has a name.
+        let name = number(format!("{domain}.").as_str());
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked
+            .iter()
+            .any(|asked| asked.kind == Kind::Txt && asked.name == name)
     }
 
     /// Whether more found nothing than a record may want.
     pub(super) fn are_too_many(&self) -> bool {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        count(&asked) > VOID_MAX
+        // Where a record of SPF is missing that another includes, that makes no sense anyhow.
+        let asked = asked.iter().filter(|asked| asked.kind != Kind::Txt);
+        count(&asked.copied().collect::<Vec<_>>()) > VOID_MAX
     }
 }
 
@@ -171,6 +222,9 @@ fn number(name: &(impl Hash + ?Sized)) -> u64 {
 /// RFC 7208 §4.6.4.
 const VOID_MAX: usize = 2;
 
+/// Most domains whose records are looked at: the sender's, and the ten that an evaluation may ask (RFC 7208 §4.6.4).
+const DOMAINS_MAX: usize = 11;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +248,12 @@ mod tests {
             assert_eq!(has_known_terms(record), wanted, "{record}");
         }
         assert!(!is_spf("v=spf10 -all") && !is_spf("spf2.0/pra"));
+    }
+
+    #[test]
+    fn a_record_leads_to_what_it_includes_and_to_where_it_is_redirected() {
+        let record = "v=spf1 a:x.example ?Include:Y.Example. exp=z.example redirect=_w.example";
+        let found: Vec<String> = domains_of(record).collect();
+        assert_eq!(found, ["y.example", "_w.example"]);
     }
 }
