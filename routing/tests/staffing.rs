@@ -11,6 +11,8 @@ use std::time::Duration;
 
 const REFERENCE: &str = include_str!("../../fixtures/staffing/erlang.csv");
 
+const RETRIALS: &str = include_str!("../../fixtures/staffing/erlang_x.csv");
+
 /// One row of the reference, by column.
 struct Row<'a> {
     names: Vec<&'a str>,
@@ -18,8 +20,8 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn all() -> Vec<Row<'static>> {
-        let mut lines = REFERENCE.lines().filter(|line| !line.starts_with('#'));
+    fn all(reference: &'static str) -> Vec<Row<'static>> {
+        let mut lines = reference.lines().filter(|line| !line.starts_with('#'));
         let names: Vec<&str> = lines.next().expect("a heading").split(',').collect();
         lines
             .map(|line| Row {
@@ -60,7 +62,7 @@ fn load(erlang: f64) -> Blocking {
 
 #[test]
 fn every_figure_agrees_with_exact_arithmetic_to_nine_digits() {
-    let rows = Row::all();
+    let rows = Row::all(REFERENCE);
     assert!(rows.len() >= 60, "{} rows", rows.len());
     for row in rows {
         let agents: u32 = row.text("agents").parse().unwrap();
@@ -86,6 +88,21 @@ fn every_figure_agrees_with_exact_arithmetic_to_nine_digits() {
         row.compare("positive", level.positive.unwrap());
         row.compare("ignored", level.ignored.unwrap());
         row.compare("handled", level.handled.unwrap());
+    }
+}
+
+#[test]
+fn attempts_and_losses_of_those_who_call_again_agree_with_exact_arithmetic() {
+    let rows = Row::all(RETRIALS);
+    assert_eq!(rows.len(), 16);
+    for row in rows {
+        let agents: u32 = row.text("agents").parse().unwrap();
+        let (patience, retrial) = (row.number("patience"), row.number("retrial"));
+        let mut blocking = load(row.number("load"));
+        let queue = ErlangX::at(&mut blocking, 1.0, patience, retrial, agents);
+        row.compare("attempts", queue.attempts_each);
+        row.compare("abandon", queue.attempt.abandon_rate());
+        row.compare("lost", queue.lost_share);
     }
 }
 
