@@ -3,7 +3,7 @@
 
 use super::extract::Body;
 use super::problem::Problem;
-use super::{ApiState, Caller, statistics};
+use super::{ApiState, Caller, reports, statistics};
 use crate::forecast::{Arrivals, Asked, AskedFault, Staffed, Told, read_arrivals};
 use crate::report::{By, Interval, Period};
 use crate::staffing::{Seconds, Share};
@@ -78,8 +78,10 @@ pub(super) async fn forecast(
         None => {
             caller.must_see_reports()?;
             let weeks = within("weeks", body.weeks.unwrap_or(12), WEEKS_MAX)?;
+            let queue = body.queue.map(QueueId::new);
+            reports::must_be_known(&state, queue.as_ref())?;
             let scope = Scope {
-                queue: body.queue.map(QueueId::new),
+                queue,
                 channel: Some(body.channel.unwrap_or(Channel::Voice)),
             };
             of_the_log(&state, weeks, interval, scope).await?

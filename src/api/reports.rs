@@ -81,6 +81,7 @@ pub(super) async fn report(
         channel: params.channel,
         by: params.by,
     };
+    must_be_known(&state, wish.queue.as_ref())?;
     let asked = wish.read(state.now(), &state.parts.reports)?;
     let (format, kind, ending) = params.format.of();
     let table = params.table;
@@ -122,6 +123,14 @@ pub(super) async fn report(
         }
     }
     Ok(response)
+}
+
+/// Whether there is a queue that is asked about: of one there is not, every figure would be 0.
+pub(super) fn must_be_known(state: &ApiState, queue: Option<&QueueId>) -> Result<(), Problem> {
+    match queue.filter(|queue| !state.parts.callback_rules.contains_key(*queue)) {
+        None => Ok(()),
+        Some(queue) => Err(Problem::BadRequest(format!("there is no queue `{queue}`"))),
+    }
 }
 
 /// Reads what was asked for, from what is at hand or from the log.

@@ -41,6 +41,7 @@ pub(super) async fn statistics(
         channel: params.channel,
         by: params.by,
     };
+    reports::must_be_known(&state, wish.queue.as_ref())?;
     let asked = wish.read(state.now(), &state.parts.reports)?;
     let report = reports::read(&state, asked).await?;
     Ok(Json(JsonReport::of(&report)).into_response())

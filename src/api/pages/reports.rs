@@ -68,6 +68,9 @@ struct Shown<'a> {
 
 impl Shown<'_> {
     async fn answer(&mut self) -> Response {
+        if let Err(problem) = reports::must_be_known(self.state, self.wish().queue.as_ref()) {
+            return problem.into_response();
+        }
         let asked = self
             .wish()
             .read(self.state.now(), &self.state.parts.reports);

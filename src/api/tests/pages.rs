@@ -513,6 +513,18 @@ fn rows_are_told_by_agent_number_or_channel() {
         assert_eq!(volume["rows"][0]["repeat_caller_share"], 0.5);
         let wrong = desk.get("/statistics?by=moon").await;
         assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+        for path in ["/statistics?queue=nowhere", "/reports?queue=nowhere"] {
+            let told = desk.get(path).await;
+            is_problem(&told, 400);
+            assert!(
+                told.body
+                    .to_string()
+                    .contains("there is no queue `nowhere`"),
+                "{told:?}"
+            );
+        }
+        let body = json!({"queue": "nowhere"});
+        is_problem(&desk.post("/forecasts", None, &body).await, 400);
         let cookie = desk.cookie("reader").await;
         let page = desk
             .look("/reports?from=2026-11-18&by=number", &cookie)
