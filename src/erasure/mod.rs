@@ -10,7 +10,8 @@
 //! end the row forgets who it was, and an event without any name tells that it was done.
 //!
 //! Not erased are what a gateway has in memory (until it is started anew), the newest events in the Redis stream
-//! (which forgets by itself), and what was exported, mailed or backed up.
+//! (which forgets by itself), the octets of mails and letters between others that name them in Cc or in the text (which
+//! go by retention; what the ticket shows of them is without the name), and what was exported, mailed or backed up.
 
 mod carrying;
 mod finding;
