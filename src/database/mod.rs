@@ -337,7 +337,7 @@ async fn migrate(
 const POSTGRES_ALONE: &str = "-- {postgres}";
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 31] = [
+const MIGRATIONS: [(&str, &str); 32] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -414,6 +414,10 @@ const MIGRATIONS: [(&str, &str); 31] = [
     ),
     ("lost", include_str!("migrations/0030_lost.sql")),
     ("event days", include_str!("migrations/0031_event_days.sql")),
+    (
+        "rollup widths",
+        include_str!("migrations/0032_rollup_widths.sql"),
+    ),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

@@ -1,27 +1,44 @@
 //! The work: step after step, back where an event came late, and steps that are old enough made one.
 
+use super::levels::floor_to;
 use super::rows::{self, Change, Part, State, Step};
-use super::{DAY, Rollups, zero};
+use super::{CELL, DAY, Rollups, zero};
 use crate::database::DatabaseFault;
 use crate::event_log::PAGE_MAX;
 use ringdown_routing::statistics::Ledger;
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 /// How long after its end a step is counted: what is stored later takes the steps back.
 const GRACE: Duration = Duration::from_secs(600);
 
-/// A step of whoever has caught up.
+/// How wide steps are by how far they are behind: so wide from so far on.
+const WIDTHS: [(Duration, Duration); 3] = [
+    (Duration::from_secs(2 * 86_400), DAY),
+    (Duration::from_secs(2 * 3_600), HOUR),
+    (Duration::ZERO, CELL),
+];
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// From so far behind, steps are days.
-const FAR_BEHIND: Duration = Duration::from_secs(2 * 86_400);
+/// How long steps are kept apart: all of them, those of whole hours, every four hours and at midnight, and from
+/// then on one in thirty days.
+const KEPT: [(Duration, Duration); 4] = [
+    (CELL, Duration::from_secs(2 * 3_600)),
+    (HOUR, Duration::from_secs(8 * 3_600)),
+    (
+        Duration::from_secs(4 * 3_600),
+        Duration::from_secs(48 * 3_600),
+    ),
+    (DAY, Duration::from_secs(40 * 86_400)),
+];
+const OLD_STEP: Duration = Duration::from_secs(30 * 86_400);
 
-/// How long steps are kept apart: all of them, those at midnight, and from then on one in thirty days.
-const HOURS_KEPT: Duration = Duration::from_secs(86_400);
-const DAYS_KEPT: Duration = Duration::from_secs(40 * 86_400);
-const OLD_STEP_DAYS: i64 = 30;
+/// From what age on what a step has counted is cut up by width; until then it is likely to be put together with
+/// more, or to be counted again.
+const CUT_AFTER: Duration = Duration::from_secs(2 * 3_600);
 
 /// How long the lease holds without a change by its holder.
 pub(super) const LEASE: Duration = Duration::from_secs(180);
@@ -83,7 +100,8 @@ impl Rollups {
                 change.commit(&self.database).await?;
                 return Ok(Advance::Moved);
             }
-            if self.put_together(&state, seq, &steps, now).await? {
+            if let Some(tidied) = self.tidied(&state, seq, &steps, now).await? {
+                tidied.commit(&self.database).await?;
                 return Ok(Advance::Moved);
             }
             if state.seq != seq || state.holder != self.name || state.held_until < now + LEASE / 2 {
@@ -189,52 +207,106 @@ impl Rollups {
         Ok(())
     }
 
-    /// Makes one of the oldest steps that need not be kept apart any more; false when there are none.
-    async fn put_together(
+    /// What there is to do beside counting: to make one of steps that need not be kept apart any more, or to cut up
+    /// by width what one has counted. `None` when there is nothing.
+    async fn tidied(
         &self,
         state: &State,
         seq: i64,
         steps: &[Timestamp],
         now: Timestamp,
-    ) -> Result<bool, DatabaseFault> {
-        let Some((after, until)) = first_gap(steps, now) else {
-            return Ok(false);
+    ) -> Result<Option<Change>, DatabaseFault> {
+        let mut change = Change::new(self, state, seq, now + LEASE);
+        if let Some((after, until)) = first_gap(steps, now) {
+            change.forget_steps(after, until);
+            if until + kept_apart() > now {
+                self.put_together((after, until), &mut change).await?;
+            }
+            change.hand_on(after, until);
+            return Ok(Some(change));
+        }
+        let uncut: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT until_at, begin_at FROM rollups WHERE width = 0 AND until_at <= $1 \
+             ORDER BY until_at, begin_at LIMIT 1",
+        )
+        .bind((now - CUT_AFTER).as_millis())
+        .fetch_optional(self.database.reads())
+        .await?;
+        let Some((until, day)) = uncut else {
+            return Ok(None);
         };
-        let found: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-            "SELECT day, part, body FROM rollups WHERE until_at > $1 AND until_at <= $2 ORDER BY id",
+        self.cut_up((until, day), &mut change).await?;
+        Ok(Some(change))
+    }
+
+    /// Adds up what the steps after one up to another have counted. Days that were put together once are left as
+    /// they are, of which little would be added up and all be read.
+    async fn put_together(
+        &self,
+        (after, until): (Timestamp, Timestamp),
+        change: &mut Change,
+    ) -> Result<(), DatabaseFault> {
+        let found: Vec<(i64, i64, String, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, begin_at, part, width, body FROM rollups WHERE until_at > $1 AND until_at <= $2 \
+             ORDER BY id",
         )
         .bind(after.as_millis())
         .bind(until.as_millis())
         .fetch_all(self.database.reads())
         .await?;
-        let mut sums: BTreeMap<(i64, &'static str), Ledger> = BTreeMap::new();
-        for (day, part, body) in found {
-            let Some(part) = [rows::INTERVALS, rows::FACETS, rows::FACETS_BY_DAY]
-                .into_iter()
-                .find(|known| *known == part)
-            else {
+        let mut sums: BTreeMap<(i64, &'static str, i64), (Vec<i64>, Ledger)> = BTreeMap::new();
+        for (id, begin, part, width, body) in found {
+            let Some(part) = rows::part_of(&part) else {
                 continue;
             };
             let ledger: Ledger = super::read(&body)?;
-            match sums.get_mut(&(day, part)) {
-                Some(sum) => *sum += ledger,
-                None => {
-                    sums.insert((day, part), ledger);
+            match sums.entry((begin, part, width)) {
+                Entry::Vacant(place) => {
+                    place.insert((vec![id], ledger));
+                }
+                Entry::Occupied(mut sum) => {
+                    let (ids, sum) = sum.get_mut();
+                    ids.push(id);
+                    *sum += ledger;
                 }
             }
         }
-        let mut parts = Vec::with_capacity(sums.len());
-        for ((day, part), ledger) in sums {
-            parts.push(Part {
-                day: Timestamp::from_millis(day),
-                part,
-                body: super::write(&ledger)?,
-            });
+        for ((begin, part, width), (ids, ledger)) in sums {
+            // Whatever is a step's alone is handed on as it is.
+            if ids.len() > 1 {
+                let part = Part {
+                    begin: Timestamp::from_millis(begin),
+                    part,
+                    width: Duration::from_millis(u64::try_from(width).unwrap_or(0)),
+                    body: super::write(&ledger)?,
+                };
+                change.replace(&ids, vec![part], until);
+            }
         }
-        let mut change = Change::new(self, state, seq, now + LEASE);
-        change.forget_steps(after, until, parts);
-        change.commit(&self.database).await?;
-        Ok(true)
+        Ok(())
+    }
+
+    /// Cuts up by width what a step has counted of a day.
+    async fn cut_up(
+        &self,
+        (until, day): (i64, i64),
+        change: &mut Change,
+    ) -> Result<(), DatabaseFault> {
+        let found: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
+            "SELECT id, part, body FROM rollups WHERE width = 0 AND until_at = $1 AND begin_at = $2 ORDER BY id",
+        )
+        .bind(until)
+        .bind(day)
+        .fetch_all(self.database.reads())
+        .await?;
+        for (id, part, body) in found {
+            let cut = match rows::part_of(&part) {
+                Some(part) => rows::parts_by_width(part, super::read(&body)?)?,
+                None => Vec::new(),
+            };
+            change.replace(&[id], cut, Timestamp::from_millis(until));
+        }
+        Ok(())
     }
 }
 
@@ -259,22 +331,26 @@ fn last_of(steps: &[Timestamp], at: Timestamp) -> Timestamp {
 
 /// Where the step that begins at an instant ends.
 fn next_end(begin: Timestamp, now: Timestamp) -> Timestamp {
-    let width = if begin + FAR_BEHIND < now { DAY } else { HOUR };
+    let mut fitting = WIDTHS.iter().filter(|(behind, _)| begin + *behind < now);
+    let width = fitting.next().map_or(CELL, |(_, width)| *width);
     floor_to(begin, width) + width
 }
 
-pub(super) fn floor_to(at: Timestamp, width: Duration) -> Timestamp {
-    let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);
-    Timestamp::from_millis(at.as_millis().div_euclid(width).saturating_mul(width))
+/// From what age on only one step in thirty days is kept.
+fn kept_apart() -> Duration {
+    KEPT.iter()
+        .map(|(_, kept_for)| *kept_for)
+        .max()
+        .unwrap_or(DAY)
 }
 
 /// Two steps with others between them that need not be kept apart.
 fn first_gap(steps: &[Timestamp], now: Timestamp) -> Option<(Timestamp, Timestamp)> {
     let is_kept = |at: Timestamp| {
-        let is_midnight = floor_to(at, DAY) == at;
-        let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-        let is_old_step = at.as_millis().div_euclid(day_ms) % OLD_STEP_DAYS == 0;
-        at + HOURS_KEPT > now || (is_midnight && (at + DAYS_KEPT > now || is_old_step))
+        let is_aligned = |width: Duration| floor_to(at, width) == at;
+        let is_young =
+            |(width, kept_for): &(Duration, Duration)| at + *kept_for > now && is_aligned(*width);
+        is_aligned(OLD_STEP) || KEPT.iter().any(is_young)
     };
     let mut kept = BEFORE_ALL;
     let mut has_between = false;

@@ -1,6 +1,7 @@
 //! What others do to what is counted: the log is let go up to an instant, and persons get other names.
 
-use super::keeping::{LEASE, floor_to};
+use super::keeping::LEASE;
+use super::levels::floor_to;
 use super::rows::{self, Change, State};
 use super::{DAY, Rollups};
 use crate::database::DatabaseFault;

@@ -1,11 +1,14 @@
 //! Roll-ups: what the event log comes to, counted once and kept, so that a month's report need not read a
 //! month's events.
 //!
-//! The log is folded in the order of time, an hour a step (a day when far behind), each step where the one
+//! The log is folded in the order of time, a quarter of an hour a step (more when behind), each step where the one
 //! before ended: the fold as it stood there is kept beside the sums that are counted for good. So a report is
-//! the sums of its days, and the fold of the last step with the events since then, which is exactly the fold of
+//! those sums, and the fold of the last step with the events since then, which is exactly the fold of
 //! the whole log. Nothing is a matter of days or midnights: who arrived before one and was answered after it
 //! counts in the interval of the arrival, whichever step saw the end.
+//!
+//! What is counted by quarter hour is added up by hour, four hours and day of UTC besides ([`levels`]), so that a
+//! report reads the widest that fit between the midnights of its own time zone.
 //!
 //! An event that is stored later than the step that should have had it takes the steps back to the last one
 //! before it, and they are counted again. Until that is done a report goes back by itself, so that it is right at
@@ -14,6 +17,7 @@
 
 mod keeping;
 mod letting_go;
+mod levels;
 mod reading;
 mod rows;
 

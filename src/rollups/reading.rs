@@ -1,15 +1,18 @@
-//! Reading: the sums of whole days, and what the log has told since the last step.
+//! Reading: the sums up to the last step, and what the log has told since.
 
 use super::keeping::floor_of;
+use super::levels::{self, LEVELS, millis};
 use super::rows::{self, State, Step};
 use super::{CELL, DAY, Facets, Rollups};
-use crate::database::{DatabaseFault, Engine};
+use crate::database::{Database, DatabaseFault, Engine};
 use crate::event_log::EventsQuery;
 use crate::report::{Period, Report};
 use futures_util::TryStreamExt;
 use ringdown_routing::statistics::{Ledger, Scope};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
+use serde_json::json;
+use sqlx::AnyConnection;
 use std::time::Duration;
 
 /// How far the roll-ups are behind the log.
@@ -97,8 +100,8 @@ impl Rollups {
         })
     }
 
-    /// The last step that no event came too late for, if it lies within reach of the period, and the sums of
-    /// the days up to it by the period's intervals: all as they were at one instant. One row of sums is held at a
+    /// The last step that no event came too late for, if it lies within reach of the period, and the sums
+    /// up to it by the period's intervals: all as they were at one instant. One row of sums is held at a
     /// time beside what they come to.
     async fn kept(
         &self,
@@ -130,25 +133,80 @@ impl Rollups {
         let mut sums = Ledger::empty(step.until);
         let whole = [(from, to)];
         let facet_spans = self.facets.spans(spans, &whole);
-        for (part, days) in parts_for(from, to, self.facets) {
-            for (first, end) in days {
-                let mut found = sqlx::query_as::<_, (Vec<u8>,)>(
-                    "SELECT body FROM rollups WHERE day >= $1 AND day < $2 AND part = $3 \
-                     AND until_at <= $4",
+        let mut gather = |ledger| sums.gather(ledger, spans, facet_spans);
+        for (part, spans) in [(rows::INTERVALS, spans), (rows::FACETS, facet_spans)] {
+            read_uncut(&mut transaction, part, (from, to), step.until, &mut gather).await?;
+            let wanted = levels::cells_of(spans);
+            for (level, wanted) in LEVELS.iter().zip(wanted) {
+                let width = millis(level.width);
+                let cells = (part, width, &wanted);
+                read_cells(
+                    &self.database,
+                    &mut transaction,
+                    cells,
+                    step.until,
+                    &mut gather,
                 )
-                .bind(first.as_millis())
-                .bind(end.as_millis())
-                .bind(part.to_owned())
-                .bind(step.until.as_millis())
-                .fetch(&mut *transaction);
-                while let Some((body,)) = found.try_next().await? {
-                    sums.gather(super::read(&body)?, spans, facet_spans);
-                }
+                .await?;
             }
         }
         transaction.commit().await?;
         Ok(Some((step, sums)))
     }
+}
+
+/// Reads what the latest steps have counted of the days that a period touches.
+async fn read_uncut(
+    connection: &mut AnyConnection,
+    part: &'static str,
+    (from, to): (Timestamp, Timestamp),
+    until: Timestamp,
+    gather: &mut impl FnMut(Ledger),
+) -> Result<(), DatabaseFault> {
+    let mut found = sqlx::query_as::<_, (Vec<u8>,)>(
+        "SELECT body FROM rollups WHERE part = $1 AND width = 0 AND begin_at >= $2 AND begin_at < $3 \
+         AND until_at <= $4",
+    )
+    .bind(part)
+    .bind(levels::floor_to(from, DAY).as_millis())
+    .bind(to.as_millis())
+    .bind(until.as_millis())
+    .fetch(connection);
+    while let Some((body,)) = found.try_next().await? {
+        gather(super::read(&body)?);
+    }
+    Ok(())
+}
+
+/// Reads these cells of one width.
+async fn read_cells(
+    database: &Database,
+    connection: &mut AnyConnection,
+    (part, width, wanted): (&'static str, i64, &levels::Wanted),
+    until: Timestamp,
+    gather: &mut impl FnMut(Ledger),
+) -> Result<(), DatabaseFault> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let begins: Vec<i64> = wanted.keys().map(|begin| begin.as_millis()).collect();
+    let sql = database.engine().sql(
+        "SELECT begin_at, body FROM rollups WHERE part = $2 AND width = $3 AND until_at <= $4 \
+         AND begin_at IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM {rows})",
+    );
+    let mut found = sqlx::query_as::<_, (i64, Vec<u8>)>(sql)
+        .bind(json!(begins).to_string())
+        .bind(part)
+        .bind(width)
+        .bind(until.as_millis())
+        .fetch(connection);
+    while let Some((begin, body)) = found.try_next().await? {
+        let mut ledger: Ledger = super::read(&body)?;
+        let cells = wanted.get(&Timestamp::from_millis(begin));
+        ledger.retain(|start| cells.is_some_and(|cells| cells.contains(&start)));
+        gather(ledger);
+    }
+    Ok(())
 }
 
 impl Facets {
@@ -159,35 +217,6 @@ impl Facets {
             Self::ByInterval => intervals,
         }
     }
-}
-
-/// What of which days is read for a period: its intervals, facets by day where a day lies within it, else by
-/// interval, for their sums are told of the whole period alone.
-fn parts_for(
-    from: Timestamp,
-    to: Timestamp,
-    facets: Facets,
-) -> [(&'static str, Vec<(Timestamp, Timestamp)>); 3] {
-    let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    let floor = from.as_millis().div_euclid(day_ms) * day_ms;
-    let inner = floor + if floor == from.as_millis() { 0 } else { day_ms };
-    let inner_end = to.as_millis().div_euclid(day_ms) * day_ms;
-    let at = Timestamp::from_millis;
-    if inner >= inner_end || facets == Facets::ByInterval {
-        return [
-            (rows::INTERVALS, vec![(at(floor), to)]),
-            (rows::FACETS, vec![(at(floor), to)]),
-            (rows::FACETS_BY_DAY, Vec::new()),
-        ];
-    }
-    [
-        (rows::INTERVALS, vec![(at(floor), to)]),
-        (
-            rows::FACETS,
-            vec![(at(floor), at(inner)), (at(inner_end), to)],
-        ),
-        (rows::FACETS_BY_DAY, vec![(at(inner), at(inner_end))]),
-    ]
 }
 
 /// A period that begins later than that after the last step is read from the log alone, which is shorter.

@@ -1,6 +1,7 @@
 //! The rows of the roll-ups, and changes that hold only if nothing else changed.
 
 use super::Rollups;
+use super::levels::{LEVELS, Level, millis};
 use crate::database::{Database, DatabaseFault, Engine, Statement, Value};
 use ringdown_routing::statistics::{Ledger, Statistics};
 use ringdown_routing::time::Timestamp;
@@ -8,8 +9,9 @@ use sqlx::{AnyConnection, Row};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Changes when what is kept is written in another way; what was kept before is counted again then.
-pub(super) const FORMAT: i64 = 1;
+/// Changes when what is kept is written in another way; what was kept before is counted again then. Sums of format 1
+/// are brought forward by the database's migration.
+pub(super) const FORMAT: i64 = 2;
 
 /// The one row of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,33 +102,56 @@ pub(super) async fn late(
     Ok(row.0.map(Timestamp::from_millis))
 }
 
-/// What is kept of one day.
+/// Cells of one width that begin within one span: a row.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
-    pub(super) day: Timestamp,
+    pub(super) begin: Timestamp,
     pub(super) part: &'static str,
+    /// Width of the cells; [`Duration::ZERO`] for those of [`super::CELL`] as a step counted them.
+    pub(super) width: Duration,
     pub(super) body: Vec<u8>,
 }
 
 pub(super) const INTERVALS: &str = "intervals";
 pub(super) const FACETS: &str = "facets";
-pub(super) const FACETS_BY_DAY: &str = "facets_by_day";
 
-/// Cuts what a step has counted for good into what is kept of each day.
+/// The part of that name.
+pub(super) fn part_of(name: &str) -> Option<&'static str> {
+    [INTERVALS, FACETS].into_iter().find(|known| *known == name)
+}
+
+/// Cuts what a step has counted for good into rows of days.
 pub(super) fn parts_of(settled: Ledger) -> Result<Vec<Part>, DatabaseFault> {
     let mut parts = Vec::new();
-    for (day, mut intervals) in settled.cut(super::DAY) {
+    for (begin, mut intervals) in settled.cut(super::DAY) {
         let facets = intervals.take_facets();
-        let by_day = facets.clone().coarsened(super::DAY);
-        for (part, ledger) in [
-            (INTERVALS, intervals),
-            (FACETS, facets),
-            (FACETS_BY_DAY, by_day),
-        ] {
+        for (part, ledger) in [(INTERVALS, intervals), (FACETS, facets)] {
             parts.push(Part {
-                day,
+                begin,
                 part,
+                width: Duration::ZERO,
                 body: super::write(&ledger)?,
+            });
+        }
+    }
+    Ok(parts)
+}
+
+/// Cuts such a row into those of every width.
+pub(super) fn parts_by_width(
+    part: &'static str,
+    mut ledger: Ledger,
+) -> Result<Vec<Part>, DatabaseFault> {
+    let mut parts = Vec::new();
+    for Level { width, row } in LEVELS {
+        ledger = ledger.coarsened(width);
+        for (begin, ledger) in ledger.clone().cut(row) {
+            let body = super::write(&ledger)?;
+            parts.push(Part {
+                begin,
+                part,
+                width,
+                body,
             });
         }
     }
@@ -196,28 +221,39 @@ impl Change {
 
     fn add_part(&mut self, part: Part, until: Timestamp) {
         self.push(
-            "INSERT INTO rollups (day, part, until_at, body) SELECT CAST($1 AS BIGINT), \
-             CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS {bytes}) WHERE",
+            "INSERT INTO rollups (begin_at, part, width, until_at, body) SELECT CAST($1 AS BIGINT), \
+             CAST($2 AS TEXT), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS {bytes}) WHERE",
             vec![
-                part.day.as_millis().into(),
+                part.begin.as_millis().into(),
                 part.part.into(),
+                millis(part.width).into(),
                 until.as_millis().into(),
                 Value::Bytes(part.body),
             ],
         );
     }
 
-    /// Forgets the steps between two others, whose counts become those of the later one.
-    pub(super) fn forget_steps(&mut self, after: Timestamp, until: Timestamp, parts: Vec<Part>) {
-        let span = || vec![after.as_millis().into(), until.as_millis().into()];
+    /// Forgets the steps between two others.
+    pub(super) fn forget_steps(&mut self, after: Timestamp, until: Timestamp) {
         self.push(
             "DELETE FROM rollup_steps WHERE until_at > $1 AND until_at < $2 AND",
-            span(),
+            vec![after.as_millis().into(), until.as_millis().into()],
         );
+    }
+
+    /// Makes what the steps between two others have counted the later one's.
+    pub(super) fn hand_on(&mut self, after: Timestamp, until: Timestamp) {
         self.push(
-            "DELETE FROM rollups WHERE until_at > $1 AND until_at <= $2 AND",
-            span(),
+            "UPDATE rollups SET until_at = $2 WHERE until_at > $1 AND until_at < $2 AND",
+            vec![after.as_millis().into(), until.as_millis().into()],
         );
+    }
+
+    /// Puts other rows in place of these, of the same sums, as counted by a step.
+    pub(super) fn replace(&mut self, ids: &[i64], parts: Vec<Part>, until: Timestamp) {
+        for id in ids {
+            self.push("DELETE FROM rollups WHERE id = $1 AND", vec![(*id).into()]);
+        }
         for part in parts {
             self.add_part(part, until);
         }

@@ -196,6 +196,7 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
         for (interval, from, to) in [
             ("30m", 0, 24 * 3_600),
             ("1d", 0, HOURS * 3_600),
+            ("1mo", 0, HOURS * 3_600),
             ("1h", 30 * 3_600, 31 * 3_600),
         ] {
             let period = period(interval, from, to);
@@ -268,6 +269,13 @@ fn a_report_from_roll_ups_is_that_of_the_whole_log_whatever_comes_when() {
         rollups.catch_up(now, || ()).await.unwrap();
         agree(&log, &rollups, now).await;
         assert!(!rollups.lag().await.unwrap().late);
+        let widths: Vec<(i64,)> =
+            sqlx::query_as("SELECT DISTINCT width FROM rollups ORDER BY width")
+                .fetch_all(database.reads())
+                .await
+                .unwrap();
+        let kept = levels::LEVELS.map(|level| (levels::millis(level.width),));
+        assert_eq!(widths, kept, "everything is cut up");
         rollups.forget(now).await.unwrap();
         rollups.catch_up(now, || ()).await.unwrap();
         agree(&log, &rollups, now).await;

@@ -132,7 +132,7 @@ impl Chains {
 /// of thousands of them.
 mod as_pairs {
     use super::super::packed::{put, put_signed, take, take_signed};
-    use super::{CallerKey, Chains};
+    use super::{CallerKey, Chains, Row};
     use serde::de::{Error, SeqAccess, Visitor};
     use serde::{Deserializer, Serializer};
     use std::fmt;
@@ -178,19 +178,35 @@ mod as_pairs {
         }
 
         fn visit_bytes<E: Error>(self, mut bytes: &[u8]) -> Result<Chains, E> {
-            let mut chains = Chains::default();
+            // Written in order, so that they need not be looked up one by one.
+            let mut rows: Vec<(CallerKey, Row)> = Vec::with_capacity(bytes.len() / 10);
             let mut before = (0_u64, 0_i64);
+            let mut count = 0;
             while !bytes.is_empty() {
                 let next = take(&mut bytes).and_then(|caller| {
                     let first = before.1.wrapping_add(take_signed(&mut bytes)?);
                     let last = first.wrapping_add(take_signed(&mut bytes)?);
-                    Some((before.0.wrapping_add(caller), first, last))
+                    Some((before.0.checked_add(caller)?, first, last))
                 });
                 let (caller, first, last) = next.ok_or_else(|| E::custom("whole chains"))?;
-                chains.add(CallerKey::of_hash(caller), (first, last));
+                let key = CallerKey::of_hash(caller);
+                match rows.last_mut().filter(|(known, _)| *known == key) {
+                    Some((_, row)) => {
+                        count -= row.chains().len();
+                        row.add((first, last));
+                        count += row.chains().len();
+                    }
+                    None => {
+                        rows.push((key, Row::One((first, last))));
+                        count += 1;
+                    }
+                }
                 before = (caller, first);
             }
-            Ok(chains)
+            Ok(Chains {
+                by_caller: rows.into_iter().collect(),
+                count,
+            })
         }
     }
 }

@@ -188,18 +188,16 @@ impl Ledger {
         parts
     }
 
-    /// Keeps the cells that start in `from..to`, and who serves which queue.
-    pub fn retain(&mut self, from: Timestamp, to: Timestamp) {
-        let wanted = from.as_millis()..to.as_millis();
-        self.contacts
-            .retain(|(start, _, _), _| wanted.contains(start));
+    /// Keeps the cells of some starts, and who serves which queue.
+    pub fn retain(&mut self, is_wanted: impl Fn(Timestamp) -> bool) {
+        let is_wanted = |start: i64| is_wanted(Timestamp::from_millis(start));
+        self.contacts.retain(|(start, _, _), _| is_wanted(*start));
         for cells in self.facets.values_mut() {
-            cells.retain(|(start, _, _), _| wanted.contains(start));
+            cells.retain(|(start, _, _), _| is_wanted(*start));
         }
         self.facets.retain(|_, cells| !cells.is_empty());
-        self.agents.retain(|(start, _), _| wanted.contains(start));
-        self.not_ready
-            .retain(|(start, _), _| wanted.contains(start));
+        self.agents.retain(|(start, _), _| is_wanted(*start));
+        self.not_ready.retain(|(start, _), _| is_wanted(*start));
     }
 
     /// Adds the cells of another that start in one of these spans, each at the begin of its span; facets by
