@@ -13,9 +13,12 @@ pub(super) struct Level {
     pub(super) row: Duration,
 }
 
+/// How many.
+const COUNT: usize = 4;
+
 /// The narrowest first; each width is that of a row before, so that of a row either all is read or, where a span
 /// begins or ends within it, some.
-pub(super) const LEVELS: [Level; 4] = [
+pub(super) const LEVELS: [Level; COUNT] = [
     Level::of(super::CELL, HOUR),
     Level::of(HOUR, FOUR_HOURS),
     Level::of(FOUR_HOURS, super::DAY),
@@ -35,8 +38,8 @@ impl Level {
 pub(super) type Wanted = BTreeMap<Timestamp, BTreeSet<Timestamp>>;
 
 /// For each level the cells that add up to these spans, as few as can be: a wider one wherever it fits.
-pub(super) fn cells_of(spans: &[(Timestamp, Timestamp)]) -> [Wanted; LEVELS.len()] {
-    let mut wanted: [Wanted; LEVELS.len()] = Default::default();
+pub(super) fn cells_of(spans: &[(Timestamp, Timestamp)]) -> [Wanted; COUNT] {
+    let mut wanted: [Wanted; COUNT] = Default::default();
     for (from, to) in spans {
         let mut at = *from;
         while at < *to {

@@ -4,7 +4,7 @@ use super::keeping::floor_of;
 use super::levels::{self, LEVELS, millis};
 use super::rows::{self, State, Step};
 use super::{CELL, DAY, Facets, Rollups};
-use crate::database::{Database, DatabaseFault, Engine};
+use crate::database::{DatabaseFault, Engine};
 use crate::event_log::EventsQuery;
 use crate::report::{Period, Report};
 use futures_util::TryStreamExt;
@@ -12,7 +12,7 @@ use ringdown_routing::statistics::{Ledger, Scope};
 use ringdown_routing::time::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, AssertSqlSafe};
 use std::time::Duration;
 
 /// How far the roll-ups are behind the log.
@@ -130,83 +130,90 @@ impl Rollups {
         if step.until + REACH < from {
             return Ok(None);
         }
-        let mut sums = Ledger::empty(step.until);
         let whole = [(from, to)];
         let facet_spans = self.facets.spans(spans, &whole);
-        let mut gather = |ledger| sums.gather(ledger, spans, facet_spans);
+        let mut reading = Reading {
+            until: step.until,
+            sums: Ledger::empty(step.until),
+            spans,
+            facet_spans,
+        };
         for (part, spans) in [(rows::INTERVALS, spans), (rows::FACETS, facet_spans)] {
-            read_uncut(&mut transaction, part, (from, to), step.until, &mut gather).await?;
-            let wanted = levels::cells_of(spans);
-            for (level, wanted) in LEVELS.iter().zip(wanted) {
-                let width = millis(level.width);
-                let cells = (part, width, &wanted);
-                read_cells(
-                    &self.database,
-                    &mut transaction,
-                    cells,
-                    step.until,
-                    &mut gather,
-                )
-                .await?;
+            let connection = &mut *transaction;
+            reading.add_uncut(connection, part, (from, to)).await?;
+            for (level, wanted) in LEVELS.iter().zip(levels::cells_of(spans)) {
+                if wanted.is_empty() {
+                    continue;
+                }
+                let sql = self.database.engine().sql(CELLS);
+                let cells = (part, millis(level.width), &wanted);
+                reading.add_cells(&mut transaction, sql, cells).await?;
             }
         }
+        let sums = reading.sums;
         transaction.commit().await?;
         Ok(Some((step, sums)))
     }
 }
 
-/// Reads what the latest steps have counted of the days that a period touches.
-async fn read_uncut(
-    connection: &mut AnyConnection,
-    part: &'static str,
-    (from, to): (Timestamp, Timestamp),
+/// Sums that are being read, as a step left them.
+struct Reading<'a> {
     until: Timestamp,
-    gather: &mut impl FnMut(Ledger),
-) -> Result<(), DatabaseFault> {
-    let mut found = sqlx::query_as::<_, (Vec<u8>,)>(
-        "SELECT body FROM rollups WHERE part = $1 AND width = 0 AND begin_at >= $2 AND begin_at < $3 \
-         AND until_at <= $4",
-    )
-    .bind(part)
-    .bind(levels::floor_to(from, DAY).as_millis())
-    .bind(to.as_millis())
-    .bind(until.as_millis())
-    .fetch(connection);
-    while let Some((body,)) = found.try_next().await? {
-        gather(super::read(&body)?);
-    }
-    Ok(())
+    sums: Ledger,
+    spans: &'a [(Timestamp, Timestamp)],
+    facet_spans: &'a [(Timestamp, Timestamp)],
 }
 
-/// Reads these cells of one width.
-async fn read_cells(
-    database: &Database,
-    connection: &mut AnyConnection,
-    (part, width, wanted): (&'static str, i64, &levels::Wanted),
-    until: Timestamp,
-    gather: &mut impl FnMut(Ledger),
-) -> Result<(), DatabaseFault> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let begins: Vec<i64> = wanted.keys().map(|begin| begin.as_millis()).collect();
-    let sql = database.engine().sql(
-        "SELECT begin_at, body FROM rollups WHERE part = $2 AND width = $3 AND until_at <= $4 \
-         AND begin_at IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM {rows})",
-    );
-    let mut found = sqlx::query_as::<_, (i64, Vec<u8>)>(sql)
-        .bind(json!(begins).to_string())
+/// Rows of one width that begin at the instants of a list.
+const CELLS: &str = "SELECT begin_at, body FROM rollups WHERE part = $2 AND width = $3 AND until_at <= $4 \
+    AND begin_at IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM {rows})";
+
+impl Reading<'_> {
+    /// Adds what the latest steps have counted of the days that a period touches.
+    async fn add_uncut(
+        &mut self,
+        connection: &mut AnyConnection,
+        part: &'static str,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<(), DatabaseFault> {
+        let mut found = sqlx::query_as::<_, (Vec<u8>,)>(
+            "SELECT body FROM rollups WHERE part = $1 AND width = 0 AND begin_at >= $2 AND begin_at < $3 \
+             AND until_at <= $4",
+        )
         .bind(part)
-        .bind(width)
-        .bind(until.as_millis())
+        .bind(levels::floor_to(from, DAY).as_millis())
+        .bind(to.as_millis())
+        .bind(self.until.as_millis())
         .fetch(connection);
-    while let Some((begin, body)) = found.try_next().await? {
-        let mut ledger: Ledger = super::read(&body)?;
-        let cells = wanted.get(&Timestamp::from_millis(begin));
-        ledger.retain(|start| cells.is_some_and(|cells| cells.contains(&start)));
-        gather(ledger);
+        while let Some((body,)) = found.try_next().await? {
+            self.sums
+                .gather(super::read(&body)?, self.spans, self.facet_spans);
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Adds these cells of one width.
+    async fn add_cells(
+        &mut self,
+        connection: &mut AnyConnection,
+        sql: AssertSqlSafe<String>,
+        (part, width, wanted): (&'static str, i64, &levels::Wanted),
+    ) -> Result<(), DatabaseFault> {
+        let begins: Vec<i64> = wanted.keys().map(|begin| begin.as_millis()).collect();
+        let mut found = sqlx::query_as::<_, (i64, Vec<u8>)>(sql)
+            .bind(json!(begins).to_string())
+            .bind(part)
+            .bind(width)
+            .bind(self.until.as_millis())
+            .fetch(connection);
+        while let Some((begin, body)) = found.try_next().await? {
+            let mut ledger: Ledger = super::read(&body)?;
+            let cells = wanted.get(&Timestamp::from_millis(begin));
+            ledger.retain(|start| cells.is_some_and(|cells| cells.contains(&start)));
+            self.sums.gather(ledger, self.spans, self.facet_spans);
+        }
+        Ok(())
+    }
 }
 
 impl Facets {
