@@ -11,8 +11,10 @@ use ringdown::report::{JsonReport, Settings, Wish};
 use ringdown::rollups::Rollups;
 use ringdown_harness::place::Folder;
 use ringdown_harness::postgres::Postgres;
-use ringdown_routing::event::Event;
-use ringdown_routing::ids::QueueId;
+use ringdown_routing::contact::Channel;
+use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::ids::{EventId, NodeId, QueueId, TicketId};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait};
 use ringdown_routing::time::Timestamp;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -138,6 +140,155 @@ fn a_report_from_the_databases_is_what_the_script_counts() {
             database.close().await;
         });
     }
+}
+
+#[test]
+fn what_is_stored_is_a_replay_to_the_last_digit_with_tickets_marks_and_answers() {
+    let folder = Folder::new();
+    let mut events = desk::month();
+    events.extend(answers(&events));
+    events.sort_by_key(|event| event.at);
+    let lines = write(&folder, "month.jsonl", &events);
+    let question = &QUESTIONS[0];
+    let runtime = tokio::runtime::Runtime::new().expect("the golden month can be counted");
+    let stored = runtime.block_on(async {
+        let url = format!("sqlite:{}/desk.sqlite", folder.path().display());
+        let database = Database::connect(&url, 2, 1_000_000)
+            .await
+            .expect("the golden month can be counted");
+        let log = EventLog::new(database.clone());
+        for event in &events {
+            assert!(log.append(event.clone()));
+        }
+        log.flush().await.expect("the golden month can be counted");
+        let end = Timestamp::from_millis(desk::END_MS);
+        let is_rolled_up = Rollups::new(&log).catch_up(end, || ()).await;
+        assert!(is_rolled_up.expect("the golden month can be counted") > Some(30));
+        let stored = reported(&log, question).await;
+        database.close().await;
+        stored
+    });
+    // Both are read from text by one reader, whose last bit may not be the number's.
+    let stored: Value = serde_json::from_str(&stored.to_string()).expect("it is one JSON document");
+    let as_of = stored["as_of"].as_str().expect("an instant");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringdown"));
+    let zone = [
+        "--time-zone",
+        question.zone,
+        "--interval",
+        question.interval,
+    ];
+    let span = [
+        "--from",
+        question.from,
+        "--to",
+        question.to,
+        "--as-of",
+        as_of,
+    ];
+    let command = command.arg("replay").arg(&lines).args(zone).args(span);
+    let replayed = document(command.args(["--format", "json"]));
+    let mut unlike = Vec::new();
+    for field in [
+        "statistics",
+        "total",
+        "intervals",
+        "numbers",
+        "caller_classes",
+        "skills",
+        "contacts_by_agent",
+        "agents",
+        "is_conserved",
+    ] {
+        differences(field, &replayed[field], &stored[field], &mut unlike);
+    }
+    assert_eq!(unlike, Vec::<String>::new(), "replayed, and stored");
+    let total = &stored["total"];
+    let is_told = |field: &str| total[field].as_f64().is_some_and(|figure| figure > 0.0);
+    for field in [
+        "answers_given",
+        "answer_backlog",
+        "answer_time_s",
+        "answers_in_time",
+        "satisfaction",
+        "solved_within_target",
+        "tolerable_wait_share",
+        "first_contact_resolution",
+    ] {
+        assert!(is_told(field), "{field}: {}", total[field]);
+    }
+}
+
+/// Where two documents are not the same, with what either has.
+fn differences(path: &str, one: &Value, other: &Value, unlike: &mut Vec<String>) {
+    match (one, other) {
+        (Value::Object(fields), Value::Object(others)) if fields.len() == others.len() => {
+            for (name, field) in fields {
+                differences(&format!("{path}.{name}"), field, &other[name], unlike);
+            }
+        }
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            for (place, (item, other)) in items.iter().zip(others).enumerate() {
+                differences(&format!("{path}[{place}]"), item, other, unlike);
+            }
+        }
+        _ if one != other => unlike.push(format!("{path}: {one}, {other}")),
+        _ => {}
+    }
+}
+
+/// Waits for an answer by mail, of every third mail: some answered in time, some late, some dropped, some still on.
+fn answers(events: &[Event]) -> Vec<Event> {
+    let agent = events.iter().find_map(|event| event.agent.clone());
+    let is_mail = |event: &&Event| {
+        let EventKind::Enqueued { channel, .. } = &event.kind else {
+            return false;
+        };
+        *channel == Channel::Email
+    };
+    let mut told = Vec::new();
+    for (place, mail) in (0_u64..).zip(events.iter().filter(is_mail).step_by(3)) {
+        let queue = mail.queue.clone().expect("a mail enters a line");
+        let ticket = TicketId::new(900_000 + place);
+        let wait = AnswerWait {
+            since: mail.at,
+            queue,
+            is_first: place.is_multiple_of(2),
+            due_at: Some(mail.at + desk::seconds(7_200)),
+        };
+        let mut tell = |after_s: i64, kind: EventKind| {
+            let ended = matches!(kind, EventKind::AnswerWaitEnded { .. });
+            let number = 1 + told.len() as u64;
+            told.push(Event {
+                id: EventId {
+                    origin: NodeId::from("answers"),
+                    number,
+                },
+                at: mail.at + desk::seconds(after_s),
+                agent: agent.clone().filter(|_| ended),
+                kind,
+                ..mail.clone()
+            });
+        };
+        let from = None;
+        tell(
+            0,
+            EventKind::AnswerAwaited {
+                ticket,
+                wait: wait.clone(),
+                from,
+            },
+        );
+        let working_ms = 1_000 * (place % 9_000);
+        let end = match place % 5 {
+            0 => continue,
+            1 => AnswerEnd::Dropped,
+            _ => AnswerEnd::Given { working_ms },
+        };
+        let after_s = if place % 5 == 2 { 90_000 } else { 3_000 };
+        tell(after_s, EventKind::AnswerWaitEnded { ticket, wait, end });
+    }
+    told
 }
 
 fn write(folder: &Folder, name: &str, events: &[Event]) -> std::path::PathBuf {
