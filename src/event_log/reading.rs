@@ -128,13 +128,14 @@ impl EventLog {
         }
     }
 
-    /// The first instant of which anything is known: that of the first event, or the first day that is rolled up where
+    /// The first instant of which anything is known: that of the first event, or that of the first sums where
     /// events before it were let go. `None` of an empty log.
     pub async fn begin(&self) -> Result<Option<Timestamp>, DatabaseFault> {
-        let (event, day): (Option<i64>, Option<i64>) =
-            sqlx::query_as("SELECT (SELECT MIN(at) FROM events), (SELECT MIN(day) FROM rollups)")
-                .fetch_one(self.database.reads())
-                .await?;
+        let (event, day): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT (SELECT MIN(at) FROM events), (SELECT MIN(begin_at) FROM rollups)",
+        )
+        .fetch_one(self.database.reads())
+        .await?;
         const DAY_MS: i64 = 86_400_000;
         let is_let_go =
             |day: i64| event.is_none_or(|event| event.div_euclid(DAY_MS) * DAY_MS > day);
