@@ -50,7 +50,8 @@ impl Rollups {
             .iter()
             .map(|span| (span.from, span.to))
             .collect();
-        let Some((kept, mut ledger)) = self.kept(&spans, (whole.from, whole.to)).await? else {
+        let Some((kept, mut ledger)) = self.kept(&spans, (whole.from, whole.to), scope).await?
+        else {
             return Ok(None);
         };
         let Step { until, mut fold } = kept;
@@ -107,6 +108,7 @@ impl Rollups {
         &self,
         spans: &[(Timestamp, Timestamp)],
         (from, to): (Timestamp, Timestamp),
+        scope: &Scope,
     ) -> Result<Option<(Step, Ledger)>, DatabaseFault> {
         let mut transaction = self.database.reads().begin().await?;
         if self.database.engine() == Engine::Postgres {
@@ -138,9 +140,19 @@ impl Rollups {
             spans,
             facet_spans,
         };
-        for (part, spans) in [(rows::INTERVALS, spans), (rows::FACETS, facet_spans)] {
+        let facets = match scope {
+            Scope {
+                queue: None,
+                channel: None,
+            } => rows::FACETS_OF_ALL,
+            Scope { .. } => rows::FACETS,
+        };
+        for (uncut, part, spans) in [
+            (rows::INTERVALS, rows::INTERVALS, spans),
+            (rows::FACETS, facets, facet_spans),
+        ] {
             let connection = &mut *transaction;
-            reading.add_uncut(connection, part, (from, to)).await?;
+            reading.add_uncut(connection, uncut, (from, to)).await?;
             for (level, wanted) in LEVELS.iter().zip(levels::cells_of(spans)) {
                 if wanted.is_empty() {
                     continue;

@@ -114,10 +114,14 @@ pub(super) struct Part {
 
 pub(super) const INTERVALS: &str = "intervals";
 pub(super) const FACETS: &str = "facets";
+/// Those of all queues and channels together.
+pub(super) const FACETS_OF_ALL: &str = "facets_of_all";
 
 /// The part of that name.
 pub(super) fn part_of(name: &str) -> Option<&'static str> {
-    [INTERVALS, FACETS].into_iter().find(|known| *known == name)
+    [INTERVALS, FACETS, FACETS_OF_ALL]
+        .into_iter()
+        .find(|known| *known == name)
 }
 
 /// Cuts what a step has counted for good into rows of days.
@@ -140,9 +144,21 @@ pub(super) fn parts_of(settled: Ledger) -> Result<Vec<Part>, DatabaseFault> {
 /// Cuts such a row into those of every width.
 pub(super) fn parts_by_width(
     part: &'static str,
-    mut ledger: Ledger,
+    ledger: Ledger,
 ) -> Result<Vec<Part>, DatabaseFault> {
     let mut parts = Vec::new();
+    if part == FACETS {
+        cut_by_width(FACETS_OF_ALL, ledger.facets_of_all(), &mut parts)?;
+    }
+    cut_by_width(part, ledger, &mut parts)?;
+    Ok(parts)
+}
+
+fn cut_by_width(
+    part: &'static str,
+    mut ledger: Ledger,
+    parts: &mut Vec<Part>,
+) -> Result<(), DatabaseFault> {
     for Level { width, row } in LEVELS {
         ledger = ledger.coarsened(width);
         for (begin, ledger) in ledger.clone().cut(row) {
@@ -155,7 +171,7 @@ pub(super) fn parts_by_width(
             });
         }
     }
-    Ok(parts)
+    Ok(())
 }
 
 /// A change of the roll-ups that holds only if they are as they were when `state` was read.

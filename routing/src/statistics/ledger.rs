@@ -251,6 +251,20 @@ impl Ledger {
         }
     }
 
+    /// What is counted by number, caller class, skill and agent, added up over all queues and channels: for who asks
+    /// about the whole desk.
+    pub fn facets_of_all(&self) -> Self {
+        let mut ledger = Self::empty(self.as_of);
+        for (facet, cells) in &self.facets {
+            let sums = ledger.facets.entry(facet.clone()).or_default();
+            for ((start, _, _), cell) in cells {
+                // No queue, and whichever channel.
+                *sums.entry((*start, None, Channel::Voice)).or_default() += cell;
+            }
+        }
+        ledger
+    }
+
     /// The same sums in cells of a greater width.
     pub fn coarsened(self, width: Duration) -> Self {
         let width = i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(1);

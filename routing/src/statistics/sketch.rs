@@ -62,15 +62,28 @@ impl Sketch {
 
 impl AddAssign<&Self> for Sketch {
     fn add_assign(&mut self, rhs: &Self) {
-        if self.buckets.is_empty() {
-            self.buckets.clone_from(&rhs.buckets);
+        if rhs.buckets.len() <= FEW {
+            for (bucket, times) in &rhs.buckets {
+                self.add_to(*bucket, *times);
+            }
             return;
         }
+        let mut sums = Vec::with_capacity(self.buckets.len() + rhs.buckets.len());
+        let mut ours = self.buckets.iter().copied().peekable();
         for (bucket, times) in &rhs.buckets {
-            self.add_to(*bucket, *times);
+            while let Some(own) = ours.next_if(|(own, _)| own < bucket) {
+                sums.push(own);
+            }
+            let own = ours.next_if(|(own, _)| own == bucket);
+            sums.push((*bucket, times + own.map_or(0, |(_, own)| own)));
         }
+        sums.extend(ours);
+        self.buckets = sums;
     }
 }
+
+/// Up to so many buckets are looked up one by one; more are merged.
+const FEW: usize = 2;
 
 /// Buckets as a map for people, as bytes for all others.
 mod buckets {

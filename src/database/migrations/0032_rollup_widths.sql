@@ -2,8 +2,8 @@
 
 -- A row holds cells of `width` milliseconds that begin within a span of UTC whose first instant is `begin_at`: of an
 -- hour for quarter hours, of four for hours, of a day for four hours and days. What the latest steps have counted is not
--- cut up yet: `width` 0 is quarter hours within a day. `part` is `intervals` (queues and agents) or `facets` (numbers,
--- classes, skills and who answered).
+-- cut up yet: `width` 0 is quarter hours within a day. `part` is `intervals` (queues and agents), `facets` (numbers,
+-- classes, skills and who answered) or `facets_of_all` (the same of all queues and channels together).
 DELETE FROM rollups WHERE part = 'facets_by_day';
 DROP INDEX rollups_by_day;
 ALTER TABLE rollups RENAME COLUMN day TO begin_at;
