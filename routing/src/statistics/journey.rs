@@ -92,6 +92,8 @@ pub(super) struct Stay {
     pub(super) agent: Option<FacetKey>,
     /// Where it went on to.
     pub(super) to: Option<ReasonKey>,
+    /// Who had answered it and handed it over to there.
+    pub(super) handed_over_by: Option<FacetKey>,
 }
 
 /// One stay in one queue.
@@ -101,6 +103,8 @@ struct Visit {
     /// When the wait began: kept when it overflowed from another queue.
     since: Timestamp,
     outcome: Outcome,
+    /// Who handed it over last, and when: it went on to elsewhere at that instant, or stayed in the queue.
+    handed_over: Option<(Timestamp, FacetKey)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -189,6 +193,7 @@ impl Journey {
                 Act::Enqueued { .. }
                 | Act::Answered { .. }
                 | Act::Requeued
+                | Act::HandedOver { .. }
                 | Act::Abandoned { .. }
                 | Act::FlowedOut { .. }
                 | Act::Ended { .. }
@@ -238,6 +243,7 @@ impl Journey {
             Act::RestoredWaiting | Act::RestoredActive { .. } => Some(false),
             Act::Answered { .. }
             | Act::Requeued
+            | Act::HandedOver { .. }
             | Act::Abandoned { .. }
             | Act::FlowedOut { .. }
             | Act::Ended { .. }
@@ -315,6 +321,7 @@ impl Journey {
                 Act::Enqueued { .. }
                 | Act::Answered { .. }
                 | Act::Requeued
+                | Act::HandedOver { .. }
                 | Act::Abandoned { .. }
                 | Act::WrapUpExtended { .. }
                 | Act::FlowedOut { .. }
@@ -341,6 +348,7 @@ impl Journey {
             Act::Enqueued { .. } => Some(step.at),
             Act::Answered { .. }
             | Act::Requeued
+            | Act::HandedOver { .. }
             | Act::Abandoned { .. }
             | Act::FlowedOut { .. }
             | Act::Ended { .. }
@@ -424,9 +432,10 @@ impl Journey {
                         queue,
                         since,
                         outcome: Outcome::Waits,
+                        handed_over: None,
                     });
                 }
-                (act, Some(visit)) => visit.outcome = visit.outcome.after(act, step.at),
+                (act, Some(visit)) => visit.take(act, step.at),
                 (_, None) => {}
             }
         }
@@ -529,7 +538,7 @@ impl Outcome {
                 Self::Answered {
                     work: Work::Talks, ..
                 },
-                Act::Requeued,
+                Act::Requeued | Act::HandedOver { .. },
             ) => Self::Waits,
             (
                 Self::Answered {
@@ -615,6 +624,7 @@ impl Outcome {
                 Act::Enqueued { .. }
                 | Act::Answered { .. }
                 | Act::Requeued
+                | Act::HandedOver { .. }
                 | Act::Abandoned { .. }
                 | Act::FlowedOut { .. }
                 | Act::Ended { .. }
@@ -628,6 +638,16 @@ impl Outcome {
 }
 
 impl Visit {
+    fn take(&mut self, act: Act, at: Timestamp) {
+        self.outcome = self.outcome.after(act, at);
+        if let Act::HandedOver { by } = act {
+            self.handed_over = Some((at, by));
+        } else if let Act::FlowedOut { .. } = act {
+            // What becomes of it later is no agent's doing.
+            self.handed_over = self.handed_over.filter(|(since, _)| *since == at);
+        }
+    }
+
     /// The stay with what it counts for.
     fn stay(&self, counts: Counts) -> Stay {
         let (agent, to) = match self.outcome {
@@ -635,7 +655,12 @@ impl Visit {
             Outcome::FlowedOut { to } => (None, to.filter(|_| counts.flowed_out > 0)),
             Outcome::Waits | Outcome::Abandoned { .. } => (None, None),
         };
-        Stay { counts, agent, to }
+        Stay {
+            counts,
+            agent,
+            to,
+            handed_over_by: self.handed_over.filter(|_| to.is_some()).map(|(_, by)| by),
+        }
     }
 
     fn counts(&self, thresholds: Thresholds, as_of: Timestamp) -> Counts {

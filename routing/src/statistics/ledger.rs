@@ -35,7 +35,7 @@ pub struct Ledger {
     #[serde(with = "super::entries")]
     contacts: Cells,
     #[serde(with = "facet_entries")]
-    facets: BTreeMap<Facet, Cells>,
+    pub(super) facets: BTreeMap<Facet, Cells>,
     #[serde(with = "super::entries")]
     agents: BTreeMap<(i64, AgentId), AgentTime>,
     #[serde(with = "super::entries")]
@@ -571,7 +571,7 @@ mod facet_entries {
     }
 }
 
-type Cells = BTreeMap<(i64, Option<QueueId>, Channel), Cell>;
+pub(super) type Cells = BTreeMap<(i64, Option<QueueId>, Channel), Cell>;
 
 /// The cells of a scope that start in `from..to`.
 fn within<'a>(
@@ -592,7 +592,7 @@ fn within<'a>(
 }
 
 /// The cells that start in `from..to`; `least` is the least key of an interval.
-fn span(
+pub(super) fn span(
     cells: &Cells,
     from: Timestamp,
     to: Timestamp,
@@ -660,6 +660,10 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
                 for facet in straight.facets().chain(stay.agent).filter_map(facet) {
                     let cells = ledger.facets.entry(facet).or_default();
                     seen.add_to(cells.entry(place.clone()).or_default());
+                }
+                if let Some(by) = stay.handed_over_by.and_then(facet) {
+                    let cells = ledger.facets.entry(by).or_default();
+                    seen.tell_hand_over(cells.entry(place.clone()).or_default());
                 }
                 seen.add_to(ledger.contacts.entry(place).or_default());
             }

@@ -21,6 +21,7 @@ mod entries;
 mod facet;
 mod facts;
 mod figures;
+mod hand_overs;
 mod journey;
 mod ledger;
 mod packed;
@@ -39,6 +40,7 @@ pub use facet::Facet;
 pub use figures::{
     ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, SPREAD_DEFINITIONS, ServiceLevel,
 };
+pub use hand_overs::HandOver;
 pub use ledger::{Ledger, Scope, Spread, Tally};
 pub use sketch::{Percentiles, Sketch};
 pub use tickets::{RatingCounts, SymptomCounts, TicketCounts};
@@ -48,7 +50,7 @@ use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::{AgentId, CallerId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
-use crate::verb::{GATEWAY_LOST, RestoredPlace};
+use crate::verb::{GATEWAY_LOST, RequeueReason, RestoredPlace};
 use agent_time::AgentLine;
 use callers::Callers;
 use facet::{FacetKey, Facets};
@@ -420,7 +422,12 @@ impl Statistics {
                     agent: agent.map(|agent| self.facets.key(Facet::Agent(agent.clone()))),
                 }
             }
-            EventKind::Requeued { .. } => Act::Requeued,
+            EventKind::Requeued { reason, .. } => match &event.agent {
+                Some(agent) if *reason == RequeueReason::HandedOver => Act::HandedOver {
+                    by: self.facets.key(Facet::Agent(agent.clone())),
+                },
+                Some(_) | None => Act::Requeued,
+            },
             EventKind::Abandoned { wait_ms } => Act::Abandoned { wait_ms: *wait_ms },
             EventKind::Overflowed { to, .. } => Act::FlowedOut {
                 to: self.causes.key(to),
@@ -671,6 +678,9 @@ impl Statistics {
             for facet in journey.facets().chain(stay.agent) {
                 let cell = facet_cells.entry((key, facet)).or_default();
                 seen.add_to(cell);
+            }
+            if let Some(by) = stay.handed_over_by {
+                seen.tell_hand_over(facet_cells.entry((key, by)).or_default());
             }
         });
     }

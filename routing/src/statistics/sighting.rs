@@ -45,6 +45,11 @@ impl Sighting {
         if let Some(who) = self.who {
             cell.callers.add(who);
         }
+        self.tell_hand_over(cell);
+    }
+
+    /// Adds to the cell of the agent who handed it over where it went; the stay counts for whoever answers it.
+    pub(super) fn tell_hand_over(&self, cell: &mut Cell) {
         if let Some(cause) = &self.cause {
             *cell.causes.entry(cause.clone()).or_default() += 1;
         }

@@ -23,6 +23,10 @@ pub(super) enum Act {
         agent: Option<FacetKey>,
     },
     Requeued,
+    /// The agent who had it passed it on.
+    HandedOver {
+        by: FacetKey,
+    },
     Abandoned {
         wait_ms: u64,
     },
@@ -64,6 +68,10 @@ impl Packed for Act {
                 out.unsigned(agent.map_or(0, |agent| u64::from(agent.0) + 1));
             }
             Self::Requeued => out.unsigned(REQUEUED),
+            Self::HandedOver { by } => {
+                out.unsigned(HANDED_OVER);
+                out.unsigned(u64::from(by.0));
+            }
             Self::Abandoned { wait_ms } => {
                 out.unsigned(ABANDONED);
                 out.unsigned(wait_ms);
@@ -128,6 +136,9 @@ impl Packed for Act {
                 agent: agent_of(from.unsigned()),
             },
             REQUEUED => Self::Requeued,
+            HANDED_OVER => Self::HandedOver {
+                by: FacetKey(u32::try_from(from.unsigned()).unwrap_or(u32::MAX)),
+            },
             ABANDONED => Self::Abandoned {
                 wait_ms: from.unsigned(),
             },
@@ -182,6 +193,7 @@ const CLOSED: u64 = 9;
 const FAILED: u64 = 10;
 const RESTORED_WAITING: u64 = 11;
 const RESTORED_ACTIVE: u64 = 12;
+const HANDED_OVER: u64 = 13;
 
 /// An agent as packed: 0 is none.
 fn agent_of(packed: u64) -> Option<FacetKey> {

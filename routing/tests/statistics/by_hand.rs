@@ -6,8 +6,11 @@ use ringdown_routing::contact::{Channel, Needs};
 use ringdown_routing::event::{ContactResult, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, OfferToken, QueueId, SkillId};
 use ringdown_routing::queue::QueueRules;
-use ringdown_routing::statistics::{Facet, Recorded, Rules, Scope, Statistics, Thresholds};
+use ringdown_routing::statistics::{
+    Facet, HandOver, Recorded, Rules, Scope, Statistics, Thresholds,
+};
 use ringdown_routing::verb::RequeueReason;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[test]
@@ -435,4 +438,82 @@ fn the_same_event_twice_is_told() {
     let mut statistics = Statistics::new(Rules::default());
     assert_eq!(statistics.record(&log.events[0]), Recorded::Taken);
     assert_eq!(statistics.record(&log.events[0]), Recorded::Duplicate);
+}
+
+/// Ann answers and hands over to the experts, bob answers there; a contact that ann gave back to the line and that
+/// overflows later is nobody's hand-over.
+fn handed_over() -> Log {
+    let requeued = || EventKind::Requeued {
+        reason: RequeueReason::HandedOver,
+        retry_at: None,
+    };
+    let overflowed = |wait_ms| EventKind::Overflowed {
+        to: "experts".to_owned(),
+        wait_ms,
+    };
+    let mut log = Log::default();
+    for (contact, after) in [(1, 60), (2, 400)] {
+        log = log
+            .arrive(0, contact)
+            .offer(10, contact, "ann", u64::try_from(contact).unwrap())
+            .answer(10, contact, "ann", u64::try_from(contact).unwrap(), 10);
+        log.add(60_000, Some(contact), Some("ann"), requeued());
+        let since = after * 1_000;
+        let wait_ms = u64::try_from(since).unwrap();
+        log.add(since, Some(contact), None, overflowed(wait_ms));
+        log.add(since, Some(contact), None, enqueued(0));
+        log = log
+            .queue("experts")
+            .offer(500, contact, "bob", 10 + u64::try_from(contact).unwrap())
+            .queue("experts")
+            .answer(
+                510,
+                contact,
+                "bob",
+                10 + u64::try_from(contact).unwrap(),
+                510,
+            )
+            .queue("experts")
+            .end(600, contact, "bob", 90, 0);
+    }
+    log
+}
+
+#[test]
+fn a_hand_over_is_told_of_the_agent_who_had_the_contact() {
+    let log = handed_over();
+    let wanted = HandOver {
+        queue: QueueId::from("Q"),
+        to: "experts".to_owned(),
+        by: AgentId::from("ann"),
+    };
+    let backwards = log.events.iter().rev().chain(&log.events).cloned();
+    let backwards: Vec<_> = backwards.collect();
+    let settled = Rules {
+        settle_after: Duration::ZERO,
+        ..Rules::default()
+    };
+    for (events, rules) in [
+        (&log.events, whole_log()),
+        (&backwards, whole_log()),
+        (&log.events, settled),
+    ] {
+        let ledger = fold(events, rules).ledger(at(0), at(900), at(90_000));
+        let told = ledger.hand_overs(at(0), at(900), &Scope::default());
+        assert_eq!(told, BTreeMap::from([(wanted.clone(), 1)]));
+        assert_eq!(ledger.hand_overs(at(0), at(900), &in_queue("Q")), told);
+        assert!(
+            ledger
+                .hand_overs(at(0), at(900), &in_queue("experts"))
+                .is_empty()
+        );
+        let all = ledger.tally(at(0), at(900), &Scope::default()).counts;
+        assert_eq!((all.offered, all.flowed_out, all.answered), (4, 2, 2));
+        let of = |agent: &str| {
+            let facet = Facet::Agent(AgentId::from(agent));
+            ledger.of_facet(at(0), at(900), &facet, &Scope::default()).0
+        };
+        assert_eq!(of("bob").counts.answered, 2);
+        assert_eq!(of("ann").counts.offered, 0);
+    }
 }
