@@ -4,7 +4,10 @@ use super::answers::has_answers;
 use super::{Report, Row, Span};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::{AgentTime, Cell, Counts, Facet, Ledger, Scope, Spread, Tally};
+use ringdown_routing::statistics::{
+    AgentTime, Cell, Counts, Facet, Ledger, RatingCounts, Scope, Spread, SymptomCounts, Tally,
+    TicketCounts,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -173,10 +176,18 @@ pub(super) fn queues(ledger: &Ledger, whole: Span, scope: &Scope) -> Vec<(Option
     cells
 }
 
+/// Whether a ticket, a symptom or a mark was counted, be it of a contact that came before the period.
+fn has_judgements(tally: &Tally) -> bool {
+    tally.tickets != TicketCounts::default()
+        || tally.symptoms != SymptomCounts::default()
+        || tally.ratings != RatingCounts::default()
+}
+
 /// Whether anything was counted; of thousands of numbers only those are told that somebody came to.
-fn is_something(tally: &Tally) -> bool {
+pub(super) fn is_something(tally: &Tally) -> bool {
     tally.counts != Counts::default()
         || tally.agent_time != AgentTime::default()
+        || has_judgements(tally)
         || has_answers(tally)
 }
 

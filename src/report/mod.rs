@@ -38,7 +38,7 @@ pub use words::Words;
 use crate::config::NotReadyReason;
 use ringdown_routing::ids::{AgentId, ContactId, QueueId};
 use ringdown_routing::statistics::{
-    AgentTime, Cell, Counts, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
+    AgentTime, Cell, Facet, Health, Ledger, Scope, Spread, Statistics, Tally,
 };
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ impl Report {
                 let sums = ledger.of_facet(whole.from, whole.to, facet, &scope);
                 (facet.clone(), sums)
             })
-            .filter(|(_, (tally, _))| tally.counts != Counts::default())
+            .filter(|(_, (tally, _))| by::is_something(tally))
             .collect();
         let mut not_ready = ledger.not_ready_by_reason(whole.from, whole.to);
         not_ready.retain(|_, reasons| !reasons.is_empty());

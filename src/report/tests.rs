@@ -3,6 +3,7 @@ use crate::config::Language;
 use jiff::tz::TimeZone;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
+use ringdown_routing::statistics::Counts;
 use ringdown_routing::statistics::Rules;
 use std::time::Duration;
 

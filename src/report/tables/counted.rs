@@ -1,7 +1,8 @@
 //! The tables that are counted: read out of the same sums as the intervals.
 
 use super::{Head, Table, TableName, Value, head};
-use crate::report::Report;
+use crate::report::{By, Report};
+use ringdown_routing::ids::AgentId;
 use ringdown_routing::statistics::{Cause, Cell, Facet, SymptomCounts, Tally};
 
 const VOLUME: &[Head] = &[
@@ -105,29 +106,47 @@ pub(super) fn failures(report: &Report) -> Table {
 const TRANSFERS: &[Head] = &[
     head("queue", ("from queue", "自佇列")),
     head("to", ("to", "轉往")),
+    head("agent", ("handed over by", "轉交專員")),
     head("contacts", ("contacts", "來話")),
     head("share", ("share", "比例")),
 ];
 
 pub(super) fn transfers(report: &Report) -> Table {
+    let whole = report.period.whole();
+    let handed_over = report
+        .ledger
+        .hand_overs(whole.from, whole.to, &report.scope);
     let mut rows = Vec::new();
     for (queue, cell) in &report.queues {
         for (cause, count) in &cell.causes {
             let Cause::FlowedTo(to) = cause else {
                 continue;
             };
-            rows.push(vec![
-                Value::text(queue.as_ref().map(ToString::to_string)),
-                Value::text(Some(to.clone())),
-                Value::count(*count),
-                share_of(*count, cell.counts.offered),
-            ]);
+            let mut told = |agent: Option<&AgentId>, count: u64| {
+                rows.push(vec![
+                    Value::text(queue.as_ref().map(ToString::to_string)),
+                    Value::text(Some(to.clone())),
+                    Value::text(agent.map(ToString::to_string)),
+                    Value::count(count),
+                    share_of(count, cell.counts.offered),
+                ]);
+            };
+            let mut by_nobody = *count;
+            for (hand_over, count) in &handed_over {
+                if Some(&hand_over.queue) == queue.as_ref() && hand_over.to == *to {
+                    told(Some(&hand_over.by), *count);
+                    by_nobody = by_nobody.saturating_sub(*count);
+                }
+            }
+            if by_nobody > 0 {
+                told(None, by_nobody);
+            }
         }
     }
     Table {
         name: TableName::Transfers,
         heads: TRANSFERS,
-        words: 2,
+        words: 3,
         rows,
         left_out: 0,
     }
@@ -202,56 +221,105 @@ fn of_symptom(
     })
 }
 
-const RESOLUTION: &[Head] = &[
-    head("queue", ("queue", "佇列")),
-    head("opened", ("opened", "開立")),
-    head("incidents", ("incidents", "事故")),
-    head("eligible", ("eligible", "合格")),
-    head(
-        "first_contact_resolution",
-        ("first contact", "首次聯絡解決"),
-    ),
-    head("first_line_resolution", ("first line", "第一線解決")),
-    head("mean_time_to_resolve_s", ("to resolve s", "平均解決 秒")),
-    head("mean_time_to_escalate_s", ("to escalate s", "平均轉線 秒")),
-    head("mean_time_to_close_s", ("to close s", "平均結案 秒")),
-    head("solved_within_target", ("within target", "目標內解決")),
-];
+const fn resolution_of(first: Head) -> [Head; 13] {
+    [
+        first,
+        head("opened", ("opened", "開立")),
+        head("incidents", ("incidents", "事故")),
+        head("eligible", ("eligible", "合格")),
+        head(
+            "first_contact_resolution",
+            ("first contact", "首次聯絡解決"),
+        ),
+        head("first_line_resolution", ("first line", "第一線解決")),
+        head("mean_time_to_resolve_s", ("to resolve s", "平均解決 秒")),
+        head("mean_time_to_escalate_s", ("to escalate s", "平均轉線 秒")),
+        head("mean_time_to_close_s", ("to close s", "平均結案 秒")),
+        head("solved_within_target", ("within target", "目標內解決")),
+        head("tolerable_wait_share", ("tolerable wait", "容忍內等候")),
+        head("satisfaction", ("satisfaction 1–5", "滿意度 1–5")),
+        head("ratings", ("marks", "評分數")),
+    ]
+}
 
+const OF_QUEUES: &[Head] = &resolution_of(head("queue", ("queue", "佇列")));
+const OF_AGENTS: &[Head] = &resolution_of(head("agent", ("agent", "專員")));
+const OF_SKILLS: &[Head] = &resolution_of(head("skill", ("skill", "技能")));
+const OF_CHANNELS: &[Head] = &resolution_of(head("channel", ("channel", "管道")));
+const OF_NUMBERS: &[Head] = &resolution_of(head("number", ("number", "號碼")));
+const OF_CLASSES: &[Head] = &resolution_of(head("caller_class", ("caller class", "來電者等級")));
+
+/// One row for each of those that the report is divided by and that has a ticket, a symptom or a mark.
 pub(super) fn resolution(report: &Report) -> Table {
-    let told = |queue: Option<String>, cell: &Cell| {
-        let figures = Tally {
-            tickets: cell.tickets,
-            ..Tally::default()
-        }
-        .figures();
-        let tickets = &figures.tickets;
-        (tickets.opened != 0).then(|| {
-            vec![
-                Value::text(queue),
-                Value::Count(tickets.opened),
-                Value::Count(tickets.incidents),
-                Value::Count(tickets.eligible),
-                Value::share(figures.first_contact_resolution),
-                Value::share(figures.first_line_resolution),
-                Value::seconds(figures.mean_time_to_resolve_s),
-                Value::seconds(figures.mean_time_to_escalate_s),
-                Value::seconds(figures.mean_time_to_close_s),
-                Value::share(figures.solved_within_target),
-            ]
-        })
+    let heads = match report.by {
+        By::Queue => OF_QUEUES,
+        By::Agent => OF_AGENTS,
+        By::Skill => OF_SKILLS,
+        By::Channel => OF_CHANNELS,
+        By::Number => OF_NUMBERS,
+        By::CallerClass => OF_CLASSES,
     };
-    let rows = report
-        .queues
-        .iter()
-        .filter_map(|(queue, cell)| told(queue.as_ref().map(ToString::to_string), cell));
+    let rows = match report.by {
+        By::Queue => {
+            let queues = report.queues.iter();
+            let told = queues.filter_map(|(queue, cell)| {
+                let name = Value::text(queue.as_ref().map(ToString::to_string));
+                resolved(name, &judged(cell))
+            });
+            told.collect()
+        }
+        By::Agent | By::Skill | By::Channel | By::Number | By::CallerClass => {
+            let groups = report.groups.iter();
+            let told =
+                groups.filter_map(|(group, (tally, _))| resolved(Value::Text(group.name()), tally));
+            told.collect()
+        }
+    };
     Table {
         name: TableName::Resolution,
-        heads: RESOLUTION,
+        heads,
         words: 1,
-        rows: rows.collect(),
+        rows,
         left_out: 0,
     }
+}
+
+/// What became of the contacts of a cell.
+fn judged(cell: &Cell) -> Tally {
+    let mut symptoms = SymptomCounts::default();
+    for counts in cell.symptoms.values() {
+        symptoms += *counts;
+    }
+    Tally {
+        tickets: cell.tickets,
+        symptoms,
+        ratings: cell.ratings,
+        ..Tally::default()
+    }
+}
+
+fn resolved(name: Value, tally: &Tally) -> Option<Vec<Value>> {
+    let figures = tally.figures();
+    let tickets = &figures.tickets;
+    let is_any =
+        tickets.opened != 0 || tally.symptoms.contacts != 0 || figures.ratings.count() != 0;
+    is_any.then(|| {
+        vec![
+            name,
+            Value::Count(tickets.opened),
+            Value::Count(tickets.incidents),
+            Value::Count(tickets.eligible),
+            Value::share(figures.first_contact_resolution),
+            Value::share(figures.first_line_resolution),
+            Value::seconds(figures.mean_time_to_resolve_s),
+            Value::seconds(figures.mean_time_to_escalate_s),
+            Value::seconds(figures.mean_time_to_close_s),
+            Value::share(figures.solved_within_target),
+            Value::share(figures.tolerable_wait_share),
+            figures.satisfaction.map_or(Value::Nothing, Value::Figure),
+            Value::Count(figures.ratings.count()),
+        ]
+    })
 }
 
 fn share_of(part: u64, whole: u64) -> Value {

@@ -99,8 +99,9 @@ impl TableName {
                 "transfers",
                 ("Transfers and overflow", "轉接與溢出"),
                 (
-                    "contacts that left a queue unanswered for another place (F), by where they went. share: of O of the queue",
-                    "未接聽即離開佇列前往他處的來話（F），依去向。比例：占該佇列的 O",
+                    "contacts that left a queue unanswered for another place (F), by where they went, and by the agent who \
+                     had answered and handed them over, where one did. share: of O of the queue",
+                    "未接聽即離開佇列前往他處的來話（F），依去向，以及接聽後轉交的專員（如有）。比例：占該佇列的 O",
                 ),
             ),
             Self::RepeatCallers => (
@@ -129,9 +130,9 @@ impl TableName {
                     "首次聯絡與第一線解決率",
                 ),
                 (
-                    "tickets by the line that has them and the interval of opening; the rates and mean times are those \
-                     of the definitions below",
-                    "依負責的佇列與開立時段統計的案件；各比率與平均時間見下方定義",
+                    "tickets by the interval of opening and by what the report is divided by, queues as the lines that \
+                     have them, with the symptoms and marks of contacts; the figures are those of the definitions below",
+                    "依開立時段與報表的劃分統計的案件（佇列為現負責者），並列來話的症狀與評分；各指標見下方定義",
                 ),
             ),
         }
