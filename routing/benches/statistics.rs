@@ -8,7 +8,7 @@ use ringdown_routing::ids::{
     AgentId, CallerId, ContactId, EventId, NodeId, OfferToken, QueueId, TicketId,
 };
 use ringdown_routing::statistics::{Rules, Scope, Statistics};
-use ringdown_routing::ticket::TicketFacts;
+use ringdown_routing::ticket::{ContactFacets, TicketFacts};
 use ringdown_routing::time::Timestamp;
 use std::hint::black_box;
 use std::time::Duration;
@@ -178,6 +178,7 @@ fn ticket(number: i64, opened_ms: i64, queue: &QueueId) -> (EventKind, EventKind
         came_again: false,
         target_ms: Some(14_400_000),
         closed_at: None,
+        facets: ContactFacets::default(),
     };
     let solved = TicketFacts {
         solved_at: Some(Timestamp::from_millis(opened_ms + 9_000)),

@@ -6,7 +6,7 @@ use crate::ids::{
     AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
 };
 use crate::queue::QueueRules;
-use crate::ticket::{AnswerEnd, AnswerWait, SymptomFacts, TicketFacts};
+use crate::ticket::{AnswerEnd, AnswerWait, ContactFacets, SymptomFacts, TicketFacts};
 use crate::time::Timestamp;
 use crate::verb::{DeclineReason, Refusal, RequeueReason, RestoredPlace};
 use serde::{Deserialize, Serialize};
@@ -425,6 +425,9 @@ pub enum EventKind {
         arrived_at: Timestamp,
         /// How it came.
         channel: Channel,
+        /// What else it is counted by; its agent is that of the event.
+        #[serde(default, skip_serializing_if = "ContactFacets::is_empty")]
+        facets: Box<ContactFacets>,
     },
     /// A ticket waits for an answer by mail from now on; written in the transaction that stored the mail. Told again
     /// when its mail is in another line. The event names the contact, and the line that has it.

@@ -2,9 +2,35 @@
 //! that a log can be counted without the ticket store, and without anybody's opening hours.
 
 use crate::contact::Channel;
-use crate::ids::QueueId;
+use crate::ids::{AgentId, QueueId, SkillId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What else the contact is counted by that something is told of, as far as it was known then. A log that was
+/// written before this was told has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactFacets {
+    /// The number or address it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The class of its caller 1 to 3, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<u8>,
+    /// The skills it needed at once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub skills: BTreeSet<SkillId>,
+    /// The agent whose answer to it stands: after a hand-over, whoever answered last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+}
+
+impl ContactFacets {
+    /// Whether nothing is told.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// How a ticket stands, as far as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +67,9 @@ pub struct TicketFacts {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// Those of the contact it was opened for; nothing for one that was opened by hand.
+    #[serde(default, skip_serializing_if = "ContactFacets::is_empty")]
+    pub facets: ContactFacets,
 }
 
 /// A symptom of one contact, with what the contact waited.
@@ -63,6 +92,9 @@ pub struct SymptomFacts {
     pub service_level_ms: u64,
     /// How long callers of its class put up with that symptom, in milliseconds.
     pub tolerable_ms: u64,
+    /// What else the contact is counted by.
+    #[serde(default, skip_serializing_if = "ContactFacets::is_empty")]
+    pub facets: ContactFacets,
 }
 
 /// One time that a ticket waits for an answer by mail: from its first unanswered mail to the next answer of an
@@ -79,6 +111,9 @@ pub struct AnswerWait {
     /// When the answer is due by the hours of the line it came by; `None` when no time is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// Those of the contact of that mail when the wait began, and no agent: who answers is told with the answer.
+    #[serde(default, skip_serializing_if = "ContactFacets::is_empty")]
+    pub facets: Box<ContactFacets>,
 }
 
 /// How a ticket's waiting for an answer by mail ended.

@@ -337,7 +337,7 @@ async fn migrate(
 const POSTGRES_ALONE: &str = "-- {postgres}";
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 32] = [
+const MIGRATIONS: [(&str, &str); 33] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -417,6 +417,10 @@ const MIGRATIONS: [(&str, &str); 32] = [
     (
         "rollup widths",
         include_str!("migrations/0032_rollup_widths.sql"),
+    ),
+    (
+        "ticket facets",
+        include_str!("migrations/0033_ticket_facets.sql"),
     ),
 ];
 

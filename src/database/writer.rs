@@ -503,6 +503,7 @@ async fn write_batch(
     if !batch.events.is_empty() {
         event_log::store(engine, &mut transaction, &batch.events).await?;
     }
+    let has_learnt = tickets::mark_learnt(engine, &mut transaction, &batch.events).await?;
     let linked = if batch.links.is_empty() {
         Vec::new()
     } else {
@@ -542,7 +543,7 @@ async fn write_batch(
         done.push(mail::perform(engine, &mut transaction, deed).await?);
     }
     let is_only_events = batch.events.len() == batch.len();
-    let told = if is_only_events {
+    let told = if is_only_events && !has_learnt {
         Vec::new()
     } else {
         tickets::tell(engine, &mut transaction, mint).await?

@@ -8,7 +8,7 @@ use crate::mail;
 use crate::tickets;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
-use ringdown_routing::ids::{AgentId, CallerId, ContactId, QueueId, TicketId};
+use ringdown_routing::ids::{AgentId, CallerId, ContactId, QueueId, SkillId, TicketId};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RestoredPlace;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Where a contact stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +210,12 @@ struct Patch {
     result: Option<ContactResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What it needed at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skills: Option<BTreeSet<SkillId>>,
+    /// Whose answer stands; empty when it was given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_by: Option<String>,
 }
 
 /// Folds events into the rows of their contacts.
@@ -345,7 +352,16 @@ impl Patch {
                 self.class = *class;
             }
             EventKind::TicketLinked { ticket, .. } => self.ticket = Some(*ticket),
-            EventKind::Enqueued { enqueued_at, .. } => {
+            EventKind::Enqueued {
+                enqueued_at,
+                skills,
+                ..
+            } => {
+                let at_once = skills.after(Duration::ZERO).flat_map(|need| need.keys());
+                let at_once: BTreeSet<SkillId> = at_once.cloned().collect();
+                if !at_once.is_empty() {
+                    self.skills.get_or_insert_default().extend(at_once);
+                }
                 self.enqueued_at = Some(enqueued_at.as_millis());
                 self.state = Some(ContactState::Waiting);
             }
@@ -356,9 +372,13 @@ impl Patch {
                 self.agent.clone_from(&event.agent);
                 self.state = Some(ContactState::Offered);
             }
-            EventKind::Requeued { .. } => self.state = Some(ContactState::Waiting),
+            EventKind::Requeued { .. } => {
+                self.answered_by = Some(String::new());
+                self.state = Some(ContactState::Waiting);
+            }
             EventKind::Answered { wait_ms, .. } => {
                 self.agent.clone_from(&event.agent);
+                self.answered_by = event.agent.as_ref().map(ToString::to_string);
                 self.answered_at = Some(at);
                 self.wait_ms = Some(*wait_ms);
                 self.state = Some(ContactState::Active);
@@ -394,6 +414,7 @@ impl Patch {
             EventKind::Restored { record, place } => match place {
                 RestoredPlace::Waiting { .. } => {
                     self.take_end_back();
+                    self.answered_by = Some(String::new());
                     self.answered_at = None;
                     self.wait_ms = None;
                     self.state = Some(ContactState::Waiting);
@@ -403,6 +424,7 @@ impl Patch {
                 } => {
                     self.take_end_back();
                     self.agent = Some(agent.clone());
+                    self.answered_by = Some(agent.to_string());
                     self.answered_at = Some(answered_at.as_millis());
                     let wait = answered_at.since(record.enqueued_at).as_millis();
                     self.wait_ms = u64::try_from(wait).ok();
@@ -450,7 +472,7 @@ impl Patch {
 const UPSERT: &str = "\
 INSERT INTO contacts (id, changed_at, channel, sender, recipient, via, queue, agent, caller, class,
     outcome, ticket, state, arrived_at, enqueued_at, answered_at, ended_at, wait_ms, talk_ms, hold_ms,
-    ended_by, result, reason)
+    ended_by, result, reason, skills, answered_by)
 SELECT r.value->>'id', CAST(r.value->>'changed_at' AS BIGINT), r.value->>'channel',
     r.value->>'sender', r.value->>'recipient', r.value->>'via', r.value->>'queue', r.value->>'agent',
     r.value->>'caller', CAST(r.value->>'class' AS BIGINT), r.value->>'outcome',
@@ -458,7 +480,7 @@ SELECT r.value->>'id', CAST(r.value->>'changed_at' AS BIGINT), r.value->>'channe
     CAST(r.value->>'enqueued_at' AS BIGINT), CAST(r.value->>'answered_at' AS BIGINT),
     CAST(r.value->>'ended_at' AS BIGINT), CAST(r.value->>'wait_ms' AS BIGINT),
     CAST(r.value->>'talk_ms' AS BIGINT), CAST(r.value->>'hold_ms' AS BIGINT),
-    r.value->>'ended_by', r.value->>'result', r.value->>'reason'
+    r.value->>'ended_by', r.value->>'result', r.value->>'reason', r.value->>'skills', r.value->>'answered_by'
 FROM {rows} WHERE true
 ON CONFLICT (id) DO UPDATE SET
     changed_at = CASE WHEN excluded.changed_at > contacts.changed_at
@@ -488,7 +510,11 @@ ON CONFLICT (id) DO UPDATE SET
     hold_ms = COALESCE(excluded.hold_ms, contacts.hold_ms),
     ended_by = COALESCE(excluded.ended_by, contacts.ended_by),
     result = COALESCE(contacts.result, excluded.result),
-    reason = COALESCE(excluded.reason, contacts.reason)
+    reason = COALESCE(excluded.reason, contacts.reason),
+    skills = COALESCE(excluded.skills, contacts.skills),
+    answered_by = CASE WHEN excluded.changed_at >= contacts.changed_at
+        THEN COALESCE(excluded.answered_by, contacts.answered_by)
+        ELSE COALESCE(contacts.answered_by, excluded.answered_by) END
 RETURNING id, changed_at";
 
 fn read(row: &AnyRow) -> Result<ContactRecord, DatabaseFault> {

@@ -9,9 +9,10 @@ use super::filing::{Attendance, Decided, MailToFile};
 use super::rows::{execute, text_of};
 use crate::config::Config;
 use crate::database::{DatabaseFault, Engine};
+use crate::tickets::{facet_columns, facets_of};
 use ringdown_routing::event::{EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, QueueId, TicketId};
-use ringdown_routing::ticket::{AnswerEnd, AnswerWait};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait, ContactFacets};
 use ringdown_routing::time::Timestamp;
 use serde_json::{Value, json};
 use sqlx::any::AnyRow;
@@ -218,15 +219,19 @@ pub(crate) async fn untold(
     }
     let (mut drafts, mut told) = (Vec::new(), Vec::with_capacity(rows.len()));
     for row in &rows {
-        let line = tell(row, &mut drafts)?;
-        told.push(json!({ "id": row.try_get::<i64, _>("id")?, "line": line }));
+        let wait = tell(row, &mut drafts)?;
+        told.push(json!({
+            "id": row.try_get::<i64, _>("id")?,
+            "line": wait.queue,
+            "facets": serde_json::to_string(&wait.facets).map_err(unreadable)?,
+        }));
     }
     execute(engine, connection, NOTE_TOLD, &told).await?;
     Ok(drafts)
 }
 
-/// Gives the line whose backlog the wait is told to be.
-fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<QueueId, DatabaseFault> {
+/// Gives the wait as it is told, with the line whose backlog it is.
+fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<AnswerWait, DatabaseFault> {
     let text = |name: &str| row.try_get::<Option<String>, _>(name);
     let number = |name: &str| row.try_get::<Option<i64>, _>(name);
     let since = Timestamp::from_millis(row.try_get("since")?);
@@ -238,6 +243,7 @@ fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<QueueId, DatabaseF
         queue: told_before.clone().unwrap_or_else(|| came_by.clone()),
         is_first: text("kind")?.as_deref() == Some("first"),
         due_at: number("due_at")?.map(Timestamp::from_millis),
+        facets: Box::new(facets_told(row, told_before.is_some())?),
     };
     let ticket = row.try_get::<i64, _>("ticket")?;
     let ticket = TicketId::new(u64::try_from(ticket).unwrap_or(0));
@@ -276,7 +282,6 @@ fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<QueueId, DatabaseF
         };
         draft(moved_at.max(since), wait.queue.clone(), None, kind);
     }
-    let line = wait.queue.clone();
     let (at, end) = match text("state")?.as_deref() {
         Some("answered") => {
             let at = number("answered_at")?.map_or(changed_at, Timestamp::from_millis);
@@ -285,12 +290,33 @@ fn tell(row: &AnyRow, drafts: &mut Vec<EventDraft>) -> Result<QueueId, DatabaseF
             (at, AnswerEnd::Given { working_ms })
         }
         Some("dropped") => (changed_at, AnswerEnd::Dropped),
-        Some(_) | None => return Ok(line),
+        Some(_) | None => return Ok(wait),
     };
     let agent = text("agent")?.map(AgentId::new);
-    let kind = EventKind::AnswerWaitEnded { ticket, wait, end };
+    let kind = EventKind::AnswerWaitEnded {
+        ticket,
+        wait: wait.clone(),
+        end,
+    };
     draft(at, QueueId::new(queue), agent, kind);
-    Ok(line)
+    Ok(wait)
+}
+
+/// What a wait is counted by: as it was told before, else as the contact's record has it.
+fn facets_told(row: &AnyRow, was_told: bool) -> Result<ContactFacets, DatabaseFault> {
+    if was_told {
+        let told: Option<String> = row.try_get("facets")?;
+        let told = told.map(|told| serde_json::from_str(&told).map_err(unreadable));
+        return Ok(told.transpose()?.unwrap_or_default());
+    }
+    Ok(ContactFacets {
+        agent: None,
+        ..facets_of(row)?
+    })
+}
+
+fn unreadable(error: serde_json::Error) -> DatabaseFault {
+    DatabaseFault::Unreadable(format!("what a wait for an answer is counted by: {error}"))
 }
 
 const FIND_PRIORITIES: &str = "\
@@ -313,15 +339,19 @@ WHERE ticket = $5 AND state = 'due'";
 const DROPPED: &str =
     "UPDATE answers_due SET state = 'dropped' WHERE ticket = $1 AND state = 'due'";
 
-const UNTOLD: &str = "\
-SELECT d.id, d.ticket, d.contact, d.queue, d.came_by, d.kind, d.since, d.due_at, d.state, d.answered_at,
-    d.working_ms, d.agent, d.line, t.changed_at, c.queue AS now_in, c.changed_at AS moved_at
+const UNTOLD: &str = concat!(
+    "SELECT ",
+    facet_columns!(),
+    ", d.id, d.ticket, d.contact, d.queue, d.came_by, d.kind, d.since, d.due_at, d.state, d.answered_at,
+    d.working_ms, d.agent, d.line, d.facets, t.changed_at, c.queue AS now_in, c.changed_at AS moved_at
 FROM answers_due d LEFT JOIN tickets t ON t.id = d.ticket LEFT JOIN contacts c ON c.id = d.contact
-WHERE d.told = 0 OR (d.told = 1 AND d.state <> 'due') ORDER BY d.id LIMIT 5000";
+WHERE d.told = 0 OR (d.told = 1 AND d.state <> 'due') ORDER BY d.id LIMIT 5000"
+);
 
 const NOTE_TOLD: &str = "\
-UPDATE answers_due SET told = CASE WHEN answers_due.state = 'due' THEN 1 ELSE 2 END, line = x.line FROM (
-    SELECT CAST(r.value->>'id' AS BIGINT) AS id, r.value->>'line' AS line FROM {rows}
+UPDATE answers_due SET told = CASE WHEN answers_due.state = 'due' THEN 1 ELSE 2 END, line = x.line,
+    facets = x.facets FROM (
+    SELECT CAST(r.value->>'id' AS BIGINT) AS id, r.value->>'line' AS line, r.value->>'facets' AS facets FROM {rows}
 ) x WHERE answers_due.id = x.id";
 
 /// What waits and is in another line than the log was told, is to be told.

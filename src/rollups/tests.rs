@@ -9,9 +9,13 @@ use rand::{Rng, SeedableRng};
 use ringdown_routing::agent::Status;
 use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
-use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
+use ringdown_routing::ids::{
+    AgentId, ContactId, EventId, NodeId, OfferToken, QueueId, SkillId, TicketId,
+};
 use ringdown_routing::statistics::{CallerKey, Distinct, EXACT_MAX, Ledger, Scope};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait, ContactFacets, SymptomFacts, TicketFacts};
 use ringdown_routing::time::Timestamp;
+use std::collections::BTreeSet;
 
 const MINUTE: i64 = 60;
 pub(crate) const HOURS: i64 = 80;
@@ -141,6 +145,7 @@ pub(crate) fn random_log(seed: u64) -> Vec<Event> {
             }
         }
     }
+    tell_what_came_of_them(&mut drafts, seed);
     drafts.sort_by_key(|draft| draft.at);
     let numbered = (1..).zip(drafts);
     let numbered = numbered.map(|(number, draft)| {
@@ -148,6 +153,124 @@ pub(crate) fn random_log(seed: u64) -> Vec<Event> {
         draft.numbered(EventId { origin, number })
     });
     numbered.collect()
+}
+
+/// Tickets, symptoms, marks and waits for an answer by mail of what has arrived, told up to a day later.
+fn tell_what_came_of_them(drafts: &mut Vec<EventDraft>, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed ^ 0x5eed);
+    let mut told = Vec::new();
+    let is_arrival = |draft: &&EventDraft| matches!(draft.kind, EventKind::Arrived { .. });
+    // One in five, so that the writer's tests have room for all of the log.
+    let arrivals = drafts.iter().filter(is_arrival).step_by(5);
+    for (number, draft) in (1_u64..).zip(arrivals) {
+        let EventKind::Arrived { channel, to, .. } = &draft.kind else {
+            continue;
+        };
+        let facets = ContactFacets {
+            number: Some(to.clone()),
+            class: Some(random.random_range(1..4)),
+            skills: BTreeSet::from([SkillId::new("vpn")]),
+            agent: None,
+        };
+        let mut later = |least: u64| {
+            let after = random.random_range(least..86_400);
+            draft.at + Duration::from_secs(after)
+        };
+        let (solved_at, rated_at, answered_at) = (later(600), later(60), later(60));
+        let about = |at: Timestamp, kind: EventKind| EventDraft {
+            at,
+            kind,
+            ..draft.clone()
+        };
+        let ticket = TicketId::new(number);
+        let opened = TicketFacts {
+            opened_at: draft.at,
+            queue: draft.queue.clone(),
+            channel: *channel,
+            is_incident: true,
+            priority: 2,
+            is_eligible: true,
+            escalated_at: None,
+            solved_at: None,
+            is_at_first_contact: false,
+            came_again: false,
+            target_ms: Some(14_400_000),
+            closed_at: None,
+            facets: facets.clone(),
+        };
+        let solved = TicketFacts {
+            solved_at: Some(solved_at),
+            facets: ContactFacets {
+                agent: draft.agent.clone(),
+                ..facets.clone()
+            },
+            ..opened.clone()
+        };
+        let symptom = SymptomFacts {
+            symptom: "slow".to_owned(),
+            arrived_at: draft.at,
+            channel: *channel,
+            class: facets.class,
+            wait_ms: number * 1_000,
+            is_answered: true,
+            service_level_ms: 20_000,
+            tolerable_ms: 60_000,
+            facets: solved.facets.clone(),
+        };
+        let changed = |before: Option<&TicketFacts>, now: &TicketFacts| EventKind::TicketChanged {
+            ticket,
+            before: before.cloned().map(Box::new),
+            now: Box::new(now.clone()),
+        };
+        for (at, kind) in [
+            (draft.at, changed(None, &opened)),
+            (solved_at, changed(Some(&opened), &solved)),
+        ] {
+            let of_desk = EventDraft::of_desk(at, kind);
+            told.push(of_desk.in_queue(draft.queue.clone().unwrap()));
+        }
+        let (before, now) = (None, Box::new(symptom));
+        told.push(about(solved_at, EventKind::SymptomRecorded { before, now }));
+        let rated = EventKind::Rated {
+            score: u8::try_from(number % 5).unwrap() + 1,
+            arrived_at: draft.at,
+            channel: *channel,
+            facets: Box::new(facets.clone()),
+        };
+        told.push(about(rated_at, rated));
+        if *channel != Channel::Email {
+            continue;
+        }
+        let mut wait = AnswerWait {
+            since: draft.at,
+            queue: draft.queue.clone().unwrap(),
+            is_first: number.is_multiple_of(2),
+            due_at: Some(draft.at + Duration::from_secs(14_400)),
+            facets: Box::new(facets),
+        };
+        let awaited = |wait: &AnswerWait, from| EventKind::AnswerAwaited {
+            ticket,
+            wait: wait.clone(),
+            from,
+        };
+        told.push(about(draft.at, awaited(&wait, None)));
+        if number.is_multiple_of(3) {
+            let from = std::mem::replace(&mut wait.queue, QueueId::new("queue-1"));
+            let moved_at = draft.at + Duration::from_secs(30);
+            told.push(about(moved_at, awaited(&wait, Some(from))));
+        }
+        let working_ms = number * 60_000;
+        let end = match number % 4 {
+            0 => continue,
+            1 => AnswerEnd::Dropped,
+            _ => AnswerEnd::Given { working_ms },
+        };
+        told.push(about(
+            answered_at,
+            EventKind::AnswerWaitEnded { ticket, wait, end },
+        ));
+    }
+    drafts.extend(told);
 }
 
 pub(crate) fn period(interval: &str, from: i64, to: i64) -> Period {
@@ -214,7 +337,7 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
             }
             let by_facet = rollups.clone().by_facet();
             let report = by_facet.report(&period, &scope, now, || ()).await.unwrap();
-            for by in [By::Agent, By::Number] {
+            for by in [By::Agent, By::Number, By::Skill, By::CallerClass] {
                 let (told, wanted) = (report.clone().unwrap().by(by), wanted.clone().by(by));
                 assert_eq!(printed(&told), printed(&wanted), "{interval} by {by:?}");
             }

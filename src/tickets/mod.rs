@@ -6,6 +6,7 @@
 //! its article is read from the contact's record, so an abandoned or failed call is a trace as well.
 
 mod articles;
+mod facets;
 mod link;
 mod reading;
 mod symptom;
@@ -13,6 +14,7 @@ mod telling;
 mod watchers;
 
 pub use articles::{Article, Attachment, CallFacts, Direction};
+pub(crate) use facets::{facet_columns, facets_of, mark_learnt};
 pub use link::{Linked, OpenTicket, Opened, Rule};
 pub(crate) use link::{link, name_callers};
 pub use reading::{AnswerDue, Ticket, TicketSummary, TicketsQuery, WHOLE_MAX};

@@ -1,6 +1,7 @@
 //! Telling the event log how tickets, symptoms, ratings and answers by mail stand: in the transaction that
 //! changed them, whoever did, as the difference from what was told before.
 
+use super::facets::{facet_columns, facets_of};
 use super::{TicketStatus, symptom::Recorded};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log;
@@ -10,7 +11,7 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, QueueId, TicketId};
 use ringdown_routing::statistics::REPEAT_WINDOW;
-use ringdown_routing::ticket::{SymptomFacts, TicketFacts};
+use ringdown_routing::ticket::{ContactFacets, SymptomFacts, TicketFacts};
 use ringdown_routing::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -111,7 +112,9 @@ async fn tell_ticket(
     let (id, changed_at): (i64, i64) = (row.try_get("id")?, row.try_get("changed_at")?);
     let before: Option<TicketFacts> = written(row.try_get("facts")?)?;
     let now = facts(row, before.as_ref())?;
-    let at = Timestamp::from_millis(changed_at);
+    // What is learnt of a ticket that nobody changed is told when it was learnt.
+    let learnt_at: Option<i64> = row.try_get("learnt_at")?;
+    let at = Timestamp::from_millis(learnt_at.unwrap_or(changed_at).max(changed_at));
     if before.as_ref() != Some(&now) {
         let kind = EventKind::TicketChanged {
             ticket: TicketId::new(u64::try_from(id).unwrap_or(0)),
@@ -159,11 +162,19 @@ fn facts(row: &AnyRow, before: Option<&TicketFacts>) -> Result<TicketFacts, Data
     };
     let is_closed = status == TicketStatus::Closed.as_str();
     let was_closed_at = before.and_then(|before| before.closed_at);
-    // What is closed at once was not reviewed.
+    // What is closed at once was not reviewed, however often it is told.
     let closed_at = was_solved_at
-        .filter(|_| is_closed && solved_at.is_some())
+        .filter(|was_solved_at| is_closed && solved_at.is_some() && *was_solved_at < changed_at)
         .map(|_| was_closed_at.unwrap_or(changed_at));
     let channel = text("channel")?.and_then(|word| channel(&word));
+    let has_contact = text("contact")?.is_some();
+    let told = || before.map(|before| before.facets.clone());
+    let facets = if has_contact {
+        facets_of(row)?
+    } else {
+        // It went to another ticket, or its record was too old to be kept.
+        told().unwrap_or_default()
+    };
     Ok(TicketFacts {
         opened_at: Timestamp::from_millis(row.try_get("created_at")?),
         queue: text("queue")?.map(|queue| QueueId::from(queue.as_str())),
@@ -180,6 +191,7 @@ fn facts(row: &AnyRow, before: Option<&TicketFacts>) -> Result<TicketFacts, Data
         came_again: is_at_first_contact && number("came_again")? == Some(1),
         target_ms: number("target_ms")?.and_then(|millis| u64::try_from(millis).ok()),
         closed_at,
+        facets,
     })
 }
 
@@ -216,6 +228,7 @@ async fn tell_symptom(
             is_answered: number("answered_at")?.is_some(),
             service_level_ms: recorded.service_level_ms,
             tolerable_ms: recorded.tolerable_ms(class),
+            facets: facets_of(row)?,
         };
         if before.as_ref() == Some(&now) {
             continue;
@@ -251,10 +264,16 @@ fn rated(row: &AnyRow) -> Result<Option<EventDraft>, DatabaseFault> {
     ) else {
         return Ok(None);
     };
+    // The agent is the event's.
+    let facets = Box::new(ContactFacets {
+        agent: None,
+        ..facets_of(row)?
+    });
     let kind = EventKind::Rated {
         score: u8::try_from(row.try_get::<i64, _>("score")?).unwrap_or(0),
         arrived_at: Timestamp::from_millis(arrived_at),
         channel,
+        facets,
     };
     let mut draft =
         EventDraft::of_contact(Timestamp::from_millis(row.try_get("at")?), contact, kind);
@@ -267,7 +286,10 @@ fn rated(row: &AnyRow) -> Result<Option<EventDraft>, DatabaseFault> {
     Ok(Some(draft))
 }
 
-fn written<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>, DatabaseFault> {
+/// Reads what was told before.
+pub(super) fn written<T: DeserializeOwned>(
+    text: Option<String>,
+) -> Result<Option<T>, DatabaseFault> {
     text.map(|text| serde_json::from_str(&text).map_err(unreadable))
         .transpose()
 }
@@ -282,13 +304,21 @@ fn channel(word: &str) -> Option<Channel> {
         .find(|channel| channel.as_str() == word)
 }
 
-const UNTOLD_TICKETS: &str = "\
-SELECT t.id, t.kind, t.priority, t.status, t.queue, t.resolution, t.created_at, t.changed_at, t.eligible,
-    t.target_ms, t.escalated_at, t.came_again, t.symptom, t.facts,
+const UNTOLD_TICKETS: &str = concat!(
+    "SELECT ",
+    facet_columns!(),
+    ", c.id AS contact, \
+t.id, t.kind, t.priority, t.status, t.queue, t.resolution, t.created_at, t.changed_at, t.eligible,
+    t.target_ms, t.escalated_at, t.came_again, t.symptom, t.facts, t.learnt_at,
     (SELECT COUNT(*) FROM ticket_contacts l WHERE l.ticket = t.id) AS contacts,
     (SELECT MAX(c.ended_at) FROM contacts c WHERE c.ticket = t.id) AS ended_at,
     (SELECT MIN(c.channel) FROM contacts c WHERE c.ticket = t.id) AS channel
-FROM tickets t WHERE t.told_at IS NULL OR t.told_at < t.changed_at ORDER BY t.id LIMIT 5000";
+FROM tickets t LEFT JOIN contacts c ON c.id = COALESCE(
+    (SELECT MIN(f.contact) FROM ticket_contacts f
+        WHERE f.ticket = t.id AND f.rule = 'new' AND f.linked_at = t.created_at),
+    (SELECT MIN(f.contact) FROM ticket_contacts f WHERE f.ticket = t.id AND f.rule = 'new'))
+WHERE t.told_at IS NULL OR t.told_at < t.changed_at ORDER BY t.id LIMIT 5000"
+);
 
 const NOTE_TOLD: &str = "\
 UPDATE tickets SET told_at = changed_at, facts = x.facts, first_solved_at = x.first_solved_at FROM (
@@ -296,21 +326,28 @@ UPDATE tickets SET told_at = changed_at, facts = x.facts, first_solved_at = x.fi
         CAST(r.value->>'first_solved_at' AS BIGINT) AS first_solved_at FROM {rows}
 ) x WHERE tickets.id = x.id";
 
-const CONTACTS_OF_TICKET: &str = "\
-SELECT id, queue, channel, class, arrived_at, wait_ms, answered_at, symptom FROM contacts
-WHERE ticket = $1 AND wait_ms IS NOT NULL AND arrived_at IS NOT NULL ORDER BY id LIMIT 1000";
+const CONTACTS_OF_TICKET: &str = concat!(
+    "SELECT ",
+    facet_columns!(),
+    ", c.id, c.queue, c.channel, c.arrived_at, c.wait_ms, c.answered_at, c.symptom FROM contacts c
+WHERE c.ticket = $1 AND c.wait_ms IS NOT NULL AND c.arrived_at IS NOT NULL ORDER BY c.id LIMIT 1000"
+);
 
-const UNTOLD_RATINGS: &str = "\
-SELECT s.contact, s.queue, s.agent, s.score, s.at, c.arrived_at, c.channel
-FROM satisfaction s LEFT JOIN contacts c ON c.id = s.contact WHERE s.told = 0 ORDER BY s.contact LIMIT 5000";
+const UNTOLD_RATINGS: &str = concat!(
+    "SELECT ",
+    facet_columns!(),
+    ", s.contact, s.queue, s.agent, s.score, s.at, c.arrived_at, c.channel
+FROM satisfaction s LEFT JOIN contacts c ON c.id = s.contact WHERE s.told = 0 ORDER BY s.contact LIMIT 5000"
+);
 
 const MARK_COMINGS_AGAIN: &str = "\
-UPDATE tickets SET came_again = 1, told_at = NULL FROM (
-    SELECT DISTINCT t.id AS id FROM {rows} JOIN tickets t ON t.caller = r.value->>'caller'
+UPDATE tickets SET came_again = 1, told_at = NULL, learnt_at = x.at FROM (
+    SELECT t.id AS id, MAX(CAST(r.value->>'at' AS BIGINT)) AS at FROM {rows} JOIN tickets t ON t.caller = r.value->>'caller'
         AND t.first_solved_at >= CAST(r.value->>'at' AS BIGINT) - $2
         AND t.first_solved_at < CAST(r.value->>'at' AS BIGINT)
     JOIN tickets n ON n.id = CAST(r.value->>'ticket' AS BIGINT)
     WHERE t.came_again = 0 AND (t.id = n.id
         OR EXISTS (SELECT 1 FROM ticket_cis a JOIN ticket_cis b ON b.ci = a.ci WHERE a.ticket = t.id AND b.ticket = n.id)
         OR (t.queue = n.queue AND NOT EXISTS (SELECT 1 FROM ticket_cis a WHERE a.ticket = t.id)))
+    GROUP BY t.id
 ) x WHERE tickets.id = x.id";

@@ -1,3 +1,5 @@
+mod facets;
+
 use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines, run, sqlite};
 use crate::event_log::EventLog;

@@ -255,6 +255,7 @@ fn answers(events: &[Event]) -> Vec<Event> {
             queue,
             is_first: place.is_multiple_of(2),
             due_at: Some(mail.at + desk::seconds(7_200)),
+            facets: Box::default(),
         };
         let mut tell = |after_s: i64, kind: EventKind| {
             let ended = matches!(kind, EventKind::AnswerWaitEnded { .. });

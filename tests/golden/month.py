@@ -4,7 +4,7 @@
 Knows nothing of the gateway's own fold and shares no code with it. Every contact is looked at as a whole, every
 figure is a plain sum over lists, every percentile is read from the sorted times. What it prints is one JSON
 document whose figures have the names of the report's: `statistics` (by queue), `total`, `intervals`, `numbers`,
-`caller_classes`, `skills`, `contacts_by_agent` and `agents`. WIDTH is in seconds, 86400 is a day by the wall clock;
+`caller_classes`, `skills`, `contacts_by_agent`, `agents` and of `tables` the transfers. WIDTH is in seconds, 86400 is a day by the wall clock;
 ZONE is `berlin` or `taipei`, whose rules stand below, so that no time zone database is needed.
 """
 
@@ -148,7 +148,8 @@ def stays_of(contact, rules, as_of):
         if kind == "enqueued":
             if stays and stays[-1]["end"] is None:
                 stays[-1]["end"] = "flowed_out"
-            stays.append({"queue": event["queue"], "since": event["enqueued_at"], "end": None, "agent": None})
+            stays.append({"queue": event["queue"], "since": event["enqueued_at"], "end": None, "agent": None,
+                          "to": None, "handed_over": None, "handed_over_by": None})
             continue
         if not stays:
             continue
@@ -157,10 +158,14 @@ def stays_of(contact, rules, as_of):
             stay.update(end="answered", wait=event["wait_ms"], agent=event["agent"], talk=None)
         elif kind == "requeued" and stay["end"] == "answered" and stay["talk"] is None:
             stay.update(end=None, agent=None)
+            if event["reason"] == "handed_over":
+                stay["handed_over"] = (event["at"], event["agent"])
         elif kind == "abandoned" and stay["end"] is None:
             stay.update(end="abandoned", wait=event["wait_ms"])
         elif kind == "overflowed" and stay["end"] is None:
-            stay["end"] = "flowed_out"
+            stay.update(end="flowed_out", to=event["to"])
+            if stay["handed_over"] and stay["handed_over"][0] == event["at"]:
+                stay["handed_over_by"] = stay["handed_over"][1]
         elif kind == "ended" and stay["end"] == "answered" and stay["talk"] is None:
             stay.update(talk=event["talk_ms"], hold=event["hold_ms"], ended_at=event["at"],
                         wrapped_up_at=event.get("wrap_up_until", event["at"]))
@@ -182,7 +187,7 @@ def stays_of(contact, rules, as_of):
             counts["left_before_queue"] = 1
         else:
             return []
-        return [{"queue": contact.meant_for, "counts": counts, "agent": None}]
+        return [{"queue": contact.meant_for, "counts": counts, "agent": None, "to": None, "handed_over_by": None}]
 
     told = []
     for place, stay in enumerate(stays):
@@ -192,7 +197,8 @@ def stays_of(contact, rules, as_of):
         if place == len(stays) - 1 and result == "call_back" and end in (None, "flowed_out"):
             end = "call_back"
         if place == len(stays) - 1 and result == "failed" and end in (None, "abandoned"):
-            told.append({"queue": stay["queue"], "counts": dict(counts, failed=1), "agent": None})
+            told.append({"queue": stay["queue"], "counts": dict(counts, failed=1), "agent": None, "to": None,
+                         "handed_over_by": None})
             continue
         counts["offered"] = 1
         if end is None:
@@ -217,7 +223,8 @@ def stays_of(contact, rules, as_of):
                 counts["talk_ms"] = stay["talk"]
                 counts["hold_ms"] = stay["hold"]
                 counts["wrap_up_ms"] = max(0, min(stay["wrapped_up_at"], as_of) - stay["ended_at"])
-        told.append({"queue": stay["queue"], "counts": counts, "agent": stay["agent"] if end == "answered" else None})
+        told.append({"queue": stay["queue"], "counts": counts, "agent": stay["agent"] if end == "answered" else None,
+                     "to": stay["to"], "handed_over_by": stay["handed_over_by"]})
     return told
 
 
@@ -465,24 +472,43 @@ class Desk:
             [mark["score"] for at_queue, _, mark in self.marks if inside(mark["arrived_at"]) and mine(at_queue)],
         )
 
-    def facet(self, from_ms, to_ms, queue, of_stay, of_symptom=lambda facts: None, of_mark=lambda agent: None):
-        """The contacts of a period by something else than their queue."""
+    def facet(self, from_ms, to_ms, queue, of_stay, of_facets):
+        """The contacts of a period by something else than their queue, with what was told of them later."""
         inside = lambda at: from_ms <= at < to_ms
         mine = lambda it: queue is None or it == queue
-        groups = defaultdict(lambda: ([], [], []))
+        groups = defaultdict(lambda: ([], [], [], []))
         for stay in self.stays:
             if inside(stay["at"]) and mine(stay["queue"]):
                 for name in of_stay(stay):
                     groups[name][0].append(stay)
+        for ticket in self.tickets:
+            if inside(ticket["opened_at"]) and mine(ticket.get("queue")):
+                for name in of_facets(ticket.get("facets", {})):
+                    groups[name][1].append(ticket)
         for at_queue, facts in self.symptoms:
-            name = of_symptom(facts)
-            if name in groups and inside(facts["arrived_at"]) and mine(at_queue):
-                groups[name][1].append(facts)
+            if inside(facts["arrived_at"]) and mine(at_queue):
+                for name in of_facets(facts.get("facets", {})):
+                    groups[name][2].append(facts)
         for at_queue, agent, mark in self.marks:
-            name = of_mark(agent)
-            if name in groups and inside(mark["arrived_at"]) and mine(at_queue):
-                groups[name][2].append(mark["score"])
-        return {name: figures(stays, no_time(), [], symptoms, marks) for name, (stays, symptoms, marks) in groups.items()}
+            if inside(mark["arrived_at"]) and mine(at_queue):
+                for name in of_facets(dict(mark.get("facets", {}), agent=agent)):
+                    groups[name][3].append(mark["score"])
+        return {name: figures(stays, no_time(), *told) for name, (stays, *told) in groups.items()}
+
+    def handed_over(self, from_ms, to_ms, queue):
+        """Those that went on to elsewhere: from where, to where, by whom; how many."""
+        sums = defaultdict(int)
+        for stay in self.stays:
+            if from_ms <= stay["at"] < to_ms and queue in (None, stay["queue"]) and stay["counts"]["flowed_out"] and stay["to"]:
+                sums[(stay["queue"], stay["to"], stay["handed_over_by"] or "")] += 1
+        return [
+            {"queue": name, "to": to, "agent": agent or None, "contacts": count}
+            for (name, to, agent), count in sorted(sums.items(), key=lambda it: (it[0][:2], not it[0][2], it[0][2]))
+        ]
+
+
+def one(name, told=lambda name: name):
+    return [] if name is None else [told(name)]
 
 
 def main():
@@ -508,16 +534,21 @@ def main():
         "statistics": {name: desk.part(from_ms, to_ms, name) for name in queues},
         "total": desk.part(*span),
         "intervals": rows,
-        "numbers": desk.facet(*span, lambda stay: [stay["contact"].number]),
+        "numbers": desk.facet(
+            *span, lambda stay: [stay["contact"].number], lambda facets: one(facets.get("number"))
+        ),
         "caller_classes": desk.facet(
             *span,
-            lambda stay: [str(stay["contact"].caller_class)] if stay["contact"].caller_class else [],
-            of_symptom=lambda facts: str(facts["class"]) if "class" in facts else None,
+            lambda stay: one(stay["contact"].caller_class, str),
+            lambda facets: one(facets.get("class"), str),
         ),
-        "skills": desk.facet(*span, lambda stay: sorted(stay["contact"].skills)),
+        "skills": desk.facet(
+            *span, lambda stay: sorted(stay["contact"].skills), lambda facets: facets.get("skills", [])
+        ),
         "contacts_by_agent": desk.facet(
-            *span, lambda stay: [stay["agent"]] if stay["agent"] else [], of_mark=lambda agent: agent
+            *span, lambda stay: one(stay["agent"]), lambda facets: one(facets.get("agent"))
         ),
+        "tables": {"transfers": {"rows": desk.handed_over(*span)}},
         "agents": agents,
     }))
 

@@ -12,7 +12,7 @@ use ringdown_routing::event::{
 use ringdown_routing::ids::{
     AgentId, CallerId, ContactId, EventId, IncidentId, NodeId, OfferToken, QueueId, TicketId,
 };
-use ringdown_routing::ticket::{SymptomFacts, TicketFacts};
+use ringdown_routing::ticket::{ContactFacets, SymptomFacts, TicketFacts};
 use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ struct Served {
     queue: Option<QueueId>,
     channel: Channel,
     arrived: Timestamp,
-    class: Option<u8>,
-    agent: Option<AgentId>,
+    /// Who answered it last is its agent.
+    facets: ContactFacets,
     /// From the first enqueue to the answer or the end.
     wait_ms: u64,
     is_answered: bool,
@@ -126,8 +126,11 @@ impl Story {
                         queue: event.queue.clone(),
                         channel: *channel,
                         arrived: event.at,
-                        class: person.is_known.then_some(person.class),
-                        agent: None,
+                        facets: ContactFacets {
+                            number: Some(to.clone()),
+                            class: person.is_known.then_some(person.class),
+                            ..ContactFacets::default()
+                        },
                         wait_ms: 0,
                         is_answered: false,
                         is_over: false,
@@ -147,8 +150,14 @@ impl Story {
                 if let Some(served) = self.served.get_mut(&contact) {
                     served.is_answered = true;
                     served.wait_ms = *wait_ms;
-                    served.agent = event.agent.clone();
+                    served.facets.agent = event.agent.clone();
                     served.queue = event.queue.clone();
+                }
+            }
+            (EventKind::Enqueued { skills, .. }, Some(contact)) => {
+                if let Some(served) = self.served.get_mut(&contact) {
+                    let at_once = skills.after(Duration::ZERO).flat_map(|need| need.keys());
+                    served.facets.skills.extend(at_once.cloned());
                 }
             }
             (EventKind::Abandoned { wait_ms }, Some(contact)) => {
@@ -501,7 +510,53 @@ impl Story {
         }
         let result = ContactResult::Answered;
         self.tell_of(contact, after(133_010), EventKind::Closed { result });
+        self.hand_over(after(200_000), "zoe", token(0).as_u64() + 1_000_000_000);
         self.tell(STORE, of_zoe(after(400_000), status(Status::LoggedOff)));
+    }
+
+    /// An answered contact that goes on to another line, and is answered there.
+    fn hand_over(&mut self, start: Timestamp, agent: &str, token: u64) {
+        let contact = ContactId::new(start, u128::from(self.dice.next()));
+        let after = |millis: u64| start + Duration::from_millis(millis);
+        self.arrives(contact, start, "second");
+        self.enters(contact, after(20), "second");
+        let (reason, to) = (RequeueReason::HandedOver, "berlin".to_owned());
+        let retry_at = None;
+        let passed_on = [
+            EventKind::Requeued { reason, retry_at },
+            EventKind::Overflowed {
+                to,
+                wait_ms: 29_980,
+            },
+        ];
+        for (which, queue, millis) in [(0, "second", 1_000), (1, "berlin", 40_000)] {
+            let token = OfferToken::new(token + which);
+            let offered = EventKind::Offered {
+                token,
+                deadline: after(millis + 15_000),
+                node: NodeId::from("gateway-a"),
+            };
+            self.step(contact, after(millis), queue, Some(agent), offered);
+            let wait_ms = millis + 2_000 - 20;
+            let answered = EventKind::Answered { token, wait_ms };
+            self.step(contact, after(millis + 2_000), queue, Some(agent), answered);
+            if which == 0 {
+                for (kind, by) in passed_on.clone().into_iter().zip([Some(agent), None]) {
+                    self.step(contact, after(30_000), queue, by, kind);
+                }
+                self.enters(contact, after(30_000), "berlin");
+            }
+        }
+        let ended = EventKind::Ended {
+            by: EndedBy::Caller,
+            talk_ms: 58_000,
+            hold_ms: 0,
+            wrap_up_until: None,
+            wrap_up_latest: None,
+        };
+        self.step(contact, after(100_000), "berlin", Some(agent), ended);
+        let result = ContactResult::Answered;
+        self.tell_of(contact, after(100_010), EventKind::Closed { result });
     }
 
     /// Tickets of two contacts in three, symptoms of one in five, marks of one in six.
@@ -519,11 +574,15 @@ impl Story {
                     score: u8::try_from(self.dice.between(1, 6)).unwrap_or(1),
                     arrived_at: served.arrived,
                     channel: served.channel,
+                    facets: Box::new(ContactFacets {
+                        agent: None,
+                        ..served.facets.clone()
+                    }),
                 };
                 let mut draft =
                     EventDraft::of_contact(served.arrived + seconds(3_000), *contact, kind);
                 draft.queue = served.queue.clone();
-                draft.agent = served.agent.clone();
+                draft.agent = served.facets.agent.clone();
                 self.tell(TICKETS, draft);
             }
         }
@@ -545,12 +604,17 @@ impl Story {
             came_again: false,
             target_ms: [Some(14_400_000), Some(86_400_000), None][usize::from(priority) - 1],
             closed_at: None,
+            facets: ContactFacets {
+                agent: None,
+                ..served.facets.clone()
+            },
         };
         let mut before = None;
         let mut instant = opened_at;
-        for step in 0..6 {
+        for step in -1..6 {
             match step {
-                0 => {}
+                -1 => {}
+                0 => now.facets = served.facets.clone(),
                 1 if self.dice.one_in(4) => {
                     now.escalated_at = Some(instant);
                     now.queue = Some(QueueId::from("second"));
@@ -586,11 +650,12 @@ impl Story {
                 symptom: symptom.to_owned(),
                 arrived_at: served.arrived,
                 channel: served.channel,
-                class: served.class,
+                class: served.facets.class,
                 wait_ms: served.wait_ms,
                 is_answered: served.is_answered,
                 service_level_ms: 20_000,
                 tolerable_ms,
+                facets: served.facets.clone(),
             })
         };
         let first = facts("slow", 45_000);

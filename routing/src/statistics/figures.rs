@@ -420,7 +420,11 @@ pub const SPREAD_DEFINITIONS: &[Definition] = &[
 /// Where counts and times belong; printed under every report.
 pub const ATTRIBUTION: &str = "Contacts count in the interval in which they arrived, and a later end revises it; \
      agents' time is split by the clock. A contact whose gateway was lost counts as failed, and as what became of it \
-     when its gateway claims it back within twelve hours. A dash (null) means that nothing was there to divide by.";
+     when its gateway claims it back within twelve hours. By number, caller class, skill and agent a ticket counts as \
+     the contact it was opened for, a symptom and a mark as their own contact, a wait for an answer by mail as the mail \
+     it began with; the agent is whoever answered that contact, the last one after a hand-over, and of an answer by \
+     mail whoever gave it: nobody's are what awaits one. By queue agents' time is that of all who serve the queue \
+     by the last word on it. A dash (null) means that nothing was there to divide by.";
 
 const fn define(field: &'static str, formula: &'static str) -> Definition {
     Definition { field, formula }

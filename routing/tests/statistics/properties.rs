@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use ringdown_routing::agent::Status;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, Event, EventKind, IdentifiedAs, InformedHow};
-use ringdown_routing::ids::{CallerId, IncidentId, QueueId, TicketId};
+use ringdown_routing::ids::{AgentId, CallerId, IncidentId, QueueId, SkillId, TicketId};
 use ringdown_routing::statistics::{Cause, Facet, Ledger, Rules, Scope};
-use ringdown_routing::ticket::{AnswerEnd, AnswerWait, SymptomFacts, TicketFacts};
+use ringdown_routing::ticket::{AnswerEnd, AnswerWait, ContactFacets, SymptomFacts, TicketFacts};
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -211,8 +211,25 @@ fn person(who: &str) -> bool {
     who.starts_with("person ")
 }
 
-/// A ticket, symptom and mark for every story: the ticket is opened, escalated or solved, and reopened.
+/// What the contact of a story is counted by; of every seventh nothing was told, as in a log of before.
+fn facets_of(place: usize, story: &Story) -> ContactFacets {
+    if place.is_multiple_of(7) {
+        return ContactFacets::default();
+    }
+    let all = [SkillId::from("printers"), SkillId::from("vpn")];
+    let agent = AgentId::from(format!("a{}", place % 4).as_str());
+    ContactFacets {
+        number: Some(format!("{}00", place % 3 + 1)),
+        class: u8::try_from(place % 4).ok().filter(|class| *class > 0),
+        skills: all.into_iter().take(place % 3).collect(),
+        agent: matches!(story, Story::Answered { .. }).then_some(agent),
+    }
+}
+
+/// A ticket, symptom and mark for every story: the ticket is opened, escalated or solved, and reopened. Who
+/// answered is known from the second word on, and the class of every third caller is another one in the end.
 fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
+    let facets = facets_of(place, story);
     let contact = u128::try_from(place).unwrap() + 1;
     let channel = CHANNELS[place % 4];
     let opened = TicketFacts {
@@ -228,8 +245,13 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
         came_again: false,
         target_ms: Some(600_000),
         closed_at: None,
+        facets: ContactFacets {
+            agent: None,
+            ..facets.clone()
+        },
     };
     let solved = TicketFacts {
+        facets: facets.clone(),
         solved_at: Some(at(start + 500)),
         escalated_at: place.is_multiple_of(3).then(|| at(start + 100)),
         is_at_first_contact: place.is_multiple_of(4),
@@ -237,6 +259,14 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
     };
     let closed = TicketFacts {
         closed_at: Some(at(start + 5_000)),
+        facets: ContactFacets {
+            class: if place.is_multiple_of(3) {
+                Some(3)
+            } else {
+                facets.class
+            },
+            ..facets.clone()
+        },
         ..solved.clone()
     };
     let changed = |before: Option<&TicketFacts>, now: &TicketFacts| EventKind::TicketChanged {
@@ -253,6 +283,7 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
         is_answered: matches!(story, Story::Answered { .. }),
         service_level_ms: 20_000,
         tolerable_ms: if name == "slow" { 60_000 } else { 10_000 },
+        facets: facets.clone(),
     };
     let identified = EventKind::Identified {
         outcome: IdentifiedAs::Unknown,
@@ -286,6 +317,7 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
                 score: 4,
                 arrived_at: at(start),
                 channel,
+                facets: Box::new(facets.clone()),
             },
         )
 }
@@ -297,6 +329,7 @@ fn wait(place: usize, start: i64) -> AnswerWait {
         queue: QueueId::from("Q"),
         is_first: place.is_multiple_of(2),
         due_at: (!place.is_multiple_of(3)).then(|| at(start + 400)),
+        facets: Box::new(facets_of(place, &Story::Waits)),
     }
 }
 
@@ -418,6 +451,68 @@ proptest! {
         prop_assert_eq!(of(|cause| matches!(cause, Cause::Blocked(_))), tally.counts.blocked);
         prop_assert_eq!(of(|cause| matches!(cause, Cause::Failed(_))), tally.counts.failed);
         prop_assert_eq!(of(|cause| matches!(cause, Cause::FlowedTo(_))), tally.counts.flowed_out);
+    }
+
+    #[test]
+    fn tickets_symptoms_marks_and_answers_count_under_every_facet_of_their_contact(stories in stories()) {
+        let events = tell(&stories);
+        let ledger = fold(&events, Rules::default()).ledger(at(0), at(DAY_S), at(DAY_S));
+        let total = ledger.tally(at(0), at(DAY_S), &Scope::default());
+        let told = |facet: &Facet| ledger.of_facet(at(0), at(DAY_S), facet, &Scope::default()).0;
+        for facet in ledger.facets() {
+            let told = told(facet);
+            prop_assert!((0..=total.tickets.opened).contains(&told.tickets.opened), "{:?}", facet);
+            prop_assert!((0..=total.tickets.solved).contains(&told.tickets.solved), "{:?}", facet);
+            prop_assert!((0..=total.tickets.review_ms).contains(&told.tickets.review_ms), "{:?}", facet);
+            prop_assert!((0..=total.symptoms.contacts).contains(&told.symptoms.contacts), "{:?}", facet);
+            prop_assert!((0..=total.ratings.count()).contains(&told.ratings.count()), "{:?}", facet);
+            prop_assert!(told.answers.awaited <= total.answers.awaited, "{:?}", facet);
+            prop_assert!(told.answers.backlog() <= total.answers.backlog(), "{:?}", facet);
+            prop_assert!(told.answers.all().given <= total.answers.all().given, "{:?}", facet);
+        }
+        let at_last: Vec<(usize, &Story, ContactFacets)> = stories
+            .iter()
+            .enumerate()
+            .map(|(place, (_, _, story))| (place, story, facets_of(place, story)))
+            .collect();
+        let how_many = |wanted: &dyn Fn(&(usize, &Story, ContactFacets)) -> bool| {
+            i64::try_from(at_last.iter().filter(|it| wanted(it)).count()).unwrap()
+        };
+        for number in ["100", "200", "300"] {
+            let wanted = how_many(&|(_, _, facets)| facets.number.as_deref() == Some(number));
+            let told = told(&Facet::Number(number.to_owned()));
+            prop_assert_eq!(told.tickets.opened, wanted);
+            prop_assert_eq!(told.symptoms.contacts, wanted);
+            prop_assert_eq!(told.ratings.count(), wanted);
+            prop_assert_eq!(i64::try_from(told.answers.awaited).unwrap(), wanted);
+        }
+        for skill in ["printers", "vpn"].map(SkillId::from) {
+            let wanted = how_many(&|(_, _, facets)| facets.skills.contains(&skill));
+            let told = told(&Facet::Skill(skill.clone()));
+            prop_assert_eq!((told.tickets.opened, told.ratings.count()), (wanted, wanted));
+            prop_assert_eq!(told.symptoms.contacts, wanted);
+        }
+        for class in 1..=3 {
+            let of_ticket = |(place, _, facets): &(usize, &Story, ContactFacets)| match place.is_multiple_of(3) {
+                true => class == 3,
+                false => facets.class == Some(class),
+            };
+            let told = told(&Facet::CallerClass(class));
+            prop_assert_eq!(told.tickets.opened, how_many(&of_ticket));
+            prop_assert_eq!(told.tickets.reviewed, how_many(&of_ticket));
+            let of_mark = how_many(&|(_, _, facets)| facets.class == Some(class));
+            prop_assert_eq!(told.ratings.count(), of_mark);
+            // A symptom tells its caller's class by itself, which is 1 here, and its contact's.
+            let of_symptom = how_many(&|(_, _, facets)| class == 1 || facets.class == Some(class));
+            prop_assert_eq!(told.symptoms.contacts, of_symptom);
+        }
+        for agent in ["a0", "a1", "a2", "a3"].map(AgentId::from) {
+            let wanted = how_many(&|(_, _, facets)| facets.agent.as_ref() == Some(&agent));
+            let told = told(&Facet::Agent(agent.clone()));
+            prop_assert_eq!((told.tickets.opened, told.tickets.solved), (wanted, wanted));
+            prop_assert_eq!(told.symptoms.contacts, wanted);
+            prop_assert_eq!(told.answers.awaited, 0, "nobody's");
+        }
     }
 
     #[test]

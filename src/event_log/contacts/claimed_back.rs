@@ -97,5 +97,6 @@ UPDATE contacts SET
     hold_ms = CAST(r.value->>'hold_ms' AS BIGINT),
     ended_by = r.value->>'ended_by',
     result = r.value->>'result',
-    reason = r.value->>'reason'
+    reason = r.value->>'reason',
+    answered_by = COALESCE(r.value->>'answered_by', contacts.answered_by)
 FROM {rows} WHERE contacts.id = r.value->>'id'";

@@ -606,6 +606,27 @@ fn waits_for_an_answer_are_events_and_a_replay_tells_what_the_rows_do() {
             .filter(|it| matches!(it.kind, EventKind::AnswerWaitEnded { .. }))
             .collect();
         assert_eq!(ended.len(), 1, "{events:?}");
+        // The wait is told with what its mail came to, the same at its end as at its begin.
+        let facets = |event: &ringdown_routing::event::Event| {
+            if let EventKind::AnswerAwaited { wait, .. } | EventKind::AnswerWaitEnded { wait, .. } =
+                &event.kind
+            {
+                return Some((*wait.facets).clone());
+            }
+            None
+        };
+        let told: Vec<_> = events.iter().filter_map(facets).collect();
+        let record = EventLog::new(database.clone())
+            .contact(contact)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(record.to.is_some());
+        for facets in &told {
+            assert_eq!(facets.number, record.to);
+            assert_eq!((facets.class, &facets.agent), (record.class, &None));
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
         assert_eq!(ended[0].agent, Some(ming()));
 
         let other = desk.take(50, HELP, &mail("2@a", ANNA, "")).await;
