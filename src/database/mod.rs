@@ -337,7 +337,7 @@ async fn migrate(
 const POSTGRES_ALONE: &str = "-- {postgres}";
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 33] = [
+const MIGRATIONS: [(&str, &str); 34] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -422,6 +422,7 @@ const MIGRATIONS: [(&str, &str); 33] = [
         "ticket facets",
         include_str!("migrations/0033_ticket_facets.sql"),
     ),
+    ("open calls", include_str!("migrations/0034_open_calls.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,
