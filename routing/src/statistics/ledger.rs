@@ -257,9 +257,21 @@ impl Ledger {
         let mut ledger = Self::empty(self.as_of);
         for (facet, cells) in &self.facets {
             let sums = ledger.facets.entry(facet.clone()).or_default();
-            for ((start, _, _), cell) in cells {
+            for ((start, queue, channel), cell) in cells {
+                // Who handed over is asked of each queue, and that is all that an agent's causes tell.
+                let mut cell = cell.clone();
+                if let Facet::Agent(_) = facet
+                    && !cell.causes.is_empty()
+                {
+                    let causes = std::mem::take(&mut cell.causes);
+                    let place = (*start, queue.clone(), *channel);
+                    *sums.entry(place).or_default() += &Cell {
+                        causes,
+                        ..Cell::default()
+                    };
+                }
                 // No queue, and whichever channel.
-                *sums.entry((*start, None, Channel::Voice)).or_default() += cell;
+                *sums.entry((*start, None, Channel::Voice)).or_default() += &cell;
             }
         }
         ledger
