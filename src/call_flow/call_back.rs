@@ -209,6 +209,7 @@ impl CallBackFlow {
             Input::Shutdown => self.on_shutdown(now, out),
             // Of another offer or leg, or of a caller who waits on the line.
             Input::OfferLapsed { .. }
+            | Input::Answered { .. }
             | Input::AgentGone { .. }
             | Input::AgentEnded { .. }
             | Input::Held(_)

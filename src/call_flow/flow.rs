@@ -399,6 +399,7 @@ impl Flow {
             }
             Input::Offered(offer) => self.on_offered(offer, out),
             Input::OfferLapsed { token } => self.on_offer_lapsed(now, token, out),
+            Input::Answered { token } => self.on_answered(now, token, out),
             Input::AgentGone { agent } => self.on_agent_gone(&agent, out),
             Input::EarlyOpen => self.on_caller_open(CallerSide::Early, out),
             Input::CallerAnswered => self.on_caller_open(CallerSide::Answered, out),

@@ -324,6 +324,11 @@ pub enum Input {
         /// The offer.
         token: OfferToken,
     },
+    /// The desk committed an agent's answer: whatever was offered before that to others is over.
+    Answered {
+        /// The offer to that agent.
+        token: OfferToken,
+    },
     /// An agent's phone is out of reach: unregistered, expired, or its connection lost.
     AgentGone {
         /// The agent.

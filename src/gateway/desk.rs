@@ -160,7 +160,10 @@ fn is_for_a_call(event: &Event, house: &House) -> bool {
     } else if let EventKind::Overflowed { to, .. } = &event.kind {
         [DROPPED, CANCELLED, OVER, CALLER_IS_BACK].contains(&to.as_str())
     } else {
-        matches!(event.kind, EventKind::OfferExpired { .. })
+        matches!(
+            event.kind,
+            EventKind::OfferExpired { .. } | EventKind::Answered { .. }
+        )
     }
 }
 

@@ -470,6 +470,8 @@ impl Shard {
             })
         } else if let EventKind::OfferExpired { token } = &event.kind {
             Input::OfferLapsed { token: *token }
+        } else if let EventKind::Answered { token, .. } = &event.kind {
+            Input::Answered { token: *token }
         } else if let (EventKind::Enqueued { .. }, Some(line)) = (&event.kind, &event.queue) {
             Input::Moved(line.clone())
         } else if let EventKind::Requeued { .. } = &event.kind {

@@ -148,6 +148,23 @@ impl Flow {
         }
     }
 
+    /// The desk's news of an answer, behind that of every offer it ended. Those that are heard of only when that
+    /// answer's agent is gone again would ring for nobody.
+    pub(super) fn on_answered(&mut self, now: Instant, token: OfferToken, out: &mut Vec<Command>) {
+        self.offers.retain(|offer| offer.token == token);
+        let is_other = |ring: &Ring| ring.token != token;
+        while let Some(ring) = self
+            .rings
+            .take(is_other)
+            .or_else(|| self.rings.take_picked_up(is_other))
+        {
+            out.push(Command::Voice(CallCommand::StandDown { leg: ring.leg }));
+        }
+        if self.is_left_without_phone() {
+            self.stand_in_line_again(now, out);
+        }
+    }
+
     /// The agent's phone is out of reach: it is not rung to the end.
     pub(super) fn on_agent_gone(&mut self, gone: &AgentId, out: &mut Vec<Command>) {
         let reason = DeclineReason::Unreachable;

@@ -248,6 +248,8 @@ impl Floor {
             }))
         } else if let EventKind::OfferExpired { token } = event.kind {
             Some(Input::OfferLapsed { token })
+        } else if let EventKind::Answered { token, .. } = event.kind {
+            Some(Input::Answered { token })
         } else if let EventKind::Enqueued { .. } = event.kind {
             event.queue.map(Input::Moved)
         } else if let EventKind::Requeued { reason, .. } = event.kind {
@@ -378,6 +380,18 @@ impl Floor {
 }
 
 const DROPPED: &str = "dropped by hand";
+
+/// Found by the property below: the second offer is heard of when the first one's agent has answered, hung up and is
+/// taken back.
+#[test]
+fn an_offer_that_another_ones_answer_ended_rings_nobody_when_it_is_heard_of_late() {
+    let mut floor = Floor::open(true);
+    for act in [3, 0, 3, 7, 13] {
+        floor.play(act);
+    }
+    floor.settle();
+    assert_eq!(floor.is_as_the_desk_says(), Ok(()));
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]

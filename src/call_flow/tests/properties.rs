@@ -36,6 +36,9 @@ fn any_input() -> impl Strategy<Value = Input> {
         (1_u64..4).prop_map(|token| Input::OfferLapsed {
             token: OfferToken::new(token)
         }),
+        (1_u64..4).prop_map(|token| Input::Answered {
+            token: OfferToken::new(token)
+        }),
         Just(Input::LineChosen(QueueId::new("night"))),
         Just(Input::LineClosed(Refusing::Emergency)),
         Just(Input::LineClosed(Refusing::Closed)),
