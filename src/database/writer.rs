@@ -493,13 +493,22 @@ enum Patience {
     UntilDone,
 }
 
+/// How a transaction begins. SQLite waits for another process that writes only where nothing was read yet
+/// (sqlite.org/c3ref/busy_handler.html); a batch that looks something up first would fail at once.
+fn begin(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "BEGIN IMMEDIATE",
+        Engine::Postgres => "BEGIN",
+    }
+}
+
 async fn write_batch(
     engine: Engine,
     connection: &mut AnyConnection,
     batch: &Batch,
     mint: &mut Mint,
 ) -> Result<Written, DatabaseFault> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(begin(engine)).await?;
     if !batch.events.is_empty() {
         event_log::store(engine, &mut transaction, &batch.events).await?;
     }
