@@ -13,7 +13,7 @@ pub(super) struct Level {
     pub(super) row: Duration,
 }
 
-/// How many.
+/// How many widths are kept.
 const COUNT: usize = 4;
 
 /// The narrowest first; each width is that of a row before, so that of a row either all is read or, where a span
