@@ -15,6 +15,7 @@ mod agent_time;
 mod answers;
 mod callers;
 mod counts;
+mod cutting;
 mod differences;
 mod distinct;
 mod entries;
