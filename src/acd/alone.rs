@@ -79,12 +79,13 @@ impl Alone {
 
     /// Does what is asked, as far as it is this node's to do.
     pub(super) fn ask(&mut self, request: Request) -> Outcome {
-        // A ring that ended while this node slept or was cut off is no agent's fault: the others may have
-        // given them something to do long ago.
+        // A ring that ended while this node slept or was cut off is no agent's fault, nor is their phone out
+        // of reach because this node did not hear it ring: the others may have given them something to do
+        // long ago.
         let blames = matches!(
             &request,
             Request::Change(Change {
-                verb: Verb::RingTimeout { .. },
+                verb: Verb::RingTimeout { .. } | Verb::Decline { .. },
                 ..
             })
         );
@@ -105,7 +106,11 @@ impl Alone {
             Request::Change(change) => self.desk.apply(change),
         };
         for event in &outcome.events {
-            let is_blame = blames && matches!(event.kind, EventKind::AgentStatus { .. });
+            let is_blame = blames
+                && matches!(
+                    event.kind,
+                    EventKind::AgentStatus { .. } | EventKind::AgentReachable { .. }
+                );
             if !is_blame {
                 self.note(event);
             }

@@ -2,10 +2,11 @@
 
 use crate::redis_server::{Keeps, RedisServer};
 use crate::work::{BlockOnElsewhere, DONE, Gateway, Written, ids, movable_clock, place};
-use ringdown::acd::{Acd, AtStart, Clock, EventSink, Notice, Surroundings};
+use ringdown::acd::{Acd, AtStart, Clock, EventSink, Health, Notice, Surroundings};
+use ringdown_routing::contact::Place;
 use ringdown_routing::event::{Event, EventKind};
-use ringdown_routing::ids::NodeId;
-use ringdown_routing::verb::Verb;
+use ringdown_routing::ids::{AgentId, NodeId};
+use ringdown_routing::verb::{DeclineReason, Verb};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -126,4 +127,27 @@ async fn what_a_full_log_let_go_is_written_down_later() {
     let numbers: BTreeSet<u64> = ids(&gateway.written()).iter().map(|id| id.number).collect();
     let last = numbers.len() as u64;
     assert!(numbers.into_iter().eq(1..=last));
+}
+
+#[tokio::test]
+async fn a_phone_is_not_out_of_reach_for_a_ring_that_a_gateway_gave_up_alone() {
+    let mut server = RedisServer::start(Keeps::Everything);
+    let mut gateway = Gateway::in_redis(&server, "one", Clock::of_the_machine()).await;
+    gateway.furnish(Duration::ZERO, &["anna"]).await;
+    let contact = gateway.enqueue(1).await;
+    let (agent, token) = gateway.hear_offer_of(contact).await;
+    server.kill();
+    gateway.is_well(|health| *health != Health::Good).await;
+    // It heard nothing of the phone: it may have slept, and the others may have rung it since.
+    let reason = DeclineReason::Unreachable;
+    assert_eq!(gateway.change(Verb::Decline { token, reason }).await, DONE);
+    server.launch();
+    gateway.is_well(|health| *health == Health::Good).await;
+    let is_reachable = |agent: &AgentId| {
+        let view = gateway.acd.snapshot();
+        let mut agents = view.agents.iter();
+        agents.any(|known| known.profile.id == *agent && known.is_reachable)
+    };
+    assert!(is_reachable(&agent));
+    assert_eq!(gateway.place_of(contact), Some(Place::Waiting));
 }

@@ -112,6 +112,22 @@ fn answered_and_heard(anna: &mut Phone, call: &Call) -> Call {
     offered
 }
 
+/// Waits until the gateway has heard that the phone of its one call rings.
+fn hears_it_ring(desk: &Desk) {
+    let one = |answer: Value| answer["items"][0]["id"].as_str().map(str::to_owned);
+    let call = look(desk, "/api/v1/contacts", "the call", one);
+    let rang = |answer: Value| {
+        let mut events = answer["items"].as_array()?.iter();
+        events.any(|event| event["event"] == "rang").then_some(())
+    };
+    look(
+        desk,
+        &format!("/api/v1/contacts/{call}/events"),
+        "the ringing",
+        rang,
+    );
+}
+
 /// Waits until so many stand in the line, as a gateway sees it.
 fn stand_in_line(desk: &Desk, wanted: usize) {
     let is_so = |answer: Value| (answer["items"].as_array()?.len() == wanted).then_some(());
@@ -203,15 +219,19 @@ fn a_gateway_that_slept_brings_its_callers_back_into_the_line() {
     anna.must_be_hung_up(&offered);
 }
 
-#[test]
-fn a_ring_of_a_gateway_that_slept_gives_way_to_the_call_that_was_answered() {
+/// A gateway falls asleep while it rings, after it has heard that the phone rings or before.
+fn a_ring_of_a_gateway_that_slept(has_heard_it_ring: bool) {
     let shared = Shared::start();
     // It rings for its whole time, so she is left alone with that caller for the back-off.
     let keys = "ring_timeout_s = 5\ndecline_back_off_s = 1\n";
     let (one, two, mut anna) = shared.two_gateways_with(keys);
     let (mut late, mut late_call) = line_up(&one, "0912345678");
-    let ringing = anna.must_ring();
+    let ringing = anna.must_be_called();
     let since = Instant::now();
+    if has_heard_it_ring {
+        anna.ring(&ringing);
+        hears_it_ring(&one);
+    }
     one.gateway.process.signal("STOP");
     anna_is(&two, "idle");
     let (mut caller, mut call) = line_up(&two, "0912345679");
@@ -220,12 +240,27 @@ fn a_ring_of_a_gateway_that_slept_gives_way_to_the_call_that_was_answered() {
     let offered = answered_and_heard(&mut anna, &call);
     assert!(since.elapsed() >= Duration::from_millis(4_500));
     one.gateway.process.signal("CONT");
+    if !has_heard_it_ring {
+        // It has given the ring up; RFC 3261 9.1 lets it say so once it hears anything of the call.
+        stand_in_line(&two, 1);
+        anna.ring(&ringing);
+    }
     anna.must_be_cancelled(&ringing);
     caller.hang_up(&mut call);
     anna.must_be_hung_up(&offered);
     let again = answered_and_heard(&mut anna, &late_call);
     late.hang_up(&mut late_call);
     anna.must_be_hung_up(&again);
+}
+
+#[test]
+fn a_ring_of_a_gateway_that_slept_gives_way_to_the_call_that_was_answered() {
+    a_ring_of_a_gateway_that_slept(true);
+}
+
+#[test]
+fn a_phone_is_not_out_of_reach_because_a_gateway_slept_through_its_ringing() {
+    a_ring_of_a_gateway_that_slept(false);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::PATIENCE;
 use crate::audio::{AudioEnd, Voice};
 use crate::digest::{self, Credentials};
 use crate::sip::{self, SipText};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ pub struct Phone {
     inbox: VecDeque<(SipText, SocketAddr)>,
     /// What was answered to a request, by branch and method, for its retransmissions.
     answers: HashMap<String, String>,
+    /// INVITEs that came, by branch and method: one that comes again before it was answered is the same call.
+    invites: HashSet<String>,
     /// The ACK of a final response, by Call-ID.
     acks: HashMap<String, String>,
     ladder: String,
@@ -92,6 +94,7 @@ impl Phone {
             serial: 0,
             inbox: VecDeque::new(),
             answers: HashMap::new(),
+            invites: HashSet::new(),
             acks: HashMap::new(),
             ladder: String::new(),
         }
@@ -479,7 +482,7 @@ impl Phone {
             self.acks.get(&ack_key(&message)).cloned(),
         ) {
             self.send(&ack, peer);
-        } else {
+        } else if message.method() != Some("INVITE") || self.invites.insert(answer_key(&message)) {
             self.inbox.push_back((message, peer));
         }
         Some(())
