@@ -38,7 +38,7 @@ pub struct Args {
     /// As known at this instant: who waited and worked then still does; the last event's when not given.
     #[arg(long)]
     as_of: Option<String>,
-    /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
+    /// Width of the rows: whole minutes that divide a day (1m, 15m, 30m, 1h), 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
     /// Only this queue.

@@ -25,7 +25,7 @@ pub struct Args {
     /// First instant after the period.
     #[arg(long, default_value = "now")]
     to: String,
-    /// Width of the rows: 15m, 30m, 1h, 1d, 1w (from Monday), 1mo.
+    /// Width of the rows: whole minutes that divide a day (1m, 15m, 30m, 1h), 1d, 1w (from Monday), 1mo.
     #[arg(long, default_value = "30m")]
     interval: Interval,
     /// Compare with the period that begins then: as many whole months where both begin with one, else as many days

@@ -2,11 +2,13 @@
 
 use super::EventLog;
 use crate::database::{DatabaseFault, Engine};
+use futures_util::TryStreamExt;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::statistics::CallerKey;
 use ringdown_routing::time::Timestamp;
 use std::io::Write;
+use std::ops::Range;
 
 /// Which events to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +219,33 @@ impl EventLog {
                 Some(_) | None => return Ok(()),
             }
         }
+    }
+
+    /// Events of contacts that arrived within a span and of which something happened since an instant: of theirs, those
+    /// of another span, in no order.
+    pub async fn of_contacts(
+        &self,
+        arrived: Range<Timestamp>,
+        changed_since: Timestamp,
+        happened: Range<Timestamp>,
+        mut take: impl FnMut(Event),
+    ) -> Result<(), DatabaseFault> {
+        // SQLite leaves the order of a cross join alone: the contacts are fewer than their events.
+        let mut found = sqlx::query_as::<_, (String,)>(
+            "SELECT e.body FROM contacts c CROSS JOIN events e \
+             WHERE c.id >= $1 AND c.id < $2 AND c.changed_at >= $3 \
+             AND e.contact = c.id AND e.at >= $4 AND e.at < $5",
+        )
+        .bind(ContactId::new(arrived.start, 0).to_string())
+        .bind(ContactId::new(arrived.end, 0).to_string())
+        .bind(changed_since.as_millis())
+        .bind(happened.start.as_millis())
+        .bind(happened.end.as_millis())
+        .fetch(self.database.reads());
+        while let Some((body,)) = found.try_next().await? {
+            take(parse(&body)?);
+        }
+        Ok(())
     }
 
     /// Every event of one contact, in order.

@@ -177,10 +177,10 @@ impl Shown<'_> {
                 .fault(told(Part::To)),
             Field::new("interval", tongue.say("Interval", "間隔"))
                 .of(&interval)
-                .suggested(&["15m", "30m", "1h", "1d", "1w", "1mo"])
+                .suggested(&["5m", "15m", "30m", "1h", "1d", "1w", "1mo"])
                 .hint(tongue.say(
-                    "15m, 30m, 1h, 1d, 1w (from Monday) or 1mo; by the clock of the queue, else the site's.",
-                    "15m（15 分）、30m（30 分）、1h（1 小時）、1d（1 天）、1w（1 週，自週一起）或 1mo（1 月）；依佇列的時區，否則依服務台的時區。",
+                    "1m, 5m, 15m, 30m, 1h, 1d, 1w (from Monday) or 1mo; by the clock of the queue, else the site's.",
+                    "1m（1 分）、5m（5 分）、15m（15 分）、30m（30 分）、1h（1 小時）、1d（1 天）、1w（1 週，自週一起）或 1mo（1 月）；依佇列的時區，否則依服務台的時區。",
                 ))
                 .fault(told(Part::Interval)),
             Field::new("compare", tongue.say("Compare with the period from", "比較期間起點"))
