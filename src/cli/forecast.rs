@@ -11,7 +11,7 @@ use crate::forecast::{
     read_arrivals, read_special_days,
 };
 use crate::report::progress::Progress;
-use crate::report::{By, Interval, Period, Report, from_log};
+use crate::report::{By, Interval, Period, from_log, recount};
 use crate::staffing::{Seconds, Share};
 use anyhow::Context;
 use clap::CommandFactory;
@@ -165,12 +165,12 @@ impl Args {
             .extension()
             .is_some_and(|extension| extension == "jsonl")
         {
-            let log = replay::read(path, self.interval)?;
+            let log = replay::read(path, self.recounted(zone))?;
             if !replay::is_named(self.queue.as_deref(), &log.queues, path)? {
                 return Ok(None);
             }
-            let period = Period::new(log.first, log.last, self.interval, zone)?;
-            let report = Report::of(&log.fold, period, self.scope(), log.last);
+            let report = log.recount.report()?;
+            let report = report.with_context(|| replay::no_events(path))?;
             return Ok(Some(Arrivals::offered(&report)));
         }
         if self.queue.is_some() {
@@ -204,6 +204,19 @@ impl Args {
             Ok(report?)
         })?;
         Ok(Arrivals::offered(&report))
+    }
+
+    /// The whole of an event log up to its last event.
+    fn recounted(&self, zone: TimeZone) -> recount::Question {
+        recount::Question {
+            from: None,
+            to: Some("now".to_owned()),
+            as_of: None,
+            interval: self.interval,
+            zone,
+            scope: self.scope(),
+            by: By::Queue,
+        }
     }
 
     fn scope(&self) -> Scope {

@@ -3,22 +3,18 @@
 use super::{Outcome, channel, must_be_conserved};
 use crate::config::Language;
 use crate::report::progress::Progress;
-use crate::report::{By, Format, Interval, Period, Report, Words, period};
+use crate::report::recount::{Question, Recount};
+use crate::report::{By, Format, Interval, Words};
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::{Rules, Scope, Statistics};
-use ringdown_routing::time::Timestamp;
+use ringdown_routing::statistics::Scope;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// How late an event may stand in the file and still be counted.
-const DISORDER_MAX: Duration = Duration::from_secs(3_600);
 
 /// Most lines told one by one that are not events.
 const FAULTS_TOLD_MAX: u64 = 10;
@@ -65,30 +61,15 @@ pub struct Args {
 /// add up, and of a queue that the log does not name.
 pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let Read {
-        fold,
-        first,
-        last,
+        recount,
         faults,
         queues,
-    } = read(&args.events, args.interval)?;
+    } = read(&args.events, args.question())?;
     if !is_named(args.queue.as_deref(), &queues, &args.events)? {
         return Ok(Outcome::No);
     }
-    let instant = |text: &Option<String>, otherwise: Timestamp| match text {
-        Some(text) => period::instant(text, last, &args.time_zone),
-        None => Ok(otherwise),
-    };
-    let from = instant(&args.from, first)?;
-    let to = instant(&args.to, last + Duration::from_millis(1))?;
-    let period = Period::new(from, to, args.interval, args.time_zone.clone())?;
-    let scope = Scope {
-        queue: args.queue.as_deref().map(QueueId::from),
-        channel: args.channel,
-    };
-    let as_of = instant(&args.as_of, last)?;
-    let report = Report::of(&fold, period, scope, as_of)
-        .by(args.by)
-        .since(Some(first));
+    let report = recount.report()?;
+    let report = report.with_context(|| no_events(&args.events))?;
     let mut stdout = std::io::stdout().lock();
     if args.format == Format::Xlsx && stdout.is_terminal() {
         anyhow::bail!("a workbook is no text: send it to a file, `> report.xlsx`");
@@ -97,6 +78,23 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     report.print(args.format, words, &mut stdout)?;
     let sound = must_be_conserved(&report, words)?;
     Ok(if faults == 0 { sound } else { Outcome::No })
+}
+
+impl Args {
+    fn question(&self) -> Question {
+        Question {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            as_of: self.as_of.clone(),
+            interval: self.interval,
+            zone: self.time_zone.clone(),
+            scope: Scope {
+                queue: self.queue.as_deref().map(QueueId::from),
+                channel: self.channel,
+            },
+            by: self.by,
+        }
+    }
 }
 
 /// Whether the log tells of a queue; of one it does not, every figure would be 0.
@@ -120,34 +118,25 @@ pub(super) fn is_named(
 
 /// An event log that was read and counted.
 pub(super) struct Read {
-    /// The statistics.
-    pub(super) fold: Statistics,
-    /// When its earliest event happened.
-    pub(super) first: Timestamp,
-    /// When its latest event happened.
-    pub(super) last: Timestamp,
+    /// What was counted; there is an event.
+    pub(super) recount: Recount,
     /// Lines that are not events.
     pub(super) faults: u64,
     /// Every queue that an event names.
     pub(super) queues: BTreeSet<QueueId>,
 }
 
-/// Reads an event log and counts it for intervals of a width; lines that are not events are told on stderr.
-pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
+/// Reads an event log and counts it; lines that are not events are told on stderr.
+pub(super) fn read(path: &Path, question: Question) -> anyhow::Result<Read> {
     let name = path.display();
+    let mut recount = Recount::new(question)?;
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())
     } else {
         let file = File::open(path).with_context(|| format!("{name}: cannot be read"))?;
         Box::new(BufReader::new(file))
     };
-    let mut fold = Statistics::new(Rules {
-        interval: interval.cell(),
-        settle_after: DISORDER_MAX,
-        ..Rules::default()
-    });
     let mut progress = Progress::begin("events");
-    let mut earliest: Option<Timestamp> = None;
     let mut faults: u64 = 0;
     let mut queues = BTreeSet::new();
     for (number, line) in (1..).zip(lines.lines()) {
@@ -157,8 +146,7 @@ pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
         }
         match serde_json::from_str::<Event>(&line) {
             Ok(event) => {
-                earliest = Some(earliest.map_or(event.at, |first| first.min(event.at)));
-                fold.record(&event);
+                recount.record(&event);
                 if let Some(queue) = &event.queue
                     && !queues.contains(queue)
                 {
@@ -181,16 +169,19 @@ pub(super) fn read(path: &Path, interval: Interval) -> anyhow::Result<Read> {
             "{name}: {faults} lines are not events and are not counted"
         )?;
     }
-    let (Some(first), Some(last)) = (earliest, fold.newest()) else {
-        anyhow::bail!("{name}: no events");
-    };
+    if recount.is_empty() {
+        anyhow::bail!(no_events(path));
+    }
     Ok(Read {
-        fold,
-        first,
-        last,
+        recount,
         faults,
         queues,
     })
+}
+
+/// What is told of a log without any.
+pub(super) fn no_events(path: &Path) -> String {
+    format!("{}: no events", path.display())
 }
 
 /// Reads a time zone's IANA name.

@@ -62,7 +62,8 @@ impl By {
         }
     }
 
-    fn holds(self, facet: &Facet) -> bool {
+    /// Whether its rows are on such.
+    pub(super) fn holds(self, facet: &Facet) -> bool {
         match facet {
             Facet::Number(_) | Facet::Other => self == Self::Number,
             Facet::CallerClass(_) => self == Self::CallerClass,

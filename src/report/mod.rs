@@ -16,6 +16,7 @@ mod json;
 pub mod period;
 mod plot;
 pub mod progress;
+pub mod recount;
 pub mod running;
 mod settings;
 mod table;

@@ -370,6 +370,11 @@ pub(super) fn first_instant(date: Date, zone: &TimeZone) -> Result<Timestamp, Pe
         .map_err(|_| PeriodFault::Instant(date.to_string()))
 }
 
+/// Whether a text that [`instant`] reads is another one at another time.
+pub(super) fn is_relative(text: &str) -> bool {
+    matches!(text, "now" | "today" | "yesterday")
+}
+
 /// Reads an instant: RFC 3339, a local time, a day (its first instant), or a word.
 pub fn instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, PeriodFault> {
     let fault = || PeriodFault::Instant(text.to_owned());

@@ -24,6 +24,7 @@ mod facts;
 mod figures;
 mod hand_overs;
 mod journey;
+mod kinds;
 mod ledger;
 mod packed;
 mod reasons;
