@@ -7,6 +7,9 @@
 //! own: from opening the database to the printed report once, five times more for the median, the processor time of
 //! those (without a server's own), and the most memory the process had. At last the events of the same months go through `ringdown replay`, which keeps no database.
 //!
+//! `--url URL` takes that database in place of one of its own, with one number of contacts: filled where it is empty,
+//! read as it is where it is not, and left as it is then.
+//!
 //! One JSON object a line on standard output.
 
 #[path = "months/log.rs"]
@@ -39,6 +42,13 @@ fn main() -> Outcome {
         return runtime.block_on(read(url, kind));
     }
     let sizes = word("--contacts").unwrap_or("10000,100000,1000000");
+    if let Some(url) = word("--url") {
+        let contacts: u32 = sizes.parse()?;
+        if runtime.block_on(is_empty(url))? {
+            runtime.block_on(fill(url, contacts))?;
+        }
+        return read_each(url, contacts);
+    }
     for contacts in sizes.split(',') {
         let contacts: u32 = contacts.parse()?;
         if word("--engine") != Some("postgres") {
@@ -73,6 +83,14 @@ const KINDS: [&str; 13] = [
     "queue/1d/repeat_callers",
     "queue/1d/statistics",
 ];
+
+/// Whether nothing was counted there.
+async fn is_empty(url: &str) -> Outcome<bool> {
+    let database = Database::connect(url, 1, 1_000).await?;
+    let lag = Rollups::new(&EventLog::new(database.clone())).lag().await?;
+    database.close().await;
+    Ok(lag.until.is_none())
+}
 
 /// Stores the month through the log, and counts it.
 async fn fill(url: &str, contacts: u32) -> Outcome {
