@@ -2,7 +2,8 @@
 
 use ringdown_harness::PATIENCE;
 use ringdown_harness::desk::DeskPlan;
-use ringdown_harness::gateway;
+use ringdown_harness::gateway::{self, Gateway};
+use ringdown_harness::place::Folder;
 use ringdown_harness::postgres::Postgres;
 use std::net::TcpListener;
 use std::net::UdpSocket;
@@ -103,6 +104,71 @@ fn a_taken_port_is_told_with_its_number() {
         "{}",
         desk.gateway.process.transcript()
     );
+}
+
+/// That no second gateway without Redis comes to this database while a first one is there, however that ends.
+fn a_database_has_one_gateway_without_redis(url: &str, break_connections: impl FnOnce(&Gateway)) {
+    let plan = || DeskPlan::new().section(&format!("[database]\nurl = \"{url}\"\n"));
+    let must_be_refused = || {
+        let mut second = plan().start(program());
+        let status = second.gateway.process.wait_for_end(PATIENCE);
+        let told = second.gateway.process.transcript();
+        assert_eq!(status.code(), Some(1), "{told}");
+        assert!(
+            told.contains("another gateway that runs uses this database"),
+            "{told}"
+        );
+    };
+    let mut first = plan().open(program());
+    must_be_refused();
+    // What runs beside a gateway does so as ever.
+    let configuration = first.configuration.display().to_string();
+    for beside in [
+        &["report", "--format", "json"][..],
+        &["export", "events", "--from", "2020-01-01"],
+        &["token", "list"],
+        &["erase", "--phone", "+886912345678"],
+    ] {
+        let arguments: Vec<&str> = beside
+            .iter()
+            .copied()
+            .chain(["-c", &configuration])
+            .collect();
+        let (status, _, told) = gateway::run(program(), &first.folder, &arguments);
+        assert_eq!(status, 0, "{beside:?}: {told}");
+    }
+    break_connections(&first.gateway);
+    must_be_refused();
+    for kill in [true, false] {
+        if kill {
+            first.gateway.process.kill();
+        } else {
+            first.gateway.process.ask_to_end();
+        }
+        first.gateway = Gateway::start(program(), &first.configuration);
+        first.gateway.must_be_ready(&first.operations);
+    }
+    must_be_refused();
+}
+
+#[test]
+fn a_second_gateway_without_redis_is_refused_on_sqlite() {
+    let folder = Folder::new();
+    let url = format!("sqlite:{}/desk.sqlite", folder.path().display());
+    a_database_has_one_gateway_without_redis(&url, |_| {});
+}
+
+#[test]
+fn a_second_gateway_without_redis_is_refused_on_postgres_after_a_lost_connection_too() {
+    let postgres = Postgres::start();
+    a_database_has_one_gateway_without_redis(&postgres.url(), |gateway| {
+        postgres.end_sessions("ringdown gateway");
+        gateway
+            .process
+            .wait_for_line("that it is held again", |line| {
+                line.contains("other gateways are kept off the database again")
+            });
+    });
 }
 
 #[test]

@@ -12,10 +12,12 @@ mod days;
 mod fault;
 mod inbox;
 mod statement;
+mod tenancy;
 mod writer;
 
 pub use fault::DatabaseFault;
 pub use statement::{Statement, Value};
+pub(crate) use tenancy::{Tenancy, Tenants};
 pub use writer::Health;
 
 use crate::config::Config;

@@ -38,8 +38,8 @@ struct LeftOpen {
 }
 
 impl EventLog {
-    /// Ends every call that is open in the log; how many there were. Only for who starts, without a desk that others
-    /// share: what is open there is nobody's. Call-backs and messages are not touched: they stand in the database.
+    /// Ends every call that is open in the log; how many there were. Only for who starts and has the desk alone
+    /// ([`Tenants::One`](crate::database::Tenants)): what is open there is nobody's. Call-backs and messages are not touched: they stand in the database.
     pub async fn end_left_open(&self) -> Result<u64, DatabaseFault> {
         let (last,): (Option<i64>,) = sqlx::query_as("SELECT MAX(at) FROM events")
             .fetch_one(self.database.reads())

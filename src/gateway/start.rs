@@ -14,7 +14,7 @@ use crate::call_backs::CallBacks;
 use crate::cms::Cms;
 use crate::config::Config;
 use crate::cti::{Identifier, Normaliser, Reidentified};
-use crate::database::Database;
+use crate::database::{Database, Tenancy, Tenants};
 use crate::drain::Drain;
 use crate::erasure::Erasures;
 use crate::event_log::EventLog;
@@ -66,6 +66,7 @@ pub struct Gateway {
     postman: Option<Postman>,
     stop: watch::Sender<bool>,
     places: Places,
+    tenancy: Tenancy,
 }
 
 /// Where a gateway listens.
@@ -159,6 +160,7 @@ impl Gateway {
             postman,
             stop,
             places,
+            tenancy: stores.tenancy,
         })
     }
 
@@ -212,6 +214,7 @@ impl Gateway {
         }
         self.tasks.shutdown().await;
         self.database.close().await;
+        self.tenancy.end().await;
     }
 }
 
@@ -221,6 +224,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// What lasts, and those who read it.
 struct Stores {
     database: Database,
+    tenancy: Tenancy,
     log: EventLog,
     tickets: Tickets,
     identifier: Identifier,
@@ -235,6 +239,11 @@ impl Stores {
         let database = Database::open(config)
             .await
             .context("the database cannot be used")?;
+        let tenants = match config.redis {
+            Some(_) => Tenants::Several,
+            None => Tenants::One,
+        };
+        let tenancy = database.move_in(tenants).await?;
         let (identifier, reidentified) = Identifier::start(&database, config);
         identifier
             .refresh()
@@ -247,6 +256,7 @@ impl Stores {
             identifier,
             prompts: Arc::new(SitePrompts::new(config)),
             database,
+            tenancy,
         };
         Ok((stores, reidentified))
     }

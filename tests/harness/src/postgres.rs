@@ -96,6 +96,14 @@ impl Postgres {
         process
     }
 
+    /// Ends the sessions that have this name, as a network that breaks does.
+    pub fn end_sessions(&self, application: &str) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{application}'"
+        );
+        run(Command::new(programs().join("psql")).args([&self.url(), "-Atc", &sql]));
+    }
+
     /// Its address as configuration writes it.
     pub fn url(&self) -> String {
         format!("postgres://ringdown@{}/ringdown", self.address)
