@@ -25,6 +25,17 @@ pub struct Compared {
     pub spread: Spread,
     /// Each of the groups in each of its intervals.
     pub rows: Vec<Row>,
+    /// Its intervals, and all of the scope in each.
+    pub intervals: Vec<(Span, Tally)>,
+}
+
+/// An interval of the reported period and the one of the other period at the same place, or one of them alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    /// Of the reported period.
+    pub(super) here: Option<Span>,
+    /// Of the period it is compared with.
+    pub(super) there: Option<Span>,
 }
 
 impl Compared {
@@ -102,7 +113,51 @@ fn is_first_of_month(clock: DateTime) -> bool {
             .to_datetime(jiff::civil::Time::midnight())
 }
 
+/// Where each interval stands in its period: which day, week or month it is, or how far its clock is from the first
+/// midnight or hour, and how often the clock has shown that before.
+fn places(spans: &[Span], period: &Period) -> Vec<(i64, u32)> {
+    let clock = |at: Timestamp| {
+        let instant = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+        Some(period.zone.to_datetime(instant))
+    };
+    let first = spans.first();
+    let first = first.and_then(|first| wall(first.from, &period.zone).ok());
+    let mut seen: BTreeMap<i64, u32> = BTreeMap::new();
+    let places = (0..).zip(spans).map(|(count, span)| {
+        let distance = match (first, clock(span.from)) {
+            (Some(first), Some(at)) if !period.interval.is_of_calendar() => {
+                at.duration_since(first).as_secs()
+            }
+            _ => count,
+        };
+        let times = seen.entry(distance).or_default();
+        *times += 1;
+        (distance, *times)
+    });
+    places.collect()
+}
+
 impl Report {
+    /// The intervals, each beside that of the other period at the same place by the wall clock.
+    pub(super) fn pairs(&self) -> Vec<Pair> {
+        let here = &self.period.spans;
+        let other = self.compared.iter().flat_map(|it| &it.intervals);
+        let there: Vec<Span> = other.map(|(span, _)| *span).collect();
+        let mut pairs: BTreeMap<(i64, u32), Pair> = BTreeMap::new();
+        for (place, span) in places(here, &self.period).into_iter().zip(here) {
+            let (here, there) = (Some(*span), None);
+            pairs.insert(place, Pair { here, there });
+        }
+        for (place, span) in places(&there, &self.period).into_iter().zip(there) {
+            let alone = Pair {
+                here: None,
+                there: None,
+            };
+            pairs.entry(place).or_insert(alone).there = Some(span);
+        }
+        pairs.into_values().collect()
+    }
+
     /// What must be known before the figures are believed, or compared: that the period is not over or began before
     /// the log, and how the other period differs from it.
     pub fn notes(&self, words: &Words) -> Vec<String> {
@@ -168,7 +223,8 @@ impl Report {
         notes
     }
 
-    fn span(&self, span: Span) -> String {
+    /// From when to when, by the wall clock.
+    pub(super) fn span(&self, span: Span) -> String {
         format!("{} – {}", minute(self, span.from), minute(self, span.to))
     }
 }

@@ -1,15 +1,18 @@
 //! The report as one page that needs nothing else: plots, tables and definitions, for screen and paper.
 
 use super::answers::{self, answer_lines};
-use super::plot::{self, Bar, escaped};
+use super::comparison::Pair;
+use super::plot::{self, Bar, Names, Other, escaped};
 use super::table::{
     CURRENCY, LEFT_OUT, agent_lines, contact_lines, facet_lines, minute, reason_lines,
 };
 use super::tables::{CanBeCalledBack, Table, Value};
 use super::words::Column;
-use super::{By, Group, Report, Words};
+use super::{By, Group, Report, Row, Span, Words};
 use ringdown_routing::ids::ContactId;
 use ringdown_routing::statistics::{DEFINITIONS, SPREAD_DEFINITIONS, Tally};
+use ringdown_routing::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// How it looks; on paper tables go on with their heading and plots are never cut.
@@ -19,14 +22,14 @@ h1{font-size:1.4em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}.when{color:#
 table{margin:.8em 0 1.6em;border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12px;width:100%}\
 th,td{padding:.25em .5em;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}\
 th{border-bottom:2px solid #222;white-space:normal;vertical-align:bottom}.text{text-align:left}tr.total td{font-weight:600}\
-svg{width:100%;height:auto;display:block}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
-.grid{stroke:#ddd;stroke-width:1}.key{font-size:12px;margin:.2em 0}\
+svg{width:100%;height:auto;display:block}.wide svg{min-width:680px}svg text{font-size:10px;fill:#555}svg .left{text-anchor:end}\
+.grid{stroke:#ddd;stroke-width:1}.key{font-size:12px;margin:.2em 0;print-color-adjust:exact;-webkit-print-color-adjust:exact}svg.line{display:inline-block;width:34px;height:12px;vertical-align:middle}\
 .sound{margin:1em 0}.note{margin:.4em 0}.unsound{margin:1em 0;font-weight:600;color:#b5484b}\
 dl{font-size:12px;display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em}dt{font-family:monospace}dd{margin:0}\
 .wide{overflow-x:auto}\
 @page{size:A4 landscape;margin:12mm}\
 @media print{body{max-width:none;margin:0;padding:0;font-size:11px}thead{display:table-header-group}\
-table{font-size:9px}tr,svg,dl div{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}}";
+table{font-size:9px}tr,svg,dl div{break-inside:avoid}.wide svg{min-width:0}h2{break-after:avoid}.wide{overflow:visible}}";
 
 /// How bars are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,44 +174,87 @@ fn print_table(
 /// Most plots of a page; of more groups those with the most contacts have one.
 const PLOTS_MAX: usize = 12;
 
-/// One plot for each queue: what became of those who entered it, and the service level.
+/// One plot for each queue: what became of those who entered it, and the service level; beside another period what
+/// that had in the same place.
 fn print_plots(
     report: &Report,
     (words, plots): (&Words, Plots),
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let names = PARTS.map(|column| words.column(column));
-    let mut groups: Vec<(&Group, u64)> = report
+    let parts = PARTS.map(|column| words.column(column));
+    let line = words.column(Column::ServiceLevel);
+    let names = Names {
+        parts: &parts,
+        line,
+        other: report.compared.as_ref().map(|compared| {
+            let other = report.span(compared.whole);
+            [words.column(Column::Offered), line].map(|name| format!("{name}, {other}"))
+        }),
+    };
+    let other = report.compared.as_ref().map(|it| &it.groups);
+    let all: BTreeSet<&Group> = report
         .groups
-        .iter()
-        .map(|(group, (tally, _))| (group, tally.counts.offered))
+        .keys()
+        .chain(other.into_iter().flatten().map(|(group, _)| group))
         .collect();
+    let offered = |group: &&Group| {
+        let (tally, _) = report.groups.get(*group).copied().unwrap_or_default();
+        tally.counts.offered
+    };
+    let mut groups: Vec<&Group> = all.into_iter().collect();
     if groups.len() > PLOTS_MAX {
-        groups.sort_by_key(|(_, offered)| std::cmp::Reverse(*offered));
+        groups.sort_by_key(|group| std::cmp::Reverse(offered(group)));
         groups.truncate(PLOTS_MAX);
     }
-    for (group, _) in groups {
-        let rows = report.rows.iter().filter(|row| row.group == *group);
-        let bars: Vec<Bar> = rows
-            .map(|row| {
-                let start = report.period.label(row.span.from);
-                Bar {
-                    title: bar_title(&start, &row.tally, words),
-                    label: label(report, &start),
-                    parts: parts(&row.tally).map(|count| count as f64).to_vec(),
-                    line: row.tally.figures().service_level.negative,
-                }
-            })
-            .collect();
+    for group in groups {
+        let bars = bars(report, group, words);
         let name = group.name();
-        let line = words.column(Column::ServiceLevel);
         let drawn = match plots {
-            Plots::Svg => plot::bars(&bars, &names, line, &name),
-            Plots::Cells => plot::cells(&bars, &names, line),
+            Plots::Svg => plot::bars(&bars, &names, &name),
+            Plots::Cells => plot::cells(&bars, &names),
         };
         writeln!(out, "<h2>{}</h2>{drawn}", escaped(&name))?;
     }
     Ok(())
+}
+
+/// One bar for each interval, also where nobody came, and for those that the other period alone has.
+fn bars(report: &Report, group: &Group, words: &Words) -> Vec<Bar> {
+    let of_group = |rows: &'_ [Row]| -> BTreeMap<Timestamp, Tally> {
+        let rows = rows.iter().filter(|row| row.group == *group);
+        rows.map(|row| (row.span.from, row.tally)).collect()
+    };
+    let here = of_group(&report.rows);
+    let there = report.compared.as_ref().map(|it| of_group(&it.rows));
+    let tally = |span: Option<Span>, tallies: &BTreeMap<Timestamp, Tally>| {
+        span.and_then(|span| tallies.get(&span.from))
+            .copied()
+            .unwrap_or_default()
+    };
+    let bar = |pair: Pair| {
+        let own = tally(pair.here, &here);
+        let other = pair.there.zip(there.as_ref());
+        let other = other.map(|(span, there)| (span, tally(Some(span), there)));
+        let span = pair.here.or(pair.there)?;
+        let start = report.period.label(span.from);
+        let mut title = bar_title(&start, &own, words);
+        if let Some((span, tally)) = &other {
+            let start = report.period.label(span.from);
+            title += "; ";
+            title += &bar_title(&start, tally, words);
+        }
+        Some(Bar {
+            title,
+            label: label(report, &start),
+            parts: parts(&own).map(|count| count as f64).to_vec(),
+            line: own.figures().service_level.negative,
+            other: other.map(|(_, tally)| Other {
+                height: tally.counts.offered as f64,
+                line: tally.figures().service_level.negative,
+            }),
+        })
+    };
+    report.pairs().into_iter().filter_map(bar).collect()
 }
 
 /// Where those who entered the line are or went; together they are the offered.

@@ -1,6 +1,6 @@
 //! The report as one JSON document; the API answers the same.
 
-use super::{Compared, Group, Report, Words, comparison, period};
+use super::{Compared, Group, Report, Row, Words, comparison, period};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::{AgentId, QueueId};
 use ringdown_routing::statistics::{
@@ -65,6 +65,7 @@ struct JsonCompared {
     to: String,
     statistics: BTreeMap<String, JsonFigures>,
     total: JsonFigures,
+    intervals: Vec<JsonRow>,
     /// The reported figures less these: of `total`, and of each of `statistics` of either period. Null where a figure
     /// of either is.
     change: JsonChange,
@@ -118,21 +119,13 @@ impl JsonReport {
             by: report.by.as_str(),
             statistics: of_groups(&report.groups),
             total: JsonFigures::of(&report.total, report.spread),
-            intervals: report
-                .rows
-                .iter()
-                .map(|row| JsonRow {
-                    start: report.period.local(row.span.from),
-                    end: report.period.local(row.span.to),
-                    name: BTreeMap::from([(report.by.as_str(), row.group.name())]),
-                    figures: JsonFigures::of(&row.tally, row.spread),
-                })
-                .collect(),
+            intervals: JsonRow::each(report, &report.rows),
             compared: report.compared.as_ref().map(|compared| JsonCompared {
                 from: report.period.local(compared.whole.from),
                 to: report.period.local(compared.whole.to),
                 statistics: of_groups(&compared.groups),
                 total: JsonFigures::of(&compared.total, compared.spread),
+                intervals: JsonRow::each(report, &compared.rows),
                 change: JsonChange::of(report, compared),
             }),
             numbers: facets(report, |facet| match facet {
@@ -185,6 +178,18 @@ impl JsonReport {
                 .collect(),
             attribution: ATTRIBUTION,
         }
+    }
+}
+
+impl JsonRow {
+    fn each(report: &Report, rows: &[Row]) -> Vec<Self> {
+        let rows = rows.iter().map(|row| Self {
+            start: report.period.local(row.span.from),
+            end: report.period.local(row.span.to),
+            name: BTreeMap::from([(report.by.as_str(), row.group.name())]),
+            figures: JsonFigures::of(&row.tally, row.spread),
+        });
+        rows.collect()
     }
 }
 

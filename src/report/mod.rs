@@ -190,9 +190,10 @@ impl Report {
         self
     }
 
-    /// The same report with the totals of another beside its own.
+    /// The same report with another beside it.
     pub fn compared_with(mut self, other: Self) -> Self {
         self.compared = Some(Compared {
+            intervals: other.intervals(),
             whole: other.period.whole(),
             groups: other.groups,
             total: other.total,
@@ -200,6 +201,13 @@ impl Report {
             rows: other.rows,
         });
         self
+    }
+
+    /// The intervals of the period, and all of the scope in each.
+    fn intervals(&self) -> Vec<(Span, Tally)> {
+        let spans = self.period.spans.iter();
+        let tally = |span: &Span| self.ledger.tally(span.from, span.to, &self.scope);
+        spans.map(|span| (*span, tally(span))).collect()
     }
 
     /// The same report with the first instant of which anything is known.

@@ -289,7 +289,8 @@ fn dates(
     calendar: Calendar,
     zone: &TimeZone,
 ) -> Result<Vec<Span>, PeriodFault> {
-    let fault = || PeriodFault::Instant(from.as_millis().to_string());
+    // Beyond the last date that there is.
+    let fault = || PeriodFault::Instant(local(to, zone));
     let date = date_of(from, zone)?;
     let mut date = match calendar {
         Calendar::Day => date,

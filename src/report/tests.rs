@@ -251,6 +251,91 @@ fn differences_to_another_period_are_told_in_every_format() {
 }
 
 #[test]
+fn intervals_of_the_other_period_stand_beside_those_of_the_same_place() {
+    let report = two_months();
+    let words = Words::of(&"en".parse().unwrap());
+    let volume = report.table(TableName::Volume).unwrap();
+    let told = volume.to_json(&report);
+    let rows = told["rows"].as_array().unwrap();
+    let told_of = |row: &serde_json::Value| {
+        let text = |field: &str| row[field].as_str().unwrap().to_owned();
+        (text("interval"), text("period"))
+    };
+    let row = |interval: &str, period: &str| {
+        let wanted = (interval.to_owned(), period.to_owned());
+        let place = rows.iter().position(|row| told_of(row) == wanted);
+        place.unwrap_or_else(|| panic!("no {wanted:?}: {told:#}"))
+    };
+    let first = row("2026-11-02", "reported");
+    assert_eq!(row("2026-10-02", "compared"), first + 1);
+    assert_eq!(row("2026-11-02", "difference"), first + 2);
+    let count = |place: usize| rows[place]["offered"].as_i64().unwrap();
+    assert_eq!(count(first) - count(first + 1), count(first + 2));
+    // October has a day more than November.
+    let last = row("2026-10-31", "compared");
+    assert_eq!(rows[last + 1]["interval"], "2026-11-01 – 2026-12-01 00:00");
+    let [here, there, less] = [last + 1, last + 2, last + 3].map(count);
+    assert_eq!(i64::try_from(report.total.counts.offered).unwrap(), here);
+    assert_eq!((here - there, rows.len()), (less, last + 4));
+    let lines = volume.lines(&report, words);
+    assert_eq!(lines[first + 3][..2], ["2026-11-02", "difference"]);
+    assert!(lines[last + 4][6].ends_with(" pp"), "{:?}", lines[last + 4]);
+    let page = |plots| {
+        let mut page = Vec::new();
+        html::print(&report, words, plots, &mut page).unwrap();
+        String::from_utf8(page).unwrap()
+    };
+    let name = "offered, 2026-10-01 00:00 – 2026-11-01 00:00";
+    assert_eq!(
+        page(html::Plots::Svg).matches(name).count(),
+        2,
+        "a queue each"
+    );
+    assert_eq!(page(html::Plots::Cells).matches(name).count(), 2);
+    let json = serde_json::to_value(JsonReport::of(&report)).unwrap();
+    let other = json["compared"]["intervals"].as_array().unwrap();
+    assert_eq!(other.len(), 62);
+    assert_eq!(other[0]["start"], "2026-10-01T00:00:00+02:00");
+}
+
+#[test]
+fn the_same_place_is_the_same_clock_on_days_of_changed_clocks_too() {
+    for (zone, day, other, alone) in [
+        // Two o'clock came twice, and did not come.
+        ("Europe/Berlin", "2026-10-25", "2026-10-24", (2, 0)),
+        ("Europe/Berlin", "2026-03-29", "2026-03-28", (0, 2)),
+        ("Australia/Lord_Howe", "2026-04-05", "2026-04-04", (1, 0)),
+        ("Australia/Lord_Howe", "2026-10-04", "2026-10-03", (0, 1)),
+        // Its midnight did not come.
+        ("America/Santiago", "2026-09-06", "2026-09-05", (0, 2)),
+        ("Asia/Taipei", "2026-11-23", "2026-11-22", (0, 0)),
+    ] {
+        let zone = TimeZone::get(zone).unwrap();
+        let now = Timestamp::from_millis(0);
+        let report = |day: &str| {
+            let day: jiff::civil::Date = day.parse().unwrap();
+            let instant =
+                |date: jiff::civil::Date| period::instant(&date.to_string(), now, &zone).unwrap();
+            let (from, to) = (instant(day), instant(day.tomorrow().unwrap()));
+            let period = Period::new(from, to, Interval::HALF_HOUR, zone.clone()).unwrap();
+            let fold = Statistics::new(Rules::default());
+            Report::of(&fold, period, Scope::default(), to)
+        };
+        let compared = report(day).compared_with(report(other));
+        let clock = |span: Span| compared.period.local(span.from)[11..16].to_owned();
+        let mut found = (0, 0);
+        for pair in compared.pairs() {
+            match (pair.here, pair.there) {
+                (Some(here), Some(there)) => assert_eq!(clock(here), clock(there), "{day}"),
+                (Some(_), None) => found.0 += 1,
+                (None, _) => found.1 += 1,
+            }
+        }
+        assert_eq!(found, alone, "{day}");
+    }
+}
+
+#[test]
 fn what_makes_two_periods_unlike_is_told_in_both_languages() {
     let report = two_months();
     let told = |language: &str| report.notes(Words::of(&language.parse().unwrap()));

@@ -70,7 +70,9 @@ fn write_intervals(
         &["start", "end", "offset", report.by.as_str()],
         formats,
     )?;
-    for (line, row) in (1..).zip(&report.rows) {
+    // As in CSV, the intervals of a period it is compared with stand behind its own.
+    let compared = report.compared.iter().flat_map(|other| &other.rows);
+    for (line, row) in (1..).zip(report.rows.iter().chain(compared)) {
         let (start, end) = (local(report, row.span.from), local(report, row.span.to));
         sheet.write_datetime_with_format(line, 0, &date_time(&start)?, &formats.date)?;
         sheet.write_datetime_with_format(line, 1, &date_time(&end)?, &formats.date)?;
@@ -240,33 +242,46 @@ fn write_table(
     }
     for (line, row) in (1..).zip(&table.rows) {
         for (column, value) in (0..).zip(row) {
-            match value {
-                Value::Nothing => {}
-                Value::Instant(at) => {
-                    let at = date_time(&local(report, *at))?;
-                    sheet.write_datetime_with_format(line, column, &at, &formats.date)?;
-                }
-                Value::Text(_) | Value::Word(..) | Value::Contact(..) => {
-                    sheet.write_string(line, column, value.told(report, words))?;
-                }
-                Value::Count(count) => {
-                    let count = *count as f64;
-                    sheet.write_number_with_format(line, column, count, &formats.count)?;
-                }
-                Value::Seconds(seconds) => {
-                    sheet.write_number_with_format(line, column, *seconds, &formats.seconds)?;
-                }
-                Value::Share(share) => {
-                    sheet.write_number_with_format(line, column, *share, &formats.share)?;
-                }
-                Value::Figure(figure) => {
-                    sheet.write_number(line, column, *figure)?;
-                }
-            }
+            write_value(report, value, sheet, (line, column), (words, formats))?;
         }
     }
     sheet.set_freeze_panes(1, 0)?;
     sheet.autofit();
+    Ok(())
+}
+
+fn write_value(
+    report: &Report,
+    value: &Value,
+    sheet: &mut Worksheet,
+    (line, column): (u32, u16),
+    (words, formats): (&Words, &Formats),
+) -> Result<(), XlsxError> {
+    match value {
+        Value::Nothing => {}
+        Value::Instant(at) => {
+            let at = date_time(&local(report, *at))?;
+            sheet.write_datetime_with_format(line, column, &at, &formats.date)?;
+        }
+        Value::Text(_) | Value::Word(..) | Value::Contact(..) => {
+            sheet.write_string(line, column, value.told(report, words))?;
+        }
+        Value::Count(count) => {
+            sheet.write_number_with_format(line, column, *count as f64, &formats.count)?;
+        }
+        Value::Seconds(seconds) => {
+            sheet.write_number_with_format(line, column, *seconds, &formats.seconds)?;
+        }
+        Value::Share(share) => {
+            sheet.write_number_with_format(line, column, *share, &formats.share)?;
+        }
+        Value::Figure(figure) => {
+            sheet.write_number(line, column, *figure)?;
+        }
+        Value::Difference(figure) => {
+            write_value(report, figure, sheet, (line, column), (words, formats))?;
+        }
+    }
     Ok(())
 }
 

@@ -1,69 +1,150 @@
 //! The tables that are counted: read out of the same sums as the intervals.
 
 use super::{Head, Table, TableName, Value, head};
-use crate::report::{By, Report};
+use crate::report::{By, Report, Span};
 use ringdown_routing::ids::AgentId;
 use ringdown_routing::statistics::{Cause, Cell, Facet, SymptomCounts, Tally};
+use ringdown_routing::time::Timestamp;
+use std::collections::BTreeMap;
 
 const VOLUME: &[Head] = &[
-    head("interval", ("interval", "時段")),
-    head("offered", ("offered", "進線")),
-    head("distinct_callers", ("different callers", "不同來電者")),
-    head("repeat_caller_share", ("repeat callers", "重複來電")),
-    head("incident_share", ("incidents", "事故比例")),
-    head("service_level", ("SL A_T/O", "服務水準 A_T/O")),
-    head("satisfaction", ("satisfaction 1–5", "滿意度 1–5")),
-    head("ratings", ("marks", "評分數")),
+    INTERVAL,
+    OFFERED,
+    CALLERS,
+    REPEATED,
+    INCIDENTS,
+    LEVEL,
+    SATISFACTION,
+    MARKS,
 ];
 
-/// One row an interval in which anybody came, a ticket was opened or a mark was given, and the whole.
+/// The same beside another period: three rows for each interval.
+const VOLUME_COMPARED: &[Head] = &[
+    INTERVAL,
+    head("period", ("period", "期間")),
+    OFFERED,
+    CALLERS,
+    REPEATED,
+    INCIDENTS,
+    LEVEL,
+    SATISFACTION,
+    MARKS,
+];
+
+const INTERVAL: Head = head("interval", ("interval", "時段"));
+const OFFERED: Head = head("offered", ("offered", "進線"));
+const CALLERS: Head = head("distinct_callers", ("different callers", "不同來電者"));
+const REPEATED: Head = head("repeat_caller_share", ("repeat callers", "重複來電"));
+const INCIDENTS: Head = head("incident_share", ("incidents", "事故比例"));
+const LEVEL: Head = head("service_level", ("SL A_T/O", "服務水準 A_T/O"));
+const SATISFACTION: Head = head("satisfaction", ("satisfaction 1–5", "滿意度 1–5"));
+const MARKS: Head = head("ratings", ("marks", "評分數"));
+
+/// One row an interval in which anybody came, a ticket was opened or a mark was given, and the whole; beside another
+/// period its own row and the difference as well.
 pub(super) fn volume(report: &Report) -> Table {
-    let told = |label: String, tally: &Tally| {
-        let figures = tally.figures();
-        vec![
-            Value::Text(label),
-            Value::count(figures.counts.offered),
-            Value::count(figures.distinct_callers),
-            Value::share(figures.repeat_caller_share),
-            Value::share(figures.incident_share),
-            Value::share(figures.service_level.negative),
-            figures.satisfaction.map_or(Value::Nothing, Value::Figure),
-            Value::Count(figures.ratings.count()),
-        ]
-    };
-    let spans = report.period.spans.iter().map(|span| {
-        let tally = report.ledger.tally(span.from, span.to, &report.scope);
-        (report.period.label(span.from), tally)
-    });
-    let has_something = |tally: &Tally| {
-        let counts = &tally.counts;
-        counts.offered + counts.identified > 0
-            || tally.tickets.opened != 0
-            || tally.ratings.count() != 0
-    };
-    let mut rows: Vec<Vec<Value>> = spans
-        .filter(|(_, tally)| has_something(tally))
-        .map(|(label, tally)| told(label, &tally))
-        .collect();
+    let own = report.intervals();
     let whole = report.period.whole();
-    let label = format!(
-        "{} – {}",
-        report.period.label(whole.from),
-        report
-            .period
-            .local(whole.to)
-            .get(..16)
-            .unwrap_or("")
-            .replace('T', " ")
-    );
-    rows.push(told(label, &report.total));
-    Table {
+    let table = |heads, words, rows| Table {
         name: TableName::Volume,
-        heads: VOLUME,
-        words: 1,
+        heads,
+        words,
         rows,
         left_out: 0,
+    };
+    let Some(compared) = &report.compared else {
+        let told = own.iter().filter(|(_, tally)| has_volume(tally));
+        let told = told.map(|(span, tally)| (report.period.label(span.from), tally));
+        let rows = told.chain([(whole_label(report, whole), &report.total)]);
+        let rows = rows.map(|(label, tally)| {
+            let label = std::iter::once(Value::Text(label));
+            label.chain(volume_figures(tally)).collect()
+        });
+        return table(VOLUME, 1, rows.collect());
+    };
+    let here: BTreeMap<Timestamp, &Tally> = by_begin(&own);
+    let there: BTreeMap<Timestamp, &Tally> = by_begin(&compared.intervals);
+    let mut rows = Vec::new();
+    for pair in report.pairs() {
+        let told = |span: Option<Span>, tallies: &BTreeMap<Timestamp, &'_ Tally>| {
+            let from = span?.from;
+            Some((report.period.label(from), **tallies.get(&from)?))
+        };
+        let (here, there) = (told(pair.here, &here), told(pair.there, &there));
+        let both = here.iter().chain(&there);
+        if both.into_iter().any(|(_, tally)| has_volume(tally)) {
+            rows.extend(volume_compared(here, there));
+        }
     }
+    let here = (whole_label(report, whole), report.total);
+    let there = (whole_label(report, compared.whole), compared.total);
+    rows.extend(volume_compared(Some(here), Some(there)));
+    table(VOLUME_COMPARED, 2, rows)
+}
+
+fn by_begin(intervals: &[(Span, Tally)]) -> BTreeMap<Timestamp, &Tally> {
+    let intervals = intervals.iter();
+    intervals.map(|(span, tally)| (span.from, tally)).collect()
+}
+
+/// Whether anybody came, a ticket was opened or a mark was given.
+fn has_volume(tally: &Tally) -> bool {
+    let counts = &tally.counts;
+    counts.offered + counts.identified > 0
+        || tally.tickets.opened != 0
+        || tally.ratings.count() != 0
+}
+
+/// A period's first and last instant.
+fn whole_label(report: &Report, whole: Span) -> String {
+    let last = report.period.local(whole.to);
+    let last = last.get(..16).unwrap_or("").replace('T', " ");
+    format!("{} – {last}", report.period.label(whole.from))
+}
+
+/// The fields of [`VOLUME`] behind the first.
+fn volume_figures(tally: &Tally) -> [Value; 7] {
+    let figures = tally.figures();
+    [
+        Value::count(figures.counts.offered),
+        Value::count(figures.distinct_callers),
+        Value::share(figures.repeat_caller_share),
+        Value::share(figures.incident_share),
+        Value::share(figures.service_level.negative),
+        figures.satisfaction.map_or(Value::Nothing, Value::Figure),
+        Value::Count(figures.ratings.count()),
+    ]
+}
+
+/// What there is of an interval of both periods, and the difference where there are both.
+fn volume_compared(
+    here: Option<(String, Tally)>,
+    there: Option<(String, Tally)>,
+) -> Vec<Vec<Value>> {
+    let row = |label: &String, which: Value, figures: [Value; 7]| {
+        let names = [Value::Text(label.clone()), which];
+        names.into_iter().chain(figures).collect::<Vec<_>>()
+    };
+    let figures = |told: &Option<(String, Tally)>| {
+        let (label, tally) = told.as_ref()?;
+        Some((label.clone(), volume_figures(tally)))
+    };
+    let (here, there) = (figures(&here), figures(&there));
+    let mut rows = Vec::new();
+    if let Some((label, figures)) = &here {
+        rows.push(row(label, Value::REPORTED, figures.clone()));
+    }
+    if let Some((label, figures)) = &there {
+        rows.push(row(label, Value::COMPARED, figures.clone()));
+    }
+    if let (Some((label, here)), Some((_, there))) = (&here, &there) {
+        let mut other = there.iter();
+        let less = here
+            .clone()
+            .map(|it| it.less(other.next().unwrap_or(&Value::Nothing)));
+        rows.push(row(label, Value::DIFFERENCE, less));
+    }
+    rows
 }
 
 const FAILURES: &[Head] = &[

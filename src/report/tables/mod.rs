@@ -182,6 +182,8 @@ pub enum Value {
     Figure(f64),
     /// One contact, which can be called back.
     Contact(ContactId, CanBeCalledBack),
+    /// How much more a figure is than the same one of another period.
+    Difference(Box<Self>),
 }
 
 /// Whether a call-back can be ordered for a contact.
@@ -194,6 +196,25 @@ pub enum CanBeCalledBack {
 }
 
 impl Value {
+    /// Which period a row is of, where two are compared.
+    pub(super) const REPORTED: Self = Self::Word("reported", ("reported", "本期"));
+    /// See [`Value::REPORTED`].
+    pub(super) const COMPARED: Self = Self::Word("compared", ("compared", "比較期"));
+    /// See [`Value::REPORTED`].
+    pub(super) const DIFFERENCE: Self = Self::Word("difference", ("difference", "差異"));
+
+    /// This figure less the same one of another period; nothing where either is not known.
+    pub(super) fn less(&self, other: &Self) -> Self {
+        let difference = match (self, other) {
+            (Self::Count(a), Self::Count(b)) => Self::Count(a - b),
+            (Self::Seconds(a), Self::Seconds(b)) => Self::Seconds(a - b),
+            (Self::Share(a), Self::Share(b)) => Self::Share(a - b),
+            (Self::Figure(a), Self::Figure(b)) => Self::Figure(a - b),
+            _ => return Self::Nothing,
+        };
+        Self::Difference(Box::new(difference))
+    }
+
     /// How a contact ended, by the word that its record has for it.
     pub(super) fn result(word: &str) -> Self {
         match word {
@@ -236,6 +257,18 @@ impl Value {
             Self::Share(share) => format!("{:.1} %", share * 100.0),
             Self::Figure(figure) => format!("{figure:.2}"),
             Self::Contact(contact, _) => contact.to_string(),
+            Self::Difference(figure) => match &**figure {
+                Self::Count(count) => format!("{count:+}"),
+                Self::Seconds(seconds) => format!("{seconds:+.1}"),
+                Self::Share(share) => format!("{:+.1} pp", share * 100.0),
+                Self::Figure(figure) => format!("{figure:+.2}"),
+                Self::Nothing
+                | Self::Text(_)
+                | Self::Word(..)
+                | Self::Instant(_)
+                | Self::Contact(..)
+                | Self::Difference(_) => figure.told(report, words),
+            },
         }
     }
 
@@ -249,6 +282,7 @@ impl Value {
             Self::Count(count) => json!(count),
             Self::Seconds(figure) | Self::Share(figure) | Self::Figure(figure) => json!(figure),
             Self::Contact(contact, _) => json!(contact),
+            Self::Difference(figure) => figure.to_json(report),
         }
     }
 
@@ -260,7 +294,8 @@ impl Value {
             | Self::Count(_)
             | Self::Seconds(_)
             | Self::Share(_)
-            | Self::Figure(_) => false,
+            | Self::Figure(_)
+            | Self::Difference(_) => false,
         }
     }
 }
