@@ -3,11 +3,14 @@
 
 mod desk;
 mod story;
+#[path = "../shared/workbook.rs"]
+mod workbook;
+mod workbooks;
 
 use ringdown::config::Config;
 use ringdown::database::Database;
 use ringdown::event_log::EventLog;
-use ringdown::report::{JsonReport, Settings, Wish};
+use ringdown::report::{JsonReport, Report, Settings, Wish};
 use ringdown::rollups::Rollups;
 use ringdown_harness::place::Folder;
 use ringdown_harness::postgres::Postgres;
@@ -120,20 +123,7 @@ fn a_report_from_the_databases_is_what_the_script_counts() {
     let runtime = tokio::runtime::Runtime::new().expect("the golden month can be counted");
     for url in [sqlite, server.url()] {
         runtime.block_on(async {
-            let database = Database::connect(&url, 2, 1_000_000)
-                .await
-                .expect("the golden month can be counted");
-            let log = EventLog::new(database.clone());
-            for event in &events {
-                assert!(log.append(event.clone()));
-            }
-            log.flush().await.expect("the golden month can be counted");
-            let end = Timestamp::from_millis(desk::END_MS);
-            let is_rolled_up = Rollups::new(&log)
-                .catch_up(end, || ())
-                .await
-                .expect("the golden month can be counted");
-            assert!(is_rolled_up.is_some_and(|steps| steps > 30));
+            let (database, log) = stored(&url, &events).await;
             for (question, golden) in QUESTIONS.iter().zip(&golden) {
                 compare(&reported(&log, question).await, golden);
             }
@@ -153,17 +143,7 @@ fn what_is_stored_is_a_replay_to_the_last_digit_with_tickets_marks_and_answers()
     let runtime = tokio::runtime::Runtime::new().expect("the golden month can be counted");
     let stored = runtime.block_on(async {
         let url = format!("sqlite:{}/desk.sqlite", folder.path().display());
-        let database = Database::connect(&url, 2, 1_000_000)
-            .await
-            .expect("the golden month can be counted");
-        let log = EventLog::new(database.clone());
-        for event in &events {
-            assert!(log.append(event.clone()));
-        }
-        log.flush().await.expect("the golden month can be counted");
-        let end = Timestamp::from_millis(desk::END_MS);
-        let is_rolled_up = Rollups::new(&log).catch_up(end, || ()).await;
-        assert!(is_rolled_up.expect("the golden month can be counted") > Some(30));
+        let (database, log) = stored(&url, &events).await;
         let stored = reported(&log, question).await;
         database.close().await;
         stored
@@ -217,6 +197,23 @@ fn what_is_stored_is_a_replay_to_the_last_digit_with_tickets_marks_and_answers()
     ] {
         assert!(is_told(field), "{field}: {}", total[field]);
     }
+}
+
+/// A database in which all of that happened and was rolled up.
+async fn stored(url: &str, events: &[Event]) -> (Database, EventLog) {
+    let database = Database::connect(url, 2, 1_000_000)
+        .await
+        .expect("the golden month can be counted");
+    let log = EventLog::new(database.clone());
+    for event in events {
+        assert!(log.append(event.clone()));
+    }
+    log.flush().await.expect("the golden month can be counted");
+    let end = Timestamp::from_millis(desk::END_MS);
+    let steps = Rollups::new(&log).catch_up(end, || ()).await;
+    let steps = steps.expect("the golden month can be counted");
+    assert!(steps.is_some_and(|steps| steps > 30));
+    (database, log)
 }
 
 /// Where two documents are not the same, with what either has.
@@ -350,17 +347,22 @@ async fn reported(log: &EventLog, question: &Question) -> Value {
         queue: question.queue.map(QueueId::from),
         ..Wish::default()
     };
+    let report = report(log, wish, question.zone).await;
+    serde_json::to_value(JsonReport::of(&report)).expect("the golden month can be counted")
+}
+
+/// What is wished for, by the wall clock of a zone.
+async fn report(log: &EventLog, wish: Wish, zone: &str) -> Report {
     let now = Timestamp::from_millis(desk::END_MS);
-    let zone = jiff::tz::TimeZone::get(question.zone).expect("the golden month can be counted");
+    let zone = jiff::tz::TimeZone::get(zone).expect("the golden month can be counted");
     let settings = Settings::of(&Config::demo()).in_zone(zone);
     let asked = wish
         .read(now, &settings)
         .expect("the golden month can be counted");
-    let report = asked
+    asked
         .report(log, &settings, now, || ())
         .await
-        .expect("the golden month can be counted");
-    serde_json::to_value(JsonReport::of(&report)).expect("the golden month can be counted")
+        .expect("the golden month can be counted")
 }
 
 /// Everything that the script tells is in the report and is the same.
