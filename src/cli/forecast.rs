@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::forecast::{
-    Arrivals, AskedFault, Fault, Format, PAST_DAYS_MAX, Staffed, Told, day, must_be_dates,
-    read_arrivals, read_special_days,
+    Arrivals, AskedFault, Fault, Format, PAST_DAYS_MAX, Told, day, must_be_dates, read_arrivals,
+    read_special_days, staffed,
 };
 use crate::report::progress::Progress;
 use crate::report::{By, Interval, Period, from_log, recount};
@@ -131,7 +131,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let told = Told::new(&arrivals, &history, forecast);
     let staffed = match args.question() {
         None => None,
-        Some(question) => match Staffed::plan(&told, &question, args.rehearse) {
+        Some(question) => match staffed(&told, &question, (args.rehearse, f64::INFINITY)) {
             Ok(staffed) => Some(staffed),
             Err(fault) => Cli::command()
                 .error(ErrorKind::ValueValidation, fault)

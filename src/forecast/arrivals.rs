@@ -182,10 +182,9 @@ pub(super) fn period_of(date: Date, interval: Interval, zone: &TimeZone) -> Opti
 
 /// A date as the core counts days.
 pub fn day(date: Date) -> Day {
-    let seconds = date
-        .to_zoned(TimeZone::UTC)
-        .map_or(0, |zoned| zoned.timestamp().as_second());
-    Day::new(i32::try_from(seconds.div_euclid(86_400)).unwrap_or(0))
+    // Without a zone: the last date of the calendar has no instant in some.
+    let hours = date.duration_since(Date::constant(1970, 1, 1)).as_hours();
+    Day::new(i32::try_from(hours.div_euclid(24)).unwrap_or(0))
 }
 
 /// A day of the core as a date.

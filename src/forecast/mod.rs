@@ -21,7 +21,7 @@ mod table;
 mod told;
 
 pub use arrivals::{Arrivals, day};
-pub use asked::{Asked, AskedFault, PAST_DAYS_MAX, must_be_dates};
+pub use asked::{Asked, AskedFault, PAST_DAYS_MAX, must_be_dates, staffed};
 pub use reading::{Fault, Wrong, read_arrivals, read_special_days};
 pub use staff::Staffed;
 pub(crate) use told::DEFINITIONS;

@@ -24,6 +24,9 @@ use std::fmt;
 /// Most faults told of one file.
 const FAULTS_MAX: usize = 20;
 
+/// Most arrivals of one line or cell, so that sums of them stay numbers.
+const COUNT_MAX: f64 = 1e9;
+
 /// What is wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -74,7 +77,7 @@ impl fmt::Display for Wrong {
                     "`{text}` is not a time: give RFC 3339 or 2026-11-23 09:00"
                 )
             }
-            Self::NoCount(text) => write!(f, "`{text}` is not a count of 0 or more"),
+            Self::NoCount(text) => write!(f, "`{text}` is not a count from 0 to {COUNT_MAX}"),
             Self::CountMissing => f.write_str("there is no count behind the time"),
             Self::LinesApart(apart_s, interval_s) => write!(
                 f,
@@ -299,7 +302,7 @@ fn read_table(
 fn count(text: &str) -> Option<f64> {
     text.parse::<f64>()
         .ok()
-        .filter(|count| count.is_finite() && *count >= 0.0)
+        .filter(|count| (0.0..=COUNT_MAX).contains(count))
 }
 
 /// How near two lines that follow each other are.
@@ -466,7 +469,7 @@ mod tests {
         assert_eq!(
             told("t,n\n2026-11-23 09:00,x\nyesterday,4\n2026-11-23 09:30\n"),
             [
-                "2:18: `x` is not a count of 0 or more",
+                "2:18: `x` is not a count from 0 to 1000000000",
                 "3:1: `yesterday` is not a time: give RFC 3339 or 2026-11-23 09:00",
                 "4:1: there is no count behind the time",
             ]
@@ -483,7 +486,7 @@ mod tests {
             [
                 "2:1: `2026-13-23` is not a date such as 2026-11-23",
                 "3:17: there is no time in the heading above this",
-                "3:14: `-2` is not a count of 0 or more",
+                "3:14: `-2` is not a count from 0 to 1000000000",
             ]
         );
         assert!(told("2026-11-23 09:00,4\n2026-11-23 10:00,5\n")[0].contains("3600 s apart"));

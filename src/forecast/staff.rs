@@ -58,8 +58,8 @@ impl Played {
 }
 
 impl Staffed {
-    /// Asks the same question of every interval, with its own arrivals; then plays the plan so many times.
-    pub fn plan(told: &Told, question: &Question, runs: u16) -> Result<Self, StaffingFault> {
+    /// Asks the same question of every interval, with its own arrivals.
+    pub fn plan(told: &Told, question: &Question) -> Result<Self, StaffingFault> {
         let answers = told.expected().map(|(expected, interval_s)| {
             let Some(calls) = expected else {
                 return Ok(None);
@@ -71,12 +71,27 @@ impl Staffed {
             };
             question.answer().map(Some)
         });
-        let answers = answers.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            answers: answers.collect::<Result<Vec<_>, _>>()?,
+            rehearsed: None,
+        })
+    }
+
+    /// Plays the plan so many times.
+    pub fn rehearsed(self, told: &Told, question: &Question, runs: u16) -> Self {
         let rehearsed = (runs > 0).then(|| Rehearsed {
             runs,
-            rehearsal: rehearsable(told, &answers, question).rehearse(runs, SEED),
+            rehearsal: rehearsable(told, &self.answers, question).rehearse(runs, SEED),
         });
-        Ok(Self { answers, rehearsed })
+        Self { rehearsed, ..self }
+    }
+
+    /// The agents that are played, of all intervals together.
+    pub(super) fn agents(&self, question: &Question) -> f64 {
+        let answers = self.answers.iter().flatten();
+        answers
+            .map(|answer| f64::from(played(answer, question)))
+            .sum()
     }
 
     /// Whether nobody in it hangs up, because no patience is known.
@@ -112,13 +127,6 @@ impl Staffed {
 /// The plan of the agents by Erlang A, or by Erlang C where no patience is known. Who handles several
 /// contacts at once is played as that many who handle one.
 fn rehearsable(told: &Told, answers: &[Option<Answer>], question: &Question) -> Plan {
-    let agents = |answer: &Answer| {
-        let agents = answer
-            .erlang_a
-            .as_ref()
-            .map_or(answer.erlang_c.agents, |impatient| impatient.agents);
-        agents * question.concurrency
-    };
     Plan {
         stretches: told
             .rows
@@ -128,7 +136,7 @@ fn rehearsable(told: &Told, answers: &[Option<Answer>], question: &Question) -> 
                 from: row.span.from,
                 to: row.span.to,
                 calls: row.expected.map_or(0.0, |slot| slot.expected),
-                agents: answer.as_ref().map_or(0, agents),
+                agents: answer.as_ref().map_or(0, |answer| played(answer, question)),
             })
             .collect(),
         cell: told.interval.cell(),
@@ -136,6 +144,13 @@ fn rehearsable(told: &Told, answers: &[Option<Answer>], question: &Question) -> 
         patience_s: question.patience_s,
         target: question.target,
     }
+}
+
+/// The agents of an interval as they are played.
+fn played(answer: &Answer, question: &Question) -> u32 {
+    let impatient = answer.erlang_a.as_ref().map(|it| it.agents);
+    let agents = impatient.unwrap_or(answer.erlang_c.agents);
+    agents.saturating_mul(question.concurrency)
 }
 
 /// What is told of an interval's staff: by Erlang C, and by Erlang A where the patience is known.

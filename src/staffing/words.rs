@@ -34,11 +34,14 @@ impl FromStr for Seconds {
             _ => return Err(fault()),
         };
         let seconds = number * unit_s;
-        (seconds > 0.0 && seconds.is_finite())
+        (seconds >= SECONDS_MIN && seconds.is_finite())
             .then_some(Self(seconds))
             .ok_or_else(fault)
     }
 }
+
+/// Shortest time, in seconds: nothing that people do takes less, and what divides by less takes long to compute.
+const SECONDS_MIN: f64 = 0.001;
 
 /// A share from 0 to less than 1: `0.3` or `30%`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,7 +74,10 @@ impl FromStr for Share {
 
 /// A number, or a text that says it with a unit.
 #[derive(Deserialize, Serialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a number, or a text such as \"4m\" or \"30%\""
+)]
 enum NumberOrText {
     Number(f64),
     Text(String),
@@ -116,7 +122,7 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(Seconds(seconds)), "{text}");
         }
-        for text in ["", "0", "-3", "5 weeks", "nan", "inf", "1e999"] {
+        for text in ["", "0", "-3", "5 weeks", "nan", "inf", "1e999", "1e-300"] {
             assert!(text.parse::<Seconds>().is_err(), "{text}");
         }
         assert_eq!("30%".parse(), Ok(Share(0.3)));

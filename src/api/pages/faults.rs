@@ -57,7 +57,9 @@ pub(super) fn of_staffing(tongue: Tongue, fault: &StaffingFault) -> (&'static st
         StaffingFault::Figure(name, _) => match *name {
             "calls" | "backlog" => "必須是 0 或以上的數字".to_owned(),
             "retrial" => "必須是 0 至 0.99 的比例".to_owned(),
-            "shrinkage" => "必須是 0 以上、小於 1 的比例，例如 0.3".to_owned(),
+            "shrinkage" => {
+                "必須是 0 以上、小於 1 的比例，例如 0.3；合計至少留下 1% 的工時".to_owned()
+            }
             "agents" | "concurrency" => "必須是 1 或以上的整數".to_owned(),
             _ => "必須大於 0 秒且不超過十年".to_owned(),
         },
@@ -140,7 +142,7 @@ fn of_cell(wrong: &Wrong) -> String {
         Wrong::NoTime(text) => {
             format!("「{text}」不是時間：請輸入 RFC 3339 或 2026-11-23 09:00")
         }
-        Wrong::NoCount(text) => format!("「{text}」不是 0 或以上的數量"),
+        Wrong::NoCount(text) => format!("「{text}」不是 0 至 1000000000 的數量"),
         Wrong::CountMissing => "時間之後沒有數量".to_owned(),
         Wrong::LinesApart(apart_s, interval_s) | Wrong::ColumnsApart(apart_s, interval_s) => {
             format!("資料相隔 {apart_s} 秒，間隔只有 {interval_s} 秒：請加大間隔")
@@ -178,11 +180,20 @@ pub(super) fn of_forecast(tongue: Tongue, fault: &AskedFault) -> (&'static str, 
             },
         ),
         AskedFault::Staffing(fault) => of_staffing(tongue, fault),
+        AskedFault::TooMuchLoad(erlang) => (
+            "days",
+            match tongue {
+                Tongue::English => fault.to_string(),
+                Tongue::Chinese => {
+                    format!("各時段話務量合計 {erlang:.0} erlang，超過可計算的範圍：請減少天數或加大間隔")
+                }
+            },
+        ),
         AskedFault::TooMuch(most) => (
             "runs",
             match tongue {
                 Tongue::English => fault.to_string(),
-                Tongue::Chinese => format!("此計畫的來量過大，最多只能模擬 {most} 次"),
+                Tongue::Chinese => format!("此計畫的來量或人數過多，最多只能模擬 {most} 次"),
             },
         ),
     }

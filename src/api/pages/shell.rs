@@ -31,7 +31,7 @@ form.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(15em,1fr)
 form.fields>p,form.fields>h2{grid-column:1/-1;margin:0}.narrow{max-width:24em}.field{display:flex;flex-direction:column;margin:.3em 0}\
 .field label{font-weight:600}.field input,.field select,.field textarea{font:inherit;padding:.3em;border:1px solid #888;width:100%;box-sizing:border-box}\
 .field small{color:#555;display:block}.fault{color:#a4262c;display:block}[aria-invalid]{border-color:#a4262c!important;border-width:2px!important}\
-.said{border-left:4px solid #e8a33d;padding:.4em .8em;background:#fdf6e9}.plot svg{max-height:26em}.plot text{font-size:11px;fill:#444}\
+.said{border-left:4px solid #e8a33d;padding:.4em .8em;background:#fdf6e9}.plot{overflow-x:auto}.plot svg{max-height:26em}.plot>svg{min-width:680px}@media print{.plot>svg{min-width:0}}.plot text{font-size:11px;fill:#444}\
 @media (max-width:40em){body{margin:1em auto;padding:0 .6em}dl{display:block}dd{margin:0 0 .5em 1em}}\
 @media print{header nav,header form,header a,form.fields,.screen{display:none}header{border:0;margin:0}.said{background:none}}";
 
