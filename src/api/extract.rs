@@ -90,6 +90,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let JsonBytes(bytes) = JsonBytes::from_request(request, state).await?;
+        // A list would be taken for the fields in the order in which we wrote them down.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            let sentence = "the body must be an object, not a list".to_owned();
+            return Err(Problem::Unprocessable(sentence));
+        }
         match serde_json::from_slice(&bytes) {
             Ok(body) => Ok(Self(body)),
             Err(fault) if fault.is_data() => Err(Problem::Unprocessable(fault.to_string())),

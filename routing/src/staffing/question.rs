@@ -13,6 +13,9 @@ pub const SERVERS_MAX: u32 = 400_000;
 /// Longest time of any kind, in seconds: ten years.
 const SECONDS_MAX: f64 = 315_576_000.0;
 
+/// Smallest part of the paid time that shrinkages leave together: beyond, the roster is a number of nobody's.
+const PRESENT_MIN: f64 = 0.01;
+
 /// Largest share of callers who try again.
 const RETRIAL_MAX: f64 = 0.99;
 
@@ -178,6 +181,11 @@ impl Question {
             self.shrinkage.iter().all(|s| (0.0..1.0).contains(s)),
             "shrinkage",
             "a share of at least 0 and less than 1, such as 0.3",
+        )?;
+        expect(
+            self.shrinkage.iter().map(|s| 1.0 - s).product::<f64>() >= PRESENT_MIN,
+            "shrinkage",
+            "shares that together leave at least a hundredth of the paid time",
         )?;
         expect(self.agents != Some(0), "agents", "1 or more")?;
         expect(self.concurrency > 0, "concurrency", "1 or more")?;
