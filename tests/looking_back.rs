@@ -157,6 +157,26 @@ fn a_report_of_a_new_desk_is_empty_and_sound() {
 }
 
 #[test]
+fn an_export_that_cannot_be_is_told_and_never_an_empty_one() {
+    let folder = Folder::new();
+    let configuration = configuration(&folder, free_port());
+    let nowhere = folder.path().join("nowhere").join("events.csv");
+    let nowhere = nowhere.display().to_string();
+    for (arguments, told) in [
+        (
+            ["--from", "2026-12-01", "--to", "2026-11-01"],
+            "the period ends before it begins",
+        ),
+        (["--from", "today", "-o", &nowhere], &nowhere),
+    ] {
+        let export = ["export", "events", "-c", &configuration];
+        let output = ringdown(&[&export[..], &arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains(told), "{output:?}");
+    }
+}
+
+#[test]
 fn a_contact_nobody_knows_has_no_trace() {
     let folder = Folder::new();
     let configuration = configuration(&folder, free_port());

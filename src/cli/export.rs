@@ -4,7 +4,8 @@ use super::{ConfigFile, Outcome, block_on};
 use crate::config::Config;
 use crate::database::Database;
 use crate::export::{Format, Partial, Subject, export};
-use crate::report::period;
+use crate::report::{PeriodFault, period};
+use anyhow::Context as _;
 use ringdown_routing::time::Timestamp;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
@@ -38,10 +39,15 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
     let from = period::instant(&args.from, now, zone)?;
     let to = period::instant(&args.to, now, zone)?;
+    if to < from {
+        return Err(PeriodFault::Backwards.into());
+    }
     let mut partial = None;
     let out: Box<dyn Write + Send> = match &args.output {
         Some(path) => {
-            let (made, file) = Partial::create(path)?;
+            let made = Partial::create(path);
+            let (made, file) =
+                made.with_context(|| format!("{} cannot be written", path.display()))?;
             partial = Some(made);
             Box::new(BufWriter::new(file))
         }
