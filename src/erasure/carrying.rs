@@ -45,7 +45,8 @@ impl Erasures {
         }
         let keys: BTreeMap<_, _> = names.iter().filter_map(Name::keys).collect();
         let rollups = Rollups::new(&self.log);
-        rollups.rename_callers(&keys, now).await?;
+        let instead = |number: &str| scrubbed(number, names);
+        rollups.rename_callers(&keys, instead, now).await?;
         self.finish(erasure, now).await
     }
 

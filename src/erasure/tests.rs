@@ -299,18 +299,32 @@ async fn places_of_traces(database: &Database) -> BTreeSet<String> {
         .collect()
 }
 
+/// The octets of roll-ups, as a query finds them.
+async fn bodies(database: &Database, sql: &'static str) -> Vec<(Vec<u8>,)> {
+    let rows = sqlx::query_as(sql).fetch_all(database.reads()).await;
+    rows.unwrap()
+}
+
+/// In how many rows of the roll-ups a text stands: names in them are never packed.
+async fn rows_with_text(database: &Database, text: &str) -> usize {
+    let mut count = 0;
+    for sql in ["SELECT body FROM rollups", "SELECT fold FROM rollup_steps"] {
+        for (body,) in bodies(database, sql).await {
+            let mut parts = body.windows(text.len());
+            count += usize::from(parts.any(|part| part == text.as_bytes()));
+        }
+    }
+    count
+}
+
 /// In how many rows of the roll-ups somebody's key stands, once all that is packed is written as plain values.
 async fn rows_with(database: &Database, key: CallerKey) -> usize {
-    let bodies = async |sql: &'static str| -> Vec<(Vec<u8>,)> {
-        let rows = sqlx::query_as(sql).fetch_all(database.reads()).await;
-        rows.unwrap()
-    };
-    let sums = bodies("SELECT body FROM rollups").await;
+    let sums = bodies(database, "SELECT body FROM rollups").await;
     let sums = sums.iter().map(|(body,)| {
         let ledger: Ledger = rmp_serde::from_slice(body).unwrap();
         plain(&ledger)
     });
-    let steps = bodies("SELECT fold FROM rollup_steps").await;
+    let steps = bodies(database, "SELECT fold FROM rollup_steps").await;
     let steps = steps.iter().map(|(fold,)| {
         let fold: Statistics = rmp_serde::from_slice(fold).unwrap();
         plain(&fold)
@@ -342,6 +356,9 @@ async fn nothing_is_left(database: &Database, log: &EventLog, before: &[serde_js
         CallerKey::of_address(PHONE).unwrap(),
     ] {
         assert_eq!(rows_with(database, key).await, 0);
+    }
+    for trace in [PHONE, "0227208817", MAIL, KEY] {
+        assert_eq!(rows_with_text(database, trace).await, 0, "{trace}");
     }
     assert_eq!(reports(log).await, before);
     let octets: Vec<(String,)> = sqlx::query_as("SELECT sha256 FROM blobs ORDER BY sha256")
@@ -445,6 +462,57 @@ fn nothing_tells_who_it_was_and_every_report_is_as_it_was() {
         assert_eq!(one("SELECT key FROM kept_answers").await, "b");
         let trace = one("SELECT body FROM sip_traces WHERE contact = 'BOB'").await;
         assert!(trace.starts_with("REFER to erased-"), "{trace}");
+    });
+}
+
+#[test]
+fn a_number_that_somebody_dialled_goes_from_the_sums_as_well() {
+    on_both_engines(|database| async move {
+        let log = desk(&database).await;
+        // Somebody else wanted to reach them, and came here.
+        let stray = ContactId::new(at(0), 8);
+        let mut kind = arrived("+886227208803");
+        if let EventKind::Arrived { to, .. } = &mut kind {
+            PHONE.clone_into(to);
+        }
+        let cause = "404".to_owned();
+        let result = ContactResult::Failed;
+        let acts = [
+            kind,
+            EventKind::Failed { cause },
+            EventKind::Closed { result },
+        ];
+        for (number, kind) in (1..).zip(acts) {
+            let id = EventId {
+                origin: NodeId::new("d"),
+                number,
+            };
+            assert!(log.append(EventDraft::of_contact(at(60), stray, kind).numbered(id)));
+        }
+        log.flush().await.unwrap();
+        let rollups = Rollups::new(&log);
+        rollups.catch_up(now(), || ()).await.unwrap().unwrap();
+        let numbers = async || {
+            reports(&log).await[0]["numbers"]
+                .as_object()
+                .unwrap()
+                .clone()
+        };
+        let before = numbers().await;
+        assert!(before.contains_key(PHONE), "{before:?}");
+        assert!(rows_with_text(&database, PHONE).await > 0);
+        let erasures = erasures(&log);
+        erasures.order(&wish(), "x", now()).await.unwrap();
+        erasures.carry_out(now()).await.unwrap();
+        assert_eq!(rows_with_text(&database, PHONE).await, 0);
+        let mut after = numbers().await;
+        let erased = after
+            .keys()
+            .find(|name| name.starts_with("erased-"))
+            .cloned();
+        let figures = after.remove(&erased.unwrap()).unwrap();
+        after.insert(PHONE.to_owned(), figures);
+        assert_eq!(after, before, "and is counted as it was");
     });
 }
 

@@ -55,11 +55,13 @@ impl Rollups {
         Ok((count(rows), count(steps)))
     }
 
-    /// Puts other keys in place of callers' keys in everything that is counted; every count stays. Takes the lease over
+    /// Puts other keys in place of callers' keys in everything that is counted, and other numbers in place of those that
+    /// contacts came to and that `instead` has another for; every count stays. Takes the lease over
     /// while it lasts: what another gateway counts meanwhile does not hold, and is counted again.
     pub async fn rename_callers(
         &self,
         names: &BTreeMap<CallerKey, CallerKey>,
+        instead: impl Fn(&str) -> Option<String>,
         now: Timestamp,
     ) -> Result<(), DatabaseFault> {
         let mut after = (i64::MIN, i64::MIN);
@@ -88,14 +90,14 @@ impl Rollups {
             let mut done = after;
             for (id, body) in &sums {
                 let mut ledger: Ledger = super::read(body)?;
-                if ledger.rename_callers(names) {
+                if ledger.rename_callers(names) | ledger.rename_numbers(&instead) {
                     change.rewrite_part(*id, super::write(&ledger)?);
                 }
                 done.0 = *id;
             }
             for (until, fold) in &steps {
                 let mut fold: Statistics = super::read(fold)?;
-                if fold.rename_callers(names) {
+                if fold.rename_callers(names) | fold.rename_numbers(&instead) {
                     change.rewrite_step(*until, super::write(&fold)?);
                 }
                 done.1 = *until;

@@ -27,6 +27,16 @@ pub enum Facet {
     Other,
 }
 
+impl Facet {
+    /// The same of another number, where `instead` has one for it.
+    pub(super) fn renamed(&self, instead: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        match self {
+            Self::Number(number) => instead(number).map(Self::Number),
+            Self::CallerClass(_) | Self::Skill(_) | Self::Agent(_) | Self::Other => None,
+        }
+    }
+}
+
 /// A facet by its place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct FacetKey(pub(super) u32);
@@ -56,6 +66,22 @@ impl Facets {
             self.facets.push(facet);
         }
         key
+    }
+
+    /// Puts other numbers in place of those that `instead` has another for; whether there was one.
+    pub(super) fn rename_numbers(&mut self, instead: impl Fn(&str) -> Option<String>) -> bool {
+        let mut is_changed = false;
+        for facet in &mut self.facets {
+            let Some(new) = facet.renamed(&instead) else {
+                continue;
+            };
+            if let Some(key) = self.keys.remove(facet) {
+                self.keys.insert(new.clone(), key);
+            }
+            *facet = new;
+            is_changed = true;
+        }
+        is_changed
     }
 
     /// The facet behind a key.

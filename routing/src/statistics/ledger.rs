@@ -156,6 +156,19 @@ impl Ledger {
         is_changed
     }
 
+    /// Puts other numbers in place of those that contacts came to and that `instead` has another for, which nothing else
+    /// has; whether there was one. Every count stays.
+    pub fn rename_numbers(&mut self, instead: impl Fn(&str) -> Option<String>) -> bool {
+        let renamed = |facet: &Facet| Some((facet.clone(), facet.renamed(&instead)?));
+        let renamed: Vec<(Facet, Facet)> = self.facets.keys().filter_map(renamed).collect();
+        for (old, new) in &renamed {
+            if let Some(cells) = self.facets.remove(old) {
+                self.facets.insert(new.clone(), cells);
+            }
+        }
+        !renamed.is_empty()
+    }
+
     /// Adds up the cells that start in `from..to`.
     pub fn tally(&self, from: Timestamp, to: Timestamp, scope: &Scope) -> Tally {
         self.figures(from, to, scope).0

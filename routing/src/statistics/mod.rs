@@ -325,6 +325,12 @@ impl Statistics {
         self.callers.rename(names) || is_changed
     }
 
+    /// Puts other numbers in place of those that contacts came to and that `instead` has another for, which nothing else
+    /// has; whether there was one. Every count stays.
+    pub fn rename_numbers(&mut self, instead: impl Fn(&str) -> Option<String>) -> bool {
+        self.facets.rename_numbers(instead)
+    }
+
     /// Gives up the cells of intervals that start before `before`, which nobody will ask for again.
     pub fn forget_before(&mut self, before: Timestamp) {
         self.cells.retain(|key, _| key.start >= before.as_millis());
