@@ -80,7 +80,13 @@ impl Rollups {
         let last = steps.last().copied().unwrap_or(BEFORE_ALL);
         // What is older than what the log still has cannot be counted again.
         let floor = floor_of(&state, &steps);
-        let late = rows::late(&mut connection, state.seq, seq, floor..last).await?;
+        let late = rows::late(
+            self.database.engine(),
+            &mut connection,
+            (state.seq, seq),
+            floor..last,
+        )
+        .await?;
         let base = match late {
             Some(at) => last_of(&steps, at),
             None => last,

@@ -83,6 +83,7 @@ impl Rollups {
 
     /// How far they are.
     pub async fn lag(&self) -> Result<Lag, DatabaseFault> {
+        let engine = self.database.engine();
         let mut connection = self.database.reads().acquire().await?;
         let state = State::read(&mut connection).await?;
         let steps = rows::steps(&mut connection).await?;
@@ -90,7 +91,7 @@ impl Rollups {
         let late = match until {
             Some(until) => {
                 let span = floor_of(&state, &steps)..until;
-                rows::late(&mut connection, state.seq, i64::MAX, span).await?
+                rows::late(engine, &mut connection, (state.seq, i64::MAX), span).await?
             }
             None => None,
         };
@@ -110,8 +111,9 @@ impl Rollups {
         (from, to): (Timestamp, Timestamp),
         scope: &Scope,
     ) -> Result<Option<(Step, Ledger)>, DatabaseFault> {
+        let engine = self.database.engine();
         let mut transaction = self.database.reads().begin().await?;
-        if self.database.engine() == Engine::Postgres {
+        if engine == Engine::Postgres {
             sqlx::raw_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 .execute(&mut *transaction)
                 .await?;
@@ -125,7 +127,7 @@ impl Rollups {
             return Ok(None);
         };
         let floor = floor_of(&state, &steps);
-        let base = rows::late(&mut transaction, state.seq, i64::MAX, floor..last).await?;
+        let base = rows::late(engine, &mut transaction, (state.seq, i64::MAX), floor..last).await?;
         let Some(step) = rows::step_before(&mut transaction, base.unwrap_or(last)).await? else {
             return Ok(None);
         };
