@@ -65,15 +65,10 @@ impl Rollups {
         let seq = rows::settled_seq(&self.database, state.seq).await?;
         let steps = if state.format == rows::FORMAT {
             rows::steps(&mut connection).await?
-        } else if let Some(log_from) = state.log_from {
-            // Counting again would lose what only the roll-ups know.
-            return Err(DatabaseFault::Unreadable(format!(
-                "roll-ups are written in format {}, this program reads {}, and the log begins only at {}: \
-                 bring them forward with the version that wrote them",
-                state.format,
-                rows::FORMAT,
-                log_from.as_millis(),
-            )));
+        } else if state.log_from.is_some() {
+            drop(connection);
+            self.bring_forward(now).await?;
+            return Ok(Advance::Moved);
         } else {
             Vec::new()
         };

@@ -68,6 +68,11 @@ impl Rollups {
         loop {
             let mut connection = self.database.reads().acquire().await?;
             let state = State::read(&mut connection).await?;
+            if state.format != rows::FORMAT && state.log_from.is_some() {
+                drop(connection);
+                self.bring_forward(now).await?;
+                continue;
+            }
             if state.format != rows::FORMAT {
                 // All is counted again, from events that have the other names.
                 return Ok(());

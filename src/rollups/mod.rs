@@ -15,6 +15,7 @@
 //! any instant. One gateway at a time does the work, by a lease; every change holds only if nothing else has
 //! changed meanwhile, so a gateway that slept with the lease in its hand breaks nothing.
 
+mod forward;
 mod keeping;
 mod letting_go;
 mod levels;

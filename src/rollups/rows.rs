@@ -9,9 +9,9 @@ use sqlx::{AnyConnection, Row};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Changes when what is kept is written in another way; what was kept before is counted again then. Sums of format 1
-/// are brought forward by the database's migration.
-pub(super) const FORMAT: i64 = 2;
+/// Changes when what is kept is written in another way; what was kept before is counted again then, or brought forward
+/// where the log does not tell it any more. Sums of format 1 are brought forward by the database's migration.
+pub(super) const FORMAT: i64 = 3;
 
 /// The one row of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +208,24 @@ pub(super) struct Change {
 impl Change {
     /// Begins a change by whoever holds the lease until then; `seq` is what the events are counted up to.
     pub(super) fn new(rollups: &Rollups, state: &State, seq: i64, held_until: Timestamp) -> Self {
+        Self::claim(rollups, state, (seq, held_until, FORMAT))
+    }
+
+    /// Begins a change that leaves what is kept in a format of before.
+    pub(super) fn in_format(
+        rollups: &Rollups,
+        state: &State,
+        held_until: Timestamp,
+        format: i64,
+    ) -> Self {
+        Self::claim(rollups, state, (state.seq, held_until, format))
+    }
+
+    fn claim(
+        rollups: &Rollups,
+        state: &State,
+        (seq, held_until, format): (i64, Timestamp, i64),
+    ) -> Self {
         let token = format!("{:032x}", rand::random::<u128>());
         let claim = Statement::new(
             "UPDATE rollup_state SET revision = revision + 1, token = $1, seq = $2, format = $3, \
@@ -215,7 +233,7 @@ impl Change {
             vec![
                 token.clone().into(),
                 seq.into(),
-                FORMAT.into(),
+                format.into(),
                 rollups.name.clone().into(),
                 held_until.as_millis().into(),
                 state.revision.into(),

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use ringdown_routing::agent::Status;
+use ringdown_routing::agent::{AgentProfile, Status};
 use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventDraft, EventKind};
 use ringdown_routing::ids::{
@@ -150,6 +150,30 @@ pub(crate) fn random_log(seed: u64) -> Vec<Event> {
     let numbered = (1..).zip(drafts);
     let numbered = numbered.map(|(number, draft)| {
         let origin = NodeId::new(if draft.agent.is_some() { "a" } else { "b" });
+        draft.numbered(EventId { origin, number })
+    });
+    numbered.collect()
+}
+
+/// Agents serve other queues every few hours.
+fn changes_of_queues(seed: u64) -> Vec<Event> {
+    let mut drafts = Vec::new();
+    let mut random = StdRng::seed_from_u64(seed ^ 0xa9e);
+    for agent in 0..3 {
+        let id = AgentId::new(format!("agent-{agent}"));
+        for hour in (0..HOURS).step_by(5) {
+            let served = random.random_range(0..4);
+            let queues = (0..2).filter(|queue| served >> queue & 1 == 1);
+            let queues = queues.map(|queue| QueueId::new(format!("queue-{queue}")));
+            let profile = Box::new(AgentProfile::new(id.clone(), "agent").serving(queues));
+            let when = at(hour * 3_600 + random.random_range(0..5 * 3_600));
+            let kind = EventKind::AgentChanged { profile };
+            drafts.push(EventDraft::of_agent(when, id.clone(), kind));
+        }
+    }
+    let origin = NodeId::new("c");
+    let numbered = (1..).zip(drafts).map(|(number, draft)| {
+        let origin = origin.clone();
         draft.numbered(EventId { origin, number })
     });
     numbered.collect()
@@ -352,6 +376,7 @@ fn a_report_from_roll_ups_is_that_of_the_whole_log_whatever_comes_when() {
         let rollups = Rollups::new(&log);
         let mut random = StdRng::seed_from_u64(1);
         let mut events = random_log(7);
+        events.extend(changes_of_queues(7));
         // Most come in order, some hours late, some twice.
         let late = events.len() / 10;
         events.shuffle(&mut random);

@@ -244,9 +244,11 @@ ORDER = ["talk", "hold", "wrap_up", "ringing"]
 
 
 def spans_of(events, as_of):
-    """What an agent did, as (from, to, what, reason of a pause), and (when, what) for offers and their ends."""
+    """What an agent did, as (from, to, what, reason of a pause, queues served), and (when, what, queues served) for
+    offers and their ends."""
     spans, marks = [], []
     status, reason, is_reachable, now = "logged_off", None, True, None
+    serves = frozenset()
     doing = {}  # contact: (what, until)
 
     def what_now():
@@ -266,19 +268,21 @@ def spans_of(events, as_of):
                 until = min(bounds, default=at)
                 what = what_now()
                 if what is not None:
-                    spans.append((now, until, what, reason if what == "not_ready" else None))
+                    spans.append((now, until, what, reason if what == "not_ready" else None, serves))
                 now = until
         now = at
-        if kind == "agent_status":
+        if kind == "agent_changed":
+            serves = frozenset(queues_of(event["profile"]))
+        elif kind == "agent_status":
             status, reason = event["status"], event.get("reason")
         elif kind == "agent_reachable":
             is_reachable = event["is_reachable"]
         elif kind == "offered":
             doing[contact] = ("ringing", event["deadline"])
-            marks.append((at, "offers"))
+            marks.append((at, "offers", serves))
         elif kind == "answered":
             doing[contact] = ("talk", None)
-            marks.append((at, "answers"))
+            marks.append((at, "answers", serves))
         elif kind == "held":
             doing[contact] = ("hold", None)
         elif kind == "resumed":
@@ -292,9 +296,9 @@ def spans_of(events, as_of):
         elif kind in ("declined", "ring_timeout", "requeued", "abandoned", "overflowed", "ready", "offer_expired"):
             doing.pop(contact, None)
             if kind == "declined":
-                marks.append((at, "declines"))
+                marks.append((at, "declines", serves))
             if kind == "ring_timeout":
-                marks.append((at, "ring_timeouts"))
+                marks.append((at, "ring_timeouts", serves))
     return spans, marks
 
 
@@ -310,16 +314,22 @@ def between(items, from_ms, to_ms, at):
     return items[bisect.bisect_left(items, from_ms, key=at):bisect.bisect_left(items, to_ms, key=at)]
 
 
-def time_of(spans, marks, from_ms, to_ms):
-    """Spans are in order and do not overlap."""
+def queues_of(profile):
+    return {queue if isinstance(queue, str) else queue["id"] for queue in profile["queues"]}
+
+
+def time_of(spans, marks, from_ms, to_ms, queue=None):
+    """Spans are in order and do not overlap. Of a queue only what was spent while it was served."""
+    mine = lambda serves: queue is None or queue in serves
     time = no_time()
     first = bisect.bisect_right(spans, from_ms, key=lambda span: span[1])
-    for start, end, what, _ in spans[first:]:
+    for start, end, what, _, serves in spans[first:]:
         if start >= to_ms:
             break
-        time[what + "_ms"] += min(end, to_ms) - max(start, from_ms)
-    for _, mark in between(marks, from_ms, to_ms, lambda mark: mark[0]):
-        time[mark] += 1
+        if mine(serves):
+            time[what + "_ms"] += min(end, to_ms) - max(start, from_ms)
+    for _, mark, serves in between(marks, from_ms, to_ms, lambda mark: mark[0]):
+        time[mark] += mine(serves)
     return time
 
 
@@ -427,15 +437,14 @@ class Desk:
         self.as_of = max(event["at"] for event in events)
         rules = Rules(events)
         of_contact, of_agent = defaultdict(list), defaultdict(list)
-        self.serves = {}
+        served = set()
         for event in events:
             if "contact" in event:
                 of_contact[event["contact"]].append(event)
             if "agent" in event:
                 of_agent[event["agent"]].append(event)
             if event["event"] == "agent_changed":
-                queues = event["profile"]["queues"]
-                self.serves[event["agent"]] = {queue if isinstance(queue, str) else queue["id"] for queue in queues}
+                served.update(queues_of(event["profile"]))
         contacts = [Contact(told) for told in of_contact.values() if first(told, "arrived")]
         came = defaultdict(list)
         for contact in contacts:
@@ -453,17 +462,15 @@ class Desk:
         self.stays.sort(key=lambda stay: stay["at"])
         self.agents = {agent: spans_of(told, self.as_of) for agent, told in of_agent.items()}
         self.tickets, self.symptoms, self.marks = last_words(events)
-        self.queues = {stay["queue"] for stay in self.stays if stay["queue"]}
-        self.queues.update(queue for queues in self.serves.values() for queue in queues)
+        self.queues = {stay["queue"] for stay in self.stays if stay["queue"]} | served
 
     def part(self, from_ms, to_ms, queue):
         inside = lambda at: from_ms <= at < to_ms
         mine = lambda it: queue is None or it == queue
         time = no_time()
-        for agent, (spans, marks) in self.agents.items():
-            if queue is None or queue in self.serves.get(agent, ()):
-                for name, value in time_of(spans, marks, from_ms, to_ms).items():
-                    time[name] += value
+        for spans, marks in self.agents.values():
+            for name, value in time_of(spans, marks, from_ms, to_ms, queue).items():
+                time[name] += value
         return figures(
             [stay for stay in between(self.stays, from_ms, to_ms, lambda stay: stay["at"]) if mine(stay["queue"])],
             time,
@@ -526,7 +533,7 @@ def main():
     for agent, (spans, marks) in desk.agents.items():
         time = time_of(spans, marks, from_ms, to_ms)
         pauses = defaultdict(int)
-        for start, end, what, reason in spans:
+        for start, end, what, reason, _ in spans:
             if what == "not_ready" and start < to_ms and end > from_ms:
                 pauses[reason] += min(end, to_ms) - max(start, from_ms)
         agents[agent] = dict(time, logged_in_ms=sum(time[what + "_ms"] for what in TIMES), not_ready_by_reason_ms=dict(pauses))

@@ -440,13 +440,14 @@ impl Story {
             let day = u64::try_from((start_ms - FIRST_DAY_MS) / DAY_MS).unwrap_or(0);
             OfferToken::new(1_000_000_000 + 2 * day + which)
         };
-        let profile = AgentProfile::new(zoe.clone(), "zoe").serving([QueueId::from("second")]);
-        let profile = Box::new(profile);
         let of_zoe = |instant, kind| EventDraft::of_agent(instant, zoe.clone(), kind);
-        self.tell(
-            STORE,
-            of_zoe(start - seconds(60), EventKind::AgentChanged { profile }),
-        );
+        let serves = |queues: &[&str]| {
+            let queues = queues.iter().map(|queue| QueueId::from(*queue));
+            let profile = AgentProfile::new(zoe.clone(), "zoe").serving(queues);
+            let profile = Box::new(profile);
+            EventKind::AgentChanged { profile }
+        };
+        self.tell(STORE, of_zoe(start - seconds(60), serves(&["second"])));
         let status = |status| EventKind::AgentStatus { status };
         self.tell(
             STORE,
@@ -510,7 +511,10 @@ impl Story {
         }
         let result = ContactResult::Answered;
         self.tell_of(contact, after(133_010), EventKind::Closed { result });
+        // She helps out: while she speaks, and then for good, until the next day.
+        self.tell(STORE, of_zoe(after(70_000), serves(&["berlin", "second"])));
         self.hand_over(after(200_000), "zoe", token(0).as_u64() + 1_000_000_000);
+        self.tell(STORE, of_zoe(after(205_500), serves(&["berlin"])));
         self.tell(STORE, of_zoe(after(400_000), status(Status::LoggedOff)));
     }
 

@@ -23,7 +23,7 @@ const HELD_MAX: usize = 256;
 /// One thing that changes what an agent does.
 type Turn = Fact<Act>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Act {
     Status(Presence),
     Reachable(bool),
@@ -31,6 +31,8 @@ enum Act {
         contact: ContactId,
         token: OfferToken,
         until: Timestamp,
+        /// Whose contact it is.
+        queue: Option<QueueKey>,
     },
     Answered {
         contact: ContactId,
@@ -51,6 +53,8 @@ enum Act {
         why: Release,
     },
     Removed,
+    /// Serves these queues from now on.
+    Serves(Vec<QueueKey>),
 }
 
 /// Why an agent is free of a contact, as far as it is counted.
@@ -78,8 +82,44 @@ enum Phase {
     WrapUp { until: Timestamp },
 }
 
+/// The queues an agent serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Service {
+    /// Nobody has said yet: those of which a contact was offered to them so far.
+    Offered(Vec<QueueKey>),
+    /// By the word on it that is in force.
+    Told(Vec<QueueKey>),
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self::Offered(Vec::new())
+    }
+}
+
+impl Service {
+    fn queues(&self) -> &[QueueKey] {
+        match self {
+            Self::Offered(queues) | Self::Told(queues) => queues,
+        }
+    }
+}
+
+/// What an event of an agent tells, by the keys of the fold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    /// The reason of a status, if it has one.
+    pub(super) reason: Option<ReasonKey>,
+    /// The queue of an offer.
+    pub(super) offered_in: Option<QueueKey>,
+    /// The queues they serve from then on.
+    pub(super) serves: Option<BTreeSet<QueueKey>>,
+}
+
 /// Where an agent's time goes: the interval's start and what is added there.
 pub(super) trait TimeSheet {
+    /// What is told from now on counts to these queues.
+    fn serve(&mut self, queues: &[QueueKey]);
     /// Adds time spent.
     fn spend(&mut self, from: Timestamp, to: Timestamp, activity: Activity);
     /// Adds time spent not ready, and why.
@@ -94,17 +134,26 @@ pub(super) struct AgentLine {
     clock: Clock,
     pending: Facts<Act>,
     is_shuffled: bool,
-    /// The queues they serve by the latest word on it: instant, origin's name and number, queues.
+    /// The queues they serve by the latest word on it, whose queues are told of though nobody has time there:
+    /// instant, origin's name and number, queues.
     pub(super) serves: Option<(Timestamp, crate::ids::EventId, BTreeSet<QueueKey>)>,
     /// Queues of which a contact was offered to them, for logs in which nothing else says so.
     pub(super) was_offered: BTreeSet<QueueKey>,
 }
 
 impl AgentLine {
-    /// Takes an event of this agent; events that change nothing of their time are passed over. `reason` is
-    /// that of a status, if it has one.
-    pub(super) fn record(&mut self, event: &Event, origin: OriginKey, reason: Option<ReasonKey>) {
-        let Some(act) = Act::of(event, reason) else {
+    /// Takes an event of this agent; events that change nothing of their time are passed over.
+    pub(super) fn record(&mut self, event: &Event, origin: OriginKey, keys: Keys) {
+        self.was_offered.extend(keys.offered_in);
+        if let Some(queues) = &keys.serves
+            && self
+                .serves
+                .as_ref()
+                .is_none_or(|(at, id, _)| (*at, id) < (event.at, &event.id))
+        {
+            self.serves = Some((event.at, event.id.clone(), queues.clone()));
+        }
+        let Some(act) = Act::of(event, keys) else {
             return;
         };
         let turn = Turn {
@@ -126,6 +175,7 @@ impl AgentLine {
             self.is_shuffled = false;
         }
         let clock = &mut self.clock;
+        sheet.serve(clock.service.queues());
         self.pending
             .take_until(horizon, |turn| clock.take(turn, sheet));
     }
@@ -133,6 +183,7 @@ impl AgentLine {
     /// Counts everything known up to `as_of`, without changing what is kept.
     pub(super) fn count(&self, seen: &Seen, as_of: Timestamp, sheet: &mut impl TimeSheet) {
         let mut clock = self.clock.clone();
+        sheet.serve(clock.service.queues());
         for turn in self
             .straightened(seen)
             .iter()
@@ -141,6 +192,22 @@ impl AgentLine {
             clock.take(turn, sheet);
         }
         clock.advance(as_of, sheet);
+    }
+
+    /// The queues they serve by the latest word on it, or else those they were offered contacts of.
+    pub(super) fn last_serves(&self) -> &BTreeSet<QueueKey> {
+        self.serves
+            .as_ref()
+            .map_or(&self.was_offered, |(_, _, queues)| queues)
+    }
+
+    /// Makes the latest word on their queues the one in force, where none was kept beside the time.
+    pub(super) fn serve_by_last_word(&mut self) {
+        let queues = self.last_serves().iter().copied().collect();
+        self.clock.service = match self.serves {
+            Some(_) => Service::Told(queues),
+            None => Service::Offered(queues),
+        };
     }
 
     fn straightened(&self, seen: &Seen) -> Vec<Turn> {
@@ -171,8 +238,15 @@ impl Packed for Act {
                 contact,
                 token,
                 until,
+                queue,
             } => {
-                out.unsigned(OFFERED);
+                match queue {
+                    Some(queue) => {
+                        out.unsigned(OFFERED_IN);
+                        out.unsigned(u64::from(queue.0));
+                    }
+                    None => out.unsigned(OFFERED),
+                }
                 out.contact(contact);
                 out.unsigned(token.as_u64());
                 out.instant(until, at);
@@ -224,6 +298,13 @@ impl Packed for Act {
                 }
             }
             Self::Removed => out.unsigned(REMOVED),
+            Self::Serves(ref queues) => {
+                out.unsigned(SERVES);
+                out.unsigned(u64::try_from(queues.len()).unwrap_or(u64::MAX));
+                for queue in queues {
+                    out.unsigned(u64::from(queue.0));
+                }
+            }
         }
     }
 
@@ -237,11 +318,15 @@ impl Packed for Act {
             LOGGED_OFF => Self::Status(Presence::LoggedOff),
             WITHIN_REACH => Self::Reachable(true),
             OUT_OF_REACH => Self::Reachable(false),
-            OFFERED => Self::Offered {
-                contact: from.contact(),
-                token: OfferToken::new(from.unsigned()),
-                until: from.instant(at),
-            },
+            OFFERED => Self::offered(None, at, from),
+            OFFERED_IN => {
+                let queue = queue_of(from.unsigned());
+                Self::offered(Some(queue), at, from)
+            }
+            SERVES => {
+                let count = from.unsigned();
+                Self::Serves((0..count).map(|_| queue_of(from.unsigned())).collect())
+            }
             ANSWERED => Self::Answered {
                 contact: from.contact(),
                 token: OfferToken::new(from.unsigned()),
@@ -287,6 +372,10 @@ impl Release {
     }
 }
 
+fn queue_of(packed: u64) -> QueueKey {
+    QueueKey(u32::try_from(packed).unwrap_or(u32::MAX))
+}
+
 const AVAILABLE: u64 = 0;
 const NOT_READY: u64 = 1;
 const LOGGED_OFF: u64 = 2;
@@ -302,14 +391,25 @@ const RELEASED: u64 = 11;
 const RELEASED_OF_ALL: u64 = 12;
 const EXTENDED: u64 = 13;
 const REMOVED: u64 = 14;
+const SERVES: u64 = 15;
+const OFFERED_IN: u64 = 16;
 
 impl Act {
-    fn of(event: &Event, reason: Option<ReasonKey>) -> Option<Self> {
+    fn offered(queue: Option<QueueKey>, at: Timestamp, from: &mut Unpacker<'_>) -> Self {
+        Self::Offered {
+            contact: from.contact(),
+            token: OfferToken::new(from.unsigned()),
+            until: from.instant(at),
+            queue,
+        }
+    }
+
+    fn of(event: &Event, keys: Keys) -> Option<Self> {
         let contact = event.contact;
         Some(match &event.kind {
             EventKind::AgentStatus { status } => Self::Status(match status {
                 Status::Available => Presence::Available,
-                Status::NotReady(_) => Presence::NotReady(reason?),
+                Status::NotReady(_) => Presence::NotReady(keys.reason?),
                 Status::LoggedOff => Presence::LoggedOff,
             }),
             EventKind::AgentReachable { is_reachable } => Self::Reachable(*is_reachable),
@@ -320,7 +420,9 @@ impl Act {
                 contact: contact?,
                 token: *token,
                 until: *deadline,
+                queue: keys.offered_in,
             },
+            EventKind::AgentChanged { .. } => Self::Serves(keys.serves?.into_iter().collect()),
             EventKind::Answered { token, .. }
             | EventKind::Restored {
                 place: RestoredPlace::Active { token, .. },
@@ -380,7 +482,6 @@ impl Act {
             | EventKind::MediaReport { .. }
             | EventKind::Closed { .. }
             | EventKind::QueueChanged { .. }
-            | EventKind::AgentChanged { .. }
             | EventKind::OverflowRefused { .. }
             | EventKind::Reprioritised { .. }
             | EventKind::NextStatus { .. }
@@ -409,6 +510,8 @@ struct Clock {
     presence: Presence,
     is_reachable: bool,
     held: Vec<(ContactId, Phase)>,
+    #[serde(default)]
+    service: Service,
 }
 
 impl Default for Clock {
@@ -418,6 +521,7 @@ impl Default for Clock {
             presence: Presence::LoggedOff,
             is_reachable: true,
             held: Vec::new(),
+            service: Service::default(),
         }
     }
 }
@@ -485,7 +589,9 @@ impl Clock {
                 contact,
                 token,
                 until,
+                queue,
             } => {
+                self.note_offer(*queue, sheet);
                 sheet.sums(turn.at).offers += 1;
                 if self
                     .phase(*contact)
@@ -540,6 +646,20 @@ impl Clock {
                 self.presence = Presence::LoggedOff;
                 self.held.clear();
             }
+            Act::Serves(queues) => {
+                self.service = Service::Told(queues.clone());
+                sheet.serve(queues);
+            }
+        }
+    }
+
+    /// Takes whose contact it is for a queue that they serve, if nobody has said which those are.
+    fn note_offer(&mut self, queue: Option<QueueKey>, sheet: &mut impl TimeSheet) {
+        if let (Service::Offered(queues), Some(queue)) = (&mut self.service, queue)
+            && !queues.contains(&queue)
+        {
+            queues.push(queue);
+            sheet.serve(queues);
         }
     }
 

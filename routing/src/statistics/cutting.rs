@@ -48,6 +48,12 @@ impl Ledger {
                 .or_insert_with(|| Self::empty(as_of));
             part.not_ready.insert(key, reasons);
         }
+        for (key, time) in self.served {
+            let part = parts
+                .entry(begin(key.0))
+                .or_insert_with(|| Self::empty(as_of));
+            part.served.insert(key, time);
+        }
         parts
     }
 
@@ -61,6 +67,7 @@ impl Ledger {
         self.facets.retain(|_, cells| !cells.is_empty());
         self.agents.retain(|(start, _), _| is_wanted(*start));
         self.not_ready.retain(|(start, _), _| is_wanted(*start));
+        self.served.retain(|(start, _), _| is_wanted(*start));
     }
 
     /// Adds the cells of another that start in one of these spans, each at the begin of its span; facets by
@@ -89,6 +96,11 @@ impl Ledger {
                 for (reason, millis) in reasons {
                     *sums.entry(reason).or_default() += millis;
                 }
+            }
+        }
+        for ((start, queue), time) in other.served {
+            if let Some(start) = begin_in(spans, start) {
+                *self.served.entry((start, queue)).or_default() += time;
             }
         }
         for (queue, agents) in other.serving {
@@ -155,6 +167,9 @@ impl Ledger {
             for (reason, millis) in reasons {
                 *sums.entry(reason).or_default() += millis;
             }
+        }
+        for ((start, queue), time) in self.served {
+            *ledger.served.entry((begin(start), queue)).or_default() += time;
         }
         ledger.serving = self.serving;
         ledger

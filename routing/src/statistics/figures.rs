@@ -290,11 +290,11 @@ pub const DEFINITIONS: &[Definition] = &[
     define("abandon_wait_s", "mean wait of B"),
     define(
         "occupancy",
-        "(talk + hold + wrap-up) / (talk + hold + wrap-up + idle while available), agents of the queue, by the clock",
+        "(talk + hold + wrap-up) / (talk + hold + wrap-up + idle while available), agents while they served the queue, by the clock",
     ),
     define(
         "utilisation",
-        "(talk + hold + wrap-up) / logged-in time, agents of the queue, by the clock",
+        "(talk + hold + wrap-up) / logged-in time, agents while they served the queue, by the clock",
     ),
     define("handling_rate", "A / (O + blocked + failed)"),
     define(
@@ -423,8 +423,8 @@ pub const ATTRIBUTION: &str = "Contacts count in the interval in which they arri
      when its gateway claims it back within twelve hours. By number, caller class, skill and agent a ticket counts as \
      the contact it was opened for, a symptom and a mark as their own contact, a wait for an answer by mail as the mail \
      it began with; the agent is whoever answered that contact, the last one after a hand-over, and of an answer by \
-     mail whoever gave it: nobody's are what awaits one. By queue agents' time is that of all who serve the queue \
-     by the last word on it. A dash (null) means that nothing was there to divide by.";
+     mail whoever gave it: nobody's are what awaits one. By queue agents' time is that of all who served the queue while \
+     it passed; whoever served two is in both. A dash (null) means that nothing was there to divide by.";
 
 const fn define(field: &'static str, formula: &'static str) -> Definition {
     Definition { field, formula }

@@ -11,7 +11,7 @@ use super::reasons::ReasonKey;
 use super::sighting::Sighting;
 use super::sketch::Percentiles;
 use super::tickets::{RatingCounts, SymptomCounts, TicketCounts};
-use super::{NotReadyCells, Statistics};
+use super::{NotReadyCells, ServedCells, Statistics};
 use crate::contact::Channel;
 use crate::ids::{AgentId, QueueId};
 use crate::time::Timestamp;
@@ -39,13 +39,17 @@ pub struct Ledger {
     pub(super) agents: BTreeMap<(i64, AgentId), AgentTime>,
     #[serde(with = "super::entries")]
     pub(super) not_ready: BTreeMap<(i64, AgentId), BTreeMap<String, u64>>,
+    /// Who serves which queue by the last word on it, whatever time they have had there.
     pub(super) serving: BTreeMap<QueueId, BTreeSet<AgentId>>,
+    /// The time of the agents who served a queue while it passed.
+    #[serde(default, with = "super::entries")]
+    pub(super) served: BTreeMap<(i64, QueueId), AgentTime>,
 }
 
 /// Which part of the desk is meant; empty means all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only this queue, and the agents who serve it.
+    /// Only this queue, and agents' time while they served it.
     pub queue: Option<QueueId>,
     /// Only this channel; agents' time is never split by channel.
     pub channel: Option<Channel>,
@@ -133,6 +137,7 @@ impl Ledger {
             agents: BTreeMap::new(),
             not_ready: BTreeMap::new(),
             serving: BTreeMap::new(),
+            served: BTreeMap::new(),
         }
     }
 
@@ -142,6 +147,29 @@ impl Ledger {
                 let reasons = self.not_ready.entry((*start, agent.clone())).or_default();
                 let reason = fold.reasons.name(*reason).to_owned();
                 *reasons.entry(reason).or_default() += millis;
+            }
+        }
+    }
+
+    fn add_served(&mut self, fold: &Statistics, cells: &ServedCells, wanted: &Range<i64>) {
+        for ((start, queue), time) in cells {
+            if wanted.contains(start)
+                && let Some(queue) = name(fold, *queue)
+            {
+                *self.served.entry((*start, queue)).or_default() += *time;
+            }
+        }
+    }
+
+    /// Counts agents' time to the queues that they serve by the last word of a fold: for sums of before time was
+    /// counted to the queues that were served while it passed.
+    pub fn serve_by_last_word(&mut self, fold: &Statistics) {
+        self.served.clear();
+        for ((start, agent), time) in &self.agents {
+            let queues = fold.agents.get(agent).into_iter();
+            let queues = queues.flat_map(|line| line.last_serves());
+            for queue in queues.filter_map(|key| name(fold, *key)) {
+                *self.served.entry((*start, queue)).or_default() += *time;
             }
         }
     }
@@ -188,14 +216,12 @@ impl Ledger {
         scope: &Scope,
     ) -> (Tally, Spread) {
         let mut tally = Tally::of_cell(sum, self.as_of);
-        let none = BTreeSet::new();
-        let serving = scope
-            .queue
-            .as_ref()
-            .map(|queue| self.serving.get(queue).unwrap_or(&none));
-        for ((_, agent), time) in self.agents_in(from, to) {
-            if serving.is_none_or(|agents| agents.contains(agent)) {
-                tally.agent_time += *time;
+        match &scope.queue {
+            Some(queue) => tally.agent_time = self.time_in_queue(from, to, queue),
+            None => {
+                for (_, time) in self.agents_in(from, to) {
+                    tally.agent_time += *time;
+                }
             }
         }
         (tally, Spread::of(sum))
@@ -301,6 +327,20 @@ impl Ledger {
         sum
     }
 
+    /// The time of those who served a queue, while they did, in the cells that start in `from..to`. Who serves two
+    /// queues at once is in both.
+    fn time_in_queue(&self, from: Timestamp, to: Timestamp, queue: &QueueId) -> AgentTime {
+        let first = (from.as_millis(), QueueId::from(""));
+        let end = (to.as_millis().max(from.as_millis()), QueueId::from(""));
+        let mut sum = AgentTime::default();
+        for ((_, served), time) in self.served.range(first..end) {
+            if served == queue {
+                sum += *time;
+            }
+        }
+        sum
+    }
+
     /// The time of each agent who has some in the cells that start in `from..to`.
     pub fn agent_times(&self, from: Timestamp, to: Timestamp) -> BTreeMap<AgentId, AgentTime> {
         let mut sums: BTreeMap<AgentId, AgentTime> = BTreeMap::new();
@@ -330,12 +370,13 @@ impl Ledger {
         sums
     }
 
-    /// Every queue that has contacts in the ledger or is served by an agent.
+    /// Every queue that has contacts in the ledger, or that an agent serves or has served.
     pub fn queues(&self) -> BTreeSet<QueueId> {
         self.contacts
             .keys()
             .filter_map(|(_, queue, _)| queue.clone())
             .chain(self.serving.keys().cloned())
+            .chain(self.served.keys().map(|(_, queue)| queue.clone()))
             .collect()
     }
 
@@ -380,6 +421,9 @@ impl AddAssign for Ledger {
         }
         for (queue, agents) in rhs.serving {
             self.serving.entry(queue).or_default().extend(agents);
+        }
+        for (key, time) in rhs.served {
+            *self.served.entry(key).or_default() += time;
         }
     }
 }
@@ -488,6 +532,7 @@ pub(super) fn settled(fold: &Statistics, wanted: Range<i64>, as_of: Timestamp) -
         }
     }
     ledger.add_not_ready(fold, &fold.not_ready_cells, &wanted);
+    ledger.add_served(fold, &fold.served_cells, &wanted);
     ledger
 }
 
@@ -522,30 +567,24 @@ pub(super) fn read(fold: &Statistics, from: Timestamp, to: Timestamp, as_of: Tim
             }
         });
     }
-    let mut not_ready = NotReadyCells::new();
+    let (mut not_ready, mut served) = (NotReadyCells::new(), ServedCells::new());
     let width = fold.rules.interval_ms();
     for (agent, line) in &fold.agents {
         let mut cells = BTreeMap::new();
-        let sheets = (&mut cells, &mut not_ready);
+        let sheets = (&mut cells, &mut not_ready, &mut served);
         line.count(&fold.seen, as_of, &mut Sheet::new(agent, width, sheets));
         for ((start, agent), time) in cells {
             if wanted.contains(&start) {
                 *ledger.agents.entry((start, agent)).or_default() += time;
             }
         }
-        let queues = line
-            .serves
-            .as_ref()
-            .map_or(&line.was_offered, |(_, _, queues)| queues);
-        for queue in queues.iter().filter_map(|key| name(*key)) {
-            ledger
-                .serving
-                .entry(queue)
-                .or_default()
-                .insert(agent.clone());
+        for queue in line.last_serves().iter().filter_map(|key| name(*key)) {
+            let serving = ledger.serving.entry(queue).or_default();
+            serving.insert(agent.clone());
         }
     }
     ledger.add_not_ready(fold, &not_ready, &wanted);
+    ledger.add_served(fold, &served, &wanted);
     ledger
 }
 
@@ -555,6 +594,9 @@ pub(super) struct Sheet<'a> {
     width: i64,
     cells: &'a mut BTreeMap<(i64, AgentId), AgentTime>,
     not_ready: &'a mut NotReadyCells,
+    served: &'a mut ServedCells,
+    /// The queues they serve.
+    queues: Vec<QueueKey>,
     /// The interval spent in last, not yet added to its cell: nearly always the next time falls there, too.
     last: Option<(i64, AgentTime)>,
 }
@@ -563,9 +605,10 @@ impl<'a> Sheet<'a> {
     pub(super) fn new(
         agent: &'a AgentId,
         width: i64,
-        (cells, not_ready): (
+        (cells, not_ready, served): (
             &'a mut BTreeMap<(i64, AgentId), AgentTime>,
             &'a mut NotReadyCells,
+            &'a mut ServedCells,
         ),
     ) -> Self {
         Self {
@@ -573,6 +616,8 @@ impl<'a> Sheet<'a> {
             width,
             cells,
             not_ready,
+            served,
+            queues: Vec::new(),
             last: None,
         }
     }
@@ -602,6 +647,9 @@ impl<'a> Sheet<'a> {
 
     fn add_last(&mut self) {
         if let Some((start, sum)) = self.last.take() {
+            for queue in &self.queues {
+                *self.served.entry((start, *queue)).or_default() += sum;
+            }
             *self.cells.entry((start, self.agent.clone())).or_default() += sum;
         }
     }
@@ -614,6 +662,13 @@ impl Drop for Sheet<'_> {
 }
 
 impl TimeSheet for Sheet<'_> {
+    fn serve(&mut self, queues: &[QueueKey]) {
+        if self.queues != queues {
+            self.add_last();
+            self.queues = queues.to_vec();
+        }
+    }
+
     fn spend(&mut self, from: Timestamp, to: Timestamp, activity: Activity) {
         for (start, millis) in self.split(from, to) {
             self.cell(start).add(activity, millis);

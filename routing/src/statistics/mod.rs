@@ -53,7 +53,7 @@ use crate::ids::{AgentId, CallerId, ContactId, EventId, QueueId};
 use crate::queue::QueueRules;
 use crate::time::Timestamp;
 use crate::verb::{GATEWAY_LOST, RequeueReason, RestoredPlace};
-use agent_time::AgentLine;
+use agent_time::{AgentLine, Keys};
 use callers::Callers;
 use facet::{FacetKey, Facets};
 use journey::{CLAIM_MAX, CellKey, Ending, Journey, QueueKey};
@@ -199,6 +199,9 @@ impl QueueLine {
 /// Time not ready by interval, agent and reason, in milliseconds.
 type NotReadyCells = BTreeMap<(i64, AgentId, ReasonKey), u64>;
 
+/// Time of the agents who served a queue, by interval.
+type ServedCells = BTreeMap<(i64, QueueKey), AgentTime>;
+
 /// The fold.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Statistics {
@@ -220,6 +223,8 @@ pub struct Statistics {
     callers: Callers,
     causes: Reasons,
     health: Health,
+    #[serde(default)]
+    served_cells: ServedCells,
 }
 
 impl Statistics {
@@ -244,6 +249,7 @@ impl Statistics {
             callers: Callers::default(),
             causes: Reasons::default(),
             health: Health::default(),
+            served_cells: ServedCells::new(),
         }
     }
 
@@ -310,6 +316,7 @@ impl Statistics {
         self.facet_cells.clear();
         self.agent_cells.clear();
         self.not_ready_cells.clear();
+        self.served_cells.clear();
         settled
     }
 
@@ -340,6 +347,16 @@ impl Statistics {
             .retain(|(start, _), _| *start >= before.as_millis());
         self.not_ready_cells
             .retain(|(start, _, _), _| *start >= before.as_millis());
+        self.served_cells
+            .retain(|(start, _), _| *start >= before.as_millis());
+    }
+
+    /// Lets agents serve the queues of the last word on it: for a fold that was kept before it knew, at every
+    /// instant, which they were.
+    pub fn serve_by_last_word(&mut self) {
+        for line in self.agents.values_mut() {
+            line.serve_by_last_word();
+        }
     }
 
     fn record_contact(&mut self, contact: ContactId, event: &Event, origin: OriginKey) {
@@ -571,9 +588,9 @@ impl Statistics {
             (EventKind::Offered { .. }, Some(queue)) => Some(self.queue_key(queue)),
             _ => None,
         };
-        let named = if let EventKind::AgentChanged { profile } = &event.kind {
+        let serves = if let EventKind::AgentChanged { profile } = &event.kind {
             let keys = profile.queues.keys().map(|queue| self.queue_key(queue));
-            Some(keys.collect::<BTreeSet<_>>())
+            Some(keys.collect())
         } else {
             None
         };
@@ -589,16 +606,12 @@ impl Statistics {
             Some(line) => line,
             None => self.agents.entry(agent.clone()).or_default(),
         };
-        if let Some(queues) = named
-            && line
-                .serves
-                .as_ref()
-                .is_none_or(|(at, id, _)| (*at, id) < (event.at, &event.id))
-        {
-            line.serves = Some((event.at, event.id.clone(), queues));
-        }
-        line.was_offered.extend(offered_in);
-        line.record(event, origin, reason);
+        let keys = Keys {
+            reason,
+            offered_in,
+            serves,
+        };
+        line.record(event, origin, keys);
     }
 
     fn record_rules(&mut self, event: &Event, rules: &QueueRules) {
@@ -625,7 +638,11 @@ impl Statistics {
         self.swept = horizon + self.rules.settle_after / 8 + Duration::from_millis(1);
         let width = self.rules.interval_ms();
         for (agent, line) in &mut self.agents {
-            let cells = (&mut self.agent_cells, &mut self.not_ready_cells);
+            let cells = (
+                &mut self.agent_cells,
+                &mut self.not_ready_cells,
+                &mut self.served_cells,
+            );
             let mut sheet = Sheet::new(agent, width, cells);
             line.settle(&self.seen, horizon, &mut sheet);
         }

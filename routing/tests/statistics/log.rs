@@ -174,8 +174,12 @@ impl Log {
         self
     }
 
-    pub(crate) fn serves(mut self, at_s: i64, agent: &str, queue: &str) -> Self {
-        let queues = [QueueId::from(queue)];
+    pub(crate) fn serves(self, at_s: i64, agent: &str, queue: &str) -> Self {
+        self.serves_all(at_s, agent, &[queue])
+    }
+
+    pub(crate) fn serves_all(mut self, at_s: i64, agent: &str, queues: &[&str]) -> Self {
+        let queues = queues.iter().map(|queue| QueueId::from(*queue));
         let profile = AgentProfile::new(AgentId::from(agent), agent).serving(queues);
         let profile = Box::new(profile);
         self.add(

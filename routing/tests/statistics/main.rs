@@ -6,3 +6,4 @@ mod by_hand;
 mod log;
 mod properties;
 mod restored;
+mod served;

@@ -6,8 +6,9 @@ use ringdown_routing::agent::Status;
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{ContactResult, Event, EventKind, IdentifiedAs, InformedHow};
 use ringdown_routing::ids::{AgentId, CallerId, IncidentId, QueueId, SkillId, TicketId};
-use ringdown_routing::statistics::{Cause, Facet, Ledger, Rules, Scope};
+use ringdown_routing::statistics::{AgentTime, Cause, Facet, Ledger, Rules, Scope, Statistics};
 use ringdown_routing::ticket::{AnswerEnd, AnswerWait, ContactFacets, SymptomFacts, TicketFacts};
+use ringdown_routing::time::Timestamp;
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -154,6 +155,9 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
         log = tell_of_ticket(log, place, *start, story);
         log = tell_of_answer(log, place, *start);
     }
+    for (at_s, agent, queues) in changes_of_queues(stories) {
+        log = log.serves_all(at_s, agent, queues);
+    }
     let mut events = log.events;
     let caller_of = |event: &Event| {
         event
@@ -182,6 +186,19 @@ fn tell(stories: &[(i64, u8, Story)]) -> Vec<Event> {
     }
     events.sort_by_key(|event| event.at);
     events
+}
+
+/// Which agents serve other queues from when on: one every other story or so, now and then in its midst.
+fn changes_of_queues(
+    stories: &[(i64, u8, Story)],
+) -> impl Iterator<Item = (i64, &'static str, &'static [&'static str])> {
+    const QUEUES: [&[&str]; 4] = [&["R"], &["Q", "R"], &[], &["Q"]];
+    let changing = stories.iter().enumerate();
+    let changing = changing.filter(|(place, _)| !place.is_multiple_of(3));
+    changing.map(|(place, (start, agent, _))| {
+        let agent = ["a0", "a1", "a2", "a3"][usize::from(*agent)];
+        (start + 7 * (place as i64 % 40), agent, QUEUES[place % 4])
+    })
 }
 
 const CHANNELS: [Channel; 4] = [Channel::Voice, Channel::Email, Channel::Fax, Channel::Chat];
@@ -320,6 +337,47 @@ fn tell_of_ticket(log: Log, place: usize, start: i64, story: &Story) -> Log {
                 facets: Box::new(facets.clone()),
             },
         )
+}
+
+/// What an agent did between two instants, if they served the queue: what was known at the one less what was known at
+/// the other.
+fn between(
+    statistics: &Statistics,
+    from: Timestamp,
+    to: Timestamp,
+    agent: &str,
+    serves: bool,
+) -> AgentTime {
+    if !serves {
+        return AgentTime::default();
+    }
+    let agent = AgentId::from(agent);
+    let up_to = |as_of| {
+        let ledger = statistics.ledger(at(0), at(DAY_S), as_of);
+        ledger.agent_time(at(0), at(DAY_S), &agent)
+    };
+    let (less, more) = (up_to(from), up_to(to));
+    AgentTime {
+        idle_ms: more.idle_ms - less.idle_ms,
+        ringing_ms: more.ringing_ms - less.ringing_ms,
+        talk_ms: more.talk_ms - less.talk_ms,
+        hold_ms: more.hold_ms - less.hold_ms,
+        wrap_up_ms: more.wrap_up_ms - less.wrap_up_ms,
+        not_ready_ms: more.not_ready_ms - less.not_ready_ms,
+        unreachable_ms: more.unreachable_ms - less.unreachable_ms,
+        ..AgentTime::default()
+    }
+}
+
+/// The same without what was asked of them.
+fn only_times(time: AgentTime) -> AgentTime {
+    AgentTime {
+        offers: 0,
+        answers: 0,
+        declines: 0,
+        ring_timeouts: 0,
+        ..time
+    }
 }
 
 /// A wait for an answer by mail for every story.
@@ -642,5 +700,35 @@ proptest! {
         let day = whole.clone().coarsened(Duration::from_secs(86_400));
         prop_assert_eq!(day.tally(from, to, &in_queue("Q")), whole.tally(from, to, &in_queue("Q")));
         prop_assert_eq!(day.spread(from, to, &in_queue("Q")), whole.spread(from, to, &in_queue("Q")));
+    }
+}
+
+proptest! {
+    // Every case reads the ledger at each change of queues.
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_time_in_a_queue_is_what_passed_while_agents_served_it(stories in stories()) {
+        let events = tell(&stories);
+        let statistics = fold(&events, whole_log());
+        let ledger = statistics.ledger(at(0), at(DAY_S), at(DAY_S));
+        for queue in ["Q", "R"] {
+            let mut wanted = AgentTime::default();
+            for agent in ["a0", "a1", "a2", "a3"] {
+                let told = |event: &&Event| event.agent.as_ref().is_some_and(|it| it.as_str() == agent);
+                let mut serves = false;
+                let mut since = at(0);
+                for event in events.iter().filter(told) {
+                    let EventKind::AgentChanged { profile } = &event.kind else {
+                        continue;
+                    };
+                    wanted += between(&statistics, since, event.at, agent, serves);
+                    (since, serves) = (event.at, profile.queues.contains_key(&QueueId::from(queue)));
+                }
+                wanted += between(&statistics, since, at(DAY_S), agent, serves);
+            }
+            let told = ledger.tally(at(0), at(DAY_S), &in_queue(queue)).agent_time;
+            prop_assert_eq!(only_times(told), wanted, "{}", queue);
+        }
     }
 }
