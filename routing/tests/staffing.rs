@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use ringdown_routing::staffing::{
-    Blocking, Deadline, ErlangA, ErlangC, ErlangX, Load, Plan, Question, StaffingFault, Stretch,
-    Target, scheduled,
+    Blocking, Deadline, ErlangA, ErlangC, ErlangX, Load, Patience, Plan, Question, StaffingFault,
+    Stretch, Target, Wait, scheduled,
 };
 use ringdown_routing::time::Timestamp;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use std::time::Duration;
 const REFERENCE: &str = include_str!("../../fixtures/staffing/erlang.csv");
 
 const RETRIALS: &str = include_str!("../../fixtures/staffing/erlang_x.csv");
+
+const PATIENCE: &str = include_str!("../../fixtures/staffing/patience.csv");
 
 /// One row of the reference, by column.
 struct Row<'a> {
@@ -53,6 +55,42 @@ impl<'a> Row<'a> {
             self.cells
         );
     }
+}
+
+#[test]
+fn patience_agrees_with_a_count_of_everybody_at_every_instant() {
+    let rows = Row::all(PATIENCE);
+    let mut sets = 0;
+    for set in rows.chunk_by(|a, b| a.text("set") == b.text("set")) {
+        let whole = |row: &Row<'_>, name| row.text(name).parse().expect("milliseconds");
+        let waits = set.iter().filter_map(|row| {
+            let wait: fn(u64) -> Wait = match row.text("what") {
+                "abandoned" => Wait::abandoned,
+                "answered" => Wait::answered,
+                "gone" => Wait::gone,
+                _ => return None,
+            };
+            Some(wait(whole(row, "ms")).seen_from(whole(row, "from")))
+        });
+        let patience = Patience::estimate(waits);
+        let steps: Vec<_> = set
+            .iter()
+            .filter(|row| row.text("what") == "step")
+            .collect();
+        assert_eq!(patience.curve.len(), steps.len());
+        for (ours, step) in patience.curve.iter().zip(steps) {
+            step.compare("share", ours.still_patient);
+            step.compare("ms", ours.wait_s * 1_000.0);
+        }
+        let mean = set.iter().find(|row| row.text("what") == "mean");
+        let mean = mean.expect("a mean");
+        match patience.mean_s {
+            Some(mean_s) => mean.compare("ms", mean_s * 1_000.0),
+            None => assert_eq!(mean.text("ms"), ""),
+        }
+        sets += 1;
+    }
+    assert_eq!(sets, 8);
 }
 
 /// A load with handling times of a second, as the reference counts.

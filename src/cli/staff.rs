@@ -5,11 +5,9 @@ use crate::staffing::{Format, Seconds, Share, Told};
 use anyhow::Context;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use ringdown_routing::contact::Channel;
-use ringdown_routing::event::{Event, EventKind};
+use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::staffing::{Deadline, Patience, Question, Target, Wait};
-use std::collections::{BTreeMap, BTreeSet};
+use ringdown_routing::staffing::{Deadline, Patience, Question, Target, Waits};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -106,8 +104,7 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Good)
 }
 
-/// Reads the waits of the calls in an event log, each one's last word; who waits for an answer to a message does not
-/// hold the line.
+/// Reads the waits of the calls in an event log; who waits for an answer to a message does not hold the line.
 fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
     let name = path.display();
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
@@ -116,9 +113,7 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
         let file = File::open(path).with_context(|| format!("{name}: cannot be read"))?;
         Box::new(BufReader::new(file))
     };
-    let queue = queue.map(QueueId::from);
-    let mut waits = BTreeMap::new();
-    let mut messages = BTreeSet::new();
+    let mut waits = Waits::default();
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
         if line.trim().is_empty() {
@@ -126,31 +121,10 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
         }
         let event: Event = serde_json::from_str(&line)
             .with_context(|| format!("{name}:{number}: not an event"))?;
-        let Some(contact) = event.contact else {
-            continue;
-        };
-        if let EventKind::Arrived { channel, .. } | EventKind::Enqueued { channel, .. } = event.kind
-            && channel != Channel::Voice
-        {
-            messages.insert(contact);
-        }
-        if queue.is_some() && event.queue != queue {
-            continue;
-        }
-        let wait = if let EventKind::Answered { wait_ms, .. } = event.kind {
-            Wait::Answered(wait_ms)
-        } else if let EventKind::Abandoned { wait_ms } = event.kind {
-            Wait::Abandoned(wait_ms)
-        } else {
-            continue;
-        };
-        let last = waits.entry(contact).or_insert((event.at, wait));
-        *last = (*last).max((event.at, wait));
+        waits.record(&event);
     }
-    Ok(Patience::estimate(
-        waits
-            .into_iter()
-            .filter(|(contact, _)| !messages.contains(contact))
-            .map(|(_, (_, wait))| wait),
-    ))
+    Ok(Patience::estimate(match queue {
+        Some(queue) => waits.in_queue(&QueueId::from(queue)),
+        None => waits.of_all(),
+    }))
 }

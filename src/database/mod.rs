@@ -339,7 +339,7 @@ async fn migrate(
 const POSTGRES_ALONE: &str = "-- {postgres}";
 
 /// Changes of the schema, in their order; one that was released is never edited.
-const MIGRATIONS: [(&str, &str); 34] = [
+const MIGRATIONS: [(&str, &str); 35] = [
     ("desk", include_str!("migrations/0001_desk.sql")),
     (
         "looking back",
@@ -425,6 +425,7 @@ const MIGRATIONS: [(&str, &str); 34] = [
         include_str!("migrations/0033_ticket_facets.sql"),
     ),
     ("open calls", include_str!("migrations/0034_open_calls.sql")),
+    ("overflows", include_str!("migrations/0035_overflows.sql")),
 ];
 
 /// WAL lets readers go on while one writes; NORMAL keeps every commit through a crash of the process,

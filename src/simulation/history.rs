@@ -4,9 +4,9 @@ use ringdown_routing::contact::Channel;
 use ringdown_routing::event::{Event, EventKind};
 use ringdown_routing::ids::{ContactId, QueueId};
 use ringdown_routing::simulation::{Demand, Distribution, SurvivalStep, Timing};
-use ringdown_routing::staffing::{Patience, Wait};
+use ringdown_routing::staffing::{Patience, Waits};
 use ringdown_routing::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Width of the intervals: half an hour.
 const INTERVAL_S: i64 = 1_800;
@@ -17,6 +17,7 @@ pub struct History {
     kinds: BTreeMap<(QueueId, Channel), Kind>,
     /// Contacts that are under way: what they are, and when they ended.
     open: BTreeMap<ContactId, ((QueueId, Channel), Option<Timestamp>)>,
+    waits: Waits,
 }
 
 /// Contacts of one queue and channel.
@@ -25,12 +26,14 @@ struct Kind {
     arrivals: Vec<Timestamp>,
     talk_s: Vec<f64>,
     wrap_up_s: Vec<f64>,
-    waits: Vec<Wait>,
+    /// Who came, for their waits.
+    contacts: BTreeSet<ContactId>,
 }
 
 impl History {
     /// Takes one event, in the order of the log.
     pub fn record(&mut self, event: &Event) {
+        self.waits.record(event);
         let Some(contact) = event.contact else {
             return;
         };
@@ -38,8 +41,11 @@ impl History {
             let kind = (queue.clone(), *channel);
             // A contact that overflows is one arrival, in the queue it came to.
             if !self.open.contains_key(&contact) {
-                let arrivals = &mut self.kinds.entry(kind.clone()).or_default().arrivals;
-                arrivals.push(event.at);
+                let told = self.kinds.entry(kind.clone()).or_default();
+                // Nor is one who comes back to it after their end (their gateway had slept).
+                if told.contacts.insert(contact) {
+                    told.arrivals.push(event.at);
+                }
                 self.open.insert(contact, (kind, None));
             }
             return;
@@ -50,10 +56,7 @@ impl History {
         let Some(told) = self.kinds.get_mut(kind) else {
             return;
         };
-        if let EventKind::Answered { wait_ms, .. } = event.kind {
-            told.waits.push(Wait::Answered(wait_ms));
-        } else if let EventKind::Abandoned { wait_ms } = event.kind {
-            told.waits.push(Wait::Abandoned(wait_ms));
+        if let EventKind::Abandoned { .. } = event.kind {
             self.open.remove(&contact);
         } else if let EventKind::Ended {
             talk_ms,
@@ -106,23 +109,27 @@ impl History {
                     talk: Distribution::Empirical(kind.talk_s.clone()),
                     wrap_up: (!kind.wrap_up_s.is_empty())
                         .then(|| Distribution::Empirical(kind.wrap_up_s.clone())),
-                    patience: patience(&kind.waits),
+                    patience: self.patience(&kind.contacts),
                     priority: 0,
                     skills: Vec::new(),
                 }
             })
             .collect()
     }
-}
 
-/// Patience by Kaplan and Meier, because those who were answered are censored; `None` when nobody left.
-fn patience(waits: &[Wait]) -> Option<Distribution> {
-    let estimated = Patience::estimate(waits.iter().copied());
-    let steps = estimated.curve.iter().map(|step| SurvivalStep {
-        at_s: step.wait_s,
-        longer: step.still_patient,
-    });
-    (!estimated.curve.is_empty()).then(|| Distribution::Survival(steps.collect()))
+    /// Patience by Kaplan and Meier, because those who were answered are censored; `None` when nobody left. It is that
+    /// of who came to a line, wherever they were sent while they waited.
+    fn patience(&self, contacts: &BTreeSet<ContactId>) -> Option<Distribution> {
+        let waits = contacts
+            .iter()
+            .filter_map(|contact| self.waits.of(*contact));
+        let estimated = Patience::estimate(waits);
+        let steps = estimated.curve.iter().map(|step| SurvivalStep {
+            at_s: step.wait_s,
+            longer: step.still_patient,
+        });
+        (!estimated.curve.is_empty()).then(|| Distribution::Survival(steps.collect()))
+    }
 }
 
 #[cfg(test)]

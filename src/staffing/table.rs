@@ -80,8 +80,8 @@ fn print_patience(told: Told<'_>, patience: Patience, out: &mut impl Write) -> i
         match told.patience {
             Some(from) => writeln!(
                 out,
-                " by Kaplan-Meier from {} who left and {} who were answered",
-                from.abandoned, from.answered
+                " by Kaplan-Meier from {} who left and {} who were answered; {} went elsewhere or wait still",
+                from.abandoned, from.answered, from.gone
             )?,
             None if patience == Patience::Taken => {
                 writeln!(out, ", which is an assumption: none was given")?;

@@ -28,6 +28,7 @@ mod palm;
 mod patience;
 mod question;
 mod rehearsal;
+mod waits;
 
 pub use answer::{
     Answer, BacklogStaff, DEFINITIONS, ImpatientStaff, PatientStaff, RetryingStaff,
@@ -38,6 +39,7 @@ pub use erlang_b::Blocking;
 pub use erlang_c::ErlangC;
 pub use erlang_x::ErlangX;
 pub use load::Load;
-pub use patience::{Patience, Step, Wait};
+pub use patience::{Patience, Step, Wait, WaitEnd};
 pub use question::{Deadline, LOAD_MAX, Question, SERVERS_MAX, StaffingFault, Target};
 pub use rehearsal::{Estimate, Plan, Rehearsal, Stretch};
+pub use waits::Waits;

@@ -112,8 +112,9 @@ async fn answer(
         && caller.must_see_reports().is_ok()
     {
         let queue = (queue != ALL).then(|| QueueId::from(queue));
-        let since = state.now() - WAITS_SINCE;
-        let waits = waits(&state.parts.database, queue.as_ref(), since).await?;
+        let now = state.now();
+        let span = now - WAITS_SINCE..now;
+        let waits = waits(&state.parts.database, queue.as_ref(), span).await?;
         let patience = Patience::estimate(waits);
         match (patience.mean_s, &mut understood) {
             (Some(mean_s), Some(understood)) => {

@@ -97,12 +97,12 @@ fn patience_told(tongue: Tongue, understood: &Understood) -> String {
             format!("平均耐心時間 {seconds:.0} 秒為假設值（未輸入）。放棄率取決於此，建議實測。")
         }
         (Source::Measured(from), Tongue::English) => format!(
-            "Mean patience {seconds:.0} s, by Kaplan-Meier from {} who left and {} who were answered.",
-            from.abandoned, from.answered
+            "Mean patience {seconds:.0} s, by Kaplan-Meier from {} who left and {} who were answered; {} went elsewhere or wait still.",
+            from.abandoned, from.answered, from.gone
         ),
         (Source::Measured(from), Tongue::Chinese) => format!(
-            "平均耐心時間 {seconds:.0} 秒，以 Kaplan-Meier 由 {} 位放棄者與 {} 位已接聽者估計。",
-            from.abandoned, from.answered
+            "平均耐心時間 {seconds:.0} 秒，以 Kaplan-Meier 由 {} 位放棄者與 {} 位已接聽者估計；另 {} 位轉往他處或仍在等候。",
+            from.abandoned, from.answered, from.gone
         ),
     }
 }
