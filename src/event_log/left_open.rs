@@ -1,18 +1,23 @@
-//! Calls that a gateway left open in the log when it died, where its line was in its own memory.
+//! Calls that a gateway left open in the log when it died, and agents whom it left at work, where its line was in its
+//! own memory.
 //!
 //! With Redis another gateway, or the next one, takes a gateway for lost and ends its calls. Without it nobody is
 //! there to do so, and nobody would ever tell how they ended: they would wait, and their agents talk, for ever in every
 //! report. The next gateway of the same database tells it before its desk opens: they are over since the log's last
-//! event, for nobody knows of a later instant at which that gateway was alive.
+//! event, for nobody knows of a later instant at which that gateway was alive. Nor does anybody know what its agents
+//! did from then on: its desk had their status, and the next one begins with everybody logged off, so that they are
+//! logged off in the log since that instant, too. (In Redis a status outlives the gateway, and its time goes on.)
 
 use super::EventLog;
 use crate::database::DatabaseFault;
+use ringdown_routing::agent::Status;
 use ringdown_routing::contact::VIA_CALL_BACK;
 use ringdown_routing::event::{ContactResult, EndedBy, EventDraft, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, QueueId};
 use ringdown_routing::time::Timestamp;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Why such a call failed.
@@ -38,8 +43,9 @@ struct LeftOpen {
 }
 
 impl EventLog {
-    /// Ends every call that is open in the log; how many there were. Only for who starts and has the desk alone
-    /// ([`Tenants::One`](crate::database::Tenants)): what is open there is nobody's. Call-backs and messages are not touched: they stand in the database.
+    /// Ends every call that is open in the log, and logs off whoever is at work in it; how many calls there were. Only
+    /// for who starts and has the desk alone ([`Tenants::One`](crate::database::Tenants)): what is open there is
+    /// nobody's. Call-backs and messages are not touched: they stand in the database.
     pub async fn end_left_open(&self) -> Result<u64, DatabaseFault> {
         let (last,): (Option<i64>,) = sqlx::query_as("SELECT MAX(at) FROM events")
             .fetch_one(self.database.reads())
@@ -49,7 +55,8 @@ impl EventLog {
         };
         // A node of its own, which nobody else is.
         let origin = NodeId::new(format!("{:016x}", rand::random::<u64>()));
-        let (mut number, mut count, mut after) = (0, 0, String::new());
+        let (mut count, mut after) = (0, String::new());
+        let mut number = self.log_off_left(last, &origin).await?;
         loop {
             let rows = sqlx::query(
                 "SELECT id, queue, agent, changed_at, enqueued_at, answered_at, state FROM contacts \
@@ -81,6 +88,50 @@ impl EventLog {
             }
             self.flush().await?;
         }
+    }
+}
+
+impl EventLog {
+    /// Logs off whom the log has at work; the number of the last event that tells it.
+    async fn log_off_left(&self, last: Timestamp, origin: &NodeId) -> Result<u64, DatabaseFault> {
+        let mut at_work = BTreeSet::new();
+        for event in self
+            .settings_before(Timestamp::from_millis(i64::MAX))
+            .await?
+        {
+            let Some(agent) = event.agent else {
+                continue;
+            };
+            let is_off = matches!(
+                event.kind,
+                EventKind::AgentRemoved
+                    | EventKind::AgentStatus {
+                        status: Status::LoggedOff
+                    }
+            );
+            if is_off {
+                at_work.remove(&agent);
+            } else if let EventKind::AgentStatus { .. } = event.kind {
+                at_work.insert(agent);
+            }
+        }
+        // Of two origins' words at one instant either may count first.
+        let at = last + Duration::from_millis(1);
+        let mut number = 0;
+        for agent in at_work {
+            number += 1;
+            let status = Status::LoggedOff;
+            let draft = EventDraft::of_agent(at, agent, EventKind::AgentStatus { status });
+            let id = EventId {
+                origin: origin.clone(),
+                number,
+            };
+            if !self.append(draft.numbered(id)) {
+                return Err(DatabaseFault::Backlog);
+            }
+        }
+        self.flush().await?;
+        Ok(number)
     }
 }
 
@@ -223,6 +274,47 @@ mod tests {
                 "{counts:?}"
             );
             assert_eq!(log.end_left_open().await.unwrap(), 0, "once");
+        });
+    }
+
+    #[test]
+    fn agents_of_a_gateway_that_died_are_off_since_its_last_word() {
+        on_both_engines(async |database| {
+            let log = EventLog::new(database);
+            let events = LOG
+                .lines()
+                .map(|line| serde_json::from_str::<Event>(line).unwrap());
+            let is_known = |event: &Event| {
+                !matches!(
+                    event.kind,
+                    EventKind::AgentStatus {
+                        status: Status::LoggedOff
+                    }
+                )
+            };
+            let mut last = Timestamp::from_millis(i64::MIN);
+            for event in events.filter(is_known) {
+                last = last.max(event.at);
+                assert!(log.append(event));
+            }
+            log.flush().await.unwrap();
+            let logged_in = |report: &Report| -> Vec<u64> {
+                let times = report.agents.values();
+                times.map(|time| time.logged_in_ms()).collect()
+            };
+            let before = logged_in(&figures(&log).await);
+            assert!(before.iter().any(|time| *time > 86_400_000), "{before:?}");
+            log.end_left_open().await.unwrap();
+            let after = logged_in(&figures(&log).await);
+            assert_eq!(after.len(), before.len());
+            for (after, before) in after.iter().zip(before) {
+                // To the end of the report, a day after the last word.
+                let none_of_it = before.saturating_sub(86_400_000 - 1);
+                assert_eq!(*after, none_of_it, "{last:?}");
+            }
+            let newest = figures(&log).await.as_of;
+            log.end_left_open().await.unwrap();
+            assert_eq!(figures(&log).await.as_of, newest, "once");
         });
     }
 }
