@@ -4,6 +4,7 @@ use super::*;
 use crate::database::tests::{arrived, at, contact, event, on_both_engines, run, sqlite};
 use crate::event_log::EventLog;
 use ringdown_routing::event::{ContactResult, EventKind};
+use ringdown_routing::ticket::{ContactFacets, SymptomFacts};
 
 fn wish(number: u128, second: i64) -> TicketWish {
     TicketWish {
@@ -363,6 +364,75 @@ async fn counted(database: &Database) -> ringdown_routing::statistics::Tally {
     }
     let ledger = fold.ledger(at(-1_000_000), at(10_000_000), at(10_000_000));
     ledger.tally(at(-1_000_000), at(10_000_000), &Scope::default())
+}
+
+/// STATISTICS, "Minutes a user puts up with": the symptom, then caller class 1, 2 and 3.
+const PUT_UP_WITH_MINUTES: [(&str, [u64; 3]); 3] = [
+    ("system_crash", [10, 15, 30]),
+    ("no_access", [15, 20, 40]),
+    ("slow", [20, 30, 60]),
+];
+
+/// How many of the contacts with a symptom waited no longer than such callers put up with, by the fold.
+fn tolerable(recorded: &symptom::Recorded, class: Option<u8>, wait_ms: u64) -> i64 {
+    use ringdown_routing::statistics::{Rules, Scope, Statistics};
+    let now = Box::new(SymptomFacts {
+        symptom: recorded.symptom.clone(),
+        arrived_at: at(0),
+        channel: Channel::Voice,
+        class,
+        wait_ms,
+        is_answered: true,
+        service_level_ms: recorded.service_level_ms,
+        tolerable_ms: recorded.tolerable_ms(class),
+        facets: ContactFacets::default(),
+    });
+    let mut fold = Statistics::new(Rules::default());
+    let kind = EventKind::SymptomRecorded { before: None, now };
+    fold.record(&event(1, 0, contact(1), kind));
+    let ledger = fold.ledger(at(-1_000), at(1_000), at(1_000));
+    let tally = ledger.tally(at(-1_000), at(1_000), &Scope::default());
+    assert_eq!(tally.symptoms.contacts, 1);
+    tally.symptoms.tolerable
+}
+
+#[test]
+fn callers_put_up_with_what_the_definition_says_by_symptom_and_class() {
+    run(async {
+        let (_folder, database) = sqlite().await;
+        let tickets = Tickets::new(database.clone(), &Config::demo());
+        for (symptom, minutes) in PUT_UP_WITH_MINUTES {
+            let recorded = tickets.recorded(symptom, None).unwrap();
+            let recorded: symptom::Recorded = serde_json::from_str(&recorded).unwrap();
+            // Whose class nobody knows counts as one of class 3.
+            let classes = [Some(1), Some(2), Some(3), None];
+            for (class, minutes) in classes
+                .into_iter()
+                .zip(minutes.into_iter().chain([minutes[2]]))
+            {
+                let limit_ms = minutes * 60_000;
+                assert_eq!(
+                    tolerable(&recorded, class, limit_ms),
+                    1,
+                    "{symptom} {class:?}"
+                );
+                assert_eq!(
+                    tolerable(&recorded, class, limit_ms + 1),
+                    0,
+                    "{symptom} {class:?}"
+                );
+            }
+        }
+        let known = PUT_UP_WITH_MINUTES.map(|(symptom, _)| symptom);
+        let ours = crate::config::Tickets::default().tolerable_wait_s;
+        assert!(
+            ours.keys()
+                .map(String::as_str)
+                .collect::<std::collections::BTreeSet<_>>()
+                == known.into()
+        );
+        database.close().await;
+    });
 }
 
 #[test]

@@ -73,3 +73,48 @@ impl Agenda {
         self.entries.pop().map(|Reverse((_, act))| act)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_second_goes_from_freed_to_timers_and_by_id_whatever_was_planned_first() {
+        let contact = ContactId::from_u128;
+        let token = OfferToken::new;
+        let in_order = [
+            Act::Freed(0, contact(9), Freed::Talked),
+            Act::Freed(1, contact(1), Freed::Talked),
+            Act::Freed(1, contact(1), Freed::WrappedUp),
+            Act::Freed(1, contact(2), Freed::Talked),
+            Act::Status(0, StatusAct::LogsOut),
+            Act::Status(0, StatusAct::LogsIn),
+            Act::Status(1, StatusAct::LogsOut),
+            Act::Leaves(contact(1)),
+            Act::Leaves(contact(2)),
+            Act::Offer(contact(1), OfferEnd::IsAnswered, token(8)),
+            Act::Offer(contact(1), OfferEnd::RingsOut, token(7)),
+            Act::Offer(contact(2), OfferEnd::IsAnswered, token(1)),
+        ];
+        let now = Timestamp::from_seconds(40);
+        let mut agenda = Agenda::default();
+        agenda.plan(
+            now + std::time::Duration::from_secs(1),
+            Act::Leaves(contact(0)),
+        );
+        for (place, act) in in_order.iter().enumerate() {
+            // From both ends to the middle.
+            agenda.plan(
+                now,
+                if place % 2 == 0 {
+                    *act
+                } else {
+                    in_order[in_order.len() - place]
+                },
+            );
+        }
+        let due: Vec<Act> = std::iter::from_fn(|| agenda.take_due(now)).collect();
+        assert_eq!(due, in_order);
+        assert_eq!(agenda.next_at(), Some(Timestamp::from_seconds(41)));
+    }
+}
