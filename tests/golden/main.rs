@@ -79,8 +79,7 @@ fn a_replay_of_the_month_is_what_the_script_counts() {
     let folder = Folder::new();
     let events = desk::month();
     let log = write(&folder, "month.jsonl", &events);
-    for question in &QUESTIONS {
-        let golden = by_script(&log, question);
+    for (question, golden) in by_script(&log, &QUESTIONS) {
         assert!(
             golden["total"]["answered"].as_u64().expect("a count") > 30,
             "{golden}"
@@ -103,33 +102,36 @@ fn a_replay_of_the_month_out_of_order_and_twice_over_is_the_same() {
         }
     }
     let other = write(&folder, "shuffled.jsonl", &shuffled);
-    compare(
-        &replayed(&other, &QUESTIONS[0]),
-        &by_script(&log, &QUESTIONS[0]),
-    );
+    for (question, golden) in by_script(&log, &QUESTIONS[..1]) {
+        compare(&replayed(&other, question), &golden);
+    }
 }
 
 #[test]
-fn a_report_from_the_databases_is_what_the_script_counts() {
+fn a_report_from_sqlite_is_what_the_script_counts() {
     let folder = Folder::new();
-    let events = desk::month();
-    let log = write(&folder, "month.jsonl", &events);
-    let golden: Vec<Value> = QUESTIONS
-        .iter()
-        .map(|question| by_script(&log, question))
-        .collect();
+    let url = format!("sqlite:{}/desk.sqlite", folder.path().display());
+    compare_reports(&folder, &url);
+}
+
+#[test]
+fn a_report_from_postgresql_is_what_the_script_counts() {
     let server = Postgres::start();
-    let sqlite = format!("sqlite:{}/desk.sqlite", folder.path().display());
+    compare_reports(&Folder::new(), &server.url());
+}
+
+/// Stores the month in a database, and compares each report from there.
+fn compare_reports(folder: &Folder, url: &str) {
+    let events = desk::month();
+    let lines = write(folder, "month.jsonl", &events);
     let runtime = tokio::runtime::Runtime::new().expect("the golden month can be counted");
-    for url in [sqlite, server.url()] {
-        runtime.block_on(async {
-            let (database, log) = stored(&url, &events).await;
-            for (question, golden) in QUESTIONS.iter().zip(&golden) {
-                compare(&reported(&log, question).await, golden);
-            }
-            database.close().await;
-        });
-    }
+    runtime.block_on(async {
+        let (database, log) = stored(url, &events).await;
+        for (question, golden) in by_script(&lines, &QUESTIONS) {
+            compare(&reported(&log, question).await, &golden);
+        }
+        database.close().await;
+    });
 }
 
 #[test]
@@ -298,18 +300,23 @@ fn write(folder: &Folder, name: &str, events: &[Event]) -> std::path::PathBuf {
     folder.write(name, lines)
 }
 
-fn by_script(log: &Path, question: &Question) -> Value {
+/// Each question with what the script answers.
+fn by_script<'q>(log: &Path, questions: &'q [Question]) -> Vec<(&'q Question, Value)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/month.py");
     let mut command = Command::new("python3");
     command.arg(script).arg(log);
-    command
-        .arg(question.from_ms.to_string())
-        .arg(question.to_ms.to_string());
-    command
-        .arg(question.width_s.to_string())
-        .arg(question.zone_in_script);
-    command.args(question.queue);
-    document(&mut command)
+    for question in questions {
+        let span = format!("{},{}", question.from_ms, question.to_ms);
+        let rows = format!("{},{}", question.width_s, question.zone_in_script);
+        let queue = question.queue.map(|queue| format!(",{queue}"));
+        command.arg(format!("{span},{rows}{}", queue.unwrap_or_default()));
+    }
+    let told = printed(&mut command);
+    let golden = serde_json::Deserializer::from_slice(&told).into_iter::<Value>();
+    let golden: Result<Vec<Value>, _> = golden.collect();
+    let golden = golden.expect("it is one JSON document for each question");
+    assert_eq!(golden.len(), questions.len());
+    questions.iter().zip(golden).collect()
 }
 
 fn replayed(log: &Path, question: &Question) -> Value {
@@ -333,10 +340,14 @@ fn replayed(log: &Path, question: &Question) -> Value {
 }
 
 fn document(command: &mut Command) -> Value {
+    serde_json::from_slice(&printed(command)).expect("it is one JSON document")
+}
+
+fn printed(command: &mut Command) -> Vec<u8> {
     let output = command.output().expect("it runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
-    serde_json::from_slice(&output.stdout).expect("it is one JSON document")
+    output.stdout
 }
 
 async fn reported(log: &EventLog, question: &Question) -> Value {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Counts an event log by the definitions and by nothing else: python3 month.py LOG FROM_MS TO_MS WIDTH ZONE [QUEUE]
+"""Counts an event log by the definitions and by nothing else: python3 month.py LOG FROM_MS,TO_MS,WIDTH,ZONE[,QUEUE]...
 
 Knows nothing of the gateway's own fold and shares no code with it. Every contact is looked at as a whole, every
-figure is a plain sum over lists, every percentile is read from the sorted times. What it prints is one JSON
-document whose figures have the names of the report's: `statistics` (by queue), `total`, `intervals`, `numbers`,
+figure is a plain sum over lists, every percentile is read from the sorted times. What it prints is a JSON document
+for each question, whose figures have the names of the report's: `statistics` (by queue), `total`, `intervals`, `numbers`,
 `caller_classes`, `skills`, `contacts_by_agent`, `agents` and of `tables` the transfers. WIDTH is in seconds, 86400 is a day by the wall clock;
 ZONE is `berlin` or `taipei`, whose rules stand below, so that no time zone database is needed.
 """
@@ -348,6 +348,20 @@ def last_words(events):
     return list(tickets.values()), list(symptoms.values()), marks
 
 
+def opened_at(ticket):
+    return ticket["opened_at"]
+
+
+def symptom_of(symptom):
+    """When the contact arrived whose symptom it is."""
+    return symptom[1]["arrived_at"]
+
+
+def mark_of(mark):
+    """When the contact arrived that has the mark."""
+    return mark[2]["arrived_at"]
+
+
 # ---- figures --------------------------------------------------------------------------------------------------
 
 def over(part, whole):
@@ -450,10 +464,13 @@ class Desk:
         for contact in contacts:
             for key in contact.known_as():
                 came[key].append(contact.arrived_at)
+        for arrivals in came.values():
+            arrivals.sort()
         self.stays = []
         for contact in contacts:
             who = contact.who()
-            before = any(0 < contact.arrived_at - at <= WEEK_MS for at in came[who]) if who else False
+            week = (contact.arrived_at - WEEK_MS, contact.arrived_at)
+            before = bool(between(came[who], *week, lambda at: at)) if who else False
             for stay in stays_of(contact, rules, self.as_of):
                 stay["counts"]["identified"] = int(who is not None)
                 stay["counts"]["repeated"] = int(before)
@@ -462,21 +479,24 @@ class Desk:
         self.stays.sort(key=lambda stay: stay["at"])
         self.agents = {agent: spans_of(told, self.as_of) for agent, told in of_agent.items()}
         self.tickets, self.symptoms, self.marks = last_words(events)
+        self.tickets.sort(key=opened_at)
+        self.symptoms.sort(key=symptom_of)
+        self.marks.sort(key=mark_of)
         self.queues = {stay["queue"] for stay in self.stays if stay["queue"]} | served
 
     def part(self, from_ms, to_ms, queue):
-        inside = lambda at: from_ms <= at < to_ms
+        span = (from_ms, to_ms)
         mine = lambda it: queue is None or it == queue
         time = no_time()
         for spans, marks in self.agents.values():
             for name, value in time_of(spans, marks, from_ms, to_ms, queue).items():
                 time[name] += value
         return figures(
-            [stay for stay in between(self.stays, from_ms, to_ms, lambda stay: stay["at"]) if mine(stay["queue"])],
+            [stay for stay in between(self.stays, *span, lambda stay: stay["at"]) if mine(stay["queue"])],
             time,
-            [ticket for ticket in self.tickets if inside(ticket["opened_at"]) and mine(ticket.get("queue"))],
-            [facts for at_queue, facts in self.symptoms if inside(facts["arrived_at"]) and mine(at_queue)],
-            [mark["score"] for at_queue, _, mark in self.marks if inside(mark["arrived_at"]) and mine(at_queue)],
+            [ticket for ticket in between(self.tickets, *span, opened_at) if mine(ticket.get("queue"))],
+            [facts for at_queue, facts in between(self.symptoms, *span, symptom_of) if mine(at_queue)],
+            [mark["score"] for at_queue, _, mark in between(self.marks, *span, mark_of) if mine(at_queue)],
         )
 
     def facet(self, from_ms, to_ms, queue, of_stay, of_facets):
@@ -518,10 +538,8 @@ def one(name, told=lambda name: name):
     return [] if name is None else [told(name)]
 
 
-def main():
-    path, from_ms, to_ms, width_s, zone = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
-    queue = sys.argv[6] if len(sys.argv) > 6 else None
-    desk = Desk(read(path))
+def count(desk, from_ms, to_ms, width_s, zone, queue=None):
+    """What one question asks."""
     queues = sorted(desk.queues) if queue is None else [queue]
     span = (from_ms, to_ms, queue)
     rows = [
@@ -537,7 +555,7 @@ def main():
             if what == "not_ready" and start < to_ms and end > from_ms:
                 pauses[reason] += min(end, to_ms) - max(start, from_ms)
         agents[agent] = dict(time, logged_in_ms=sum(time[what + "_ms"] for what in TIMES), not_ready_by_reason_ms=dict(pauses))
-    print(json.dumps({
+    return {
         "statistics": {name: desk.part(from_ms, to_ms, name) for name in queues},
         "total": desk.part(*span),
         "intervals": rows,
@@ -557,7 +575,14 @@ def main():
         ),
         "tables": {"transfers": {"rows": desk.handed_over(*span)}},
         "agents": agents,
-    }))
+    }
+
+
+def main():
+    desk = Desk(read(sys.argv[1]))
+    for question in sys.argv[2:]:
+        from_ms, to_ms, width_s, *where = question.split(",")
+        print(json.dumps(count(desk, int(from_ms), int(to_ms), int(width_s), *where)))
 
 
 main()
