@@ -7,45 +7,35 @@ use ringdown_routing::statistics::{Cause, Cell, Facet, SymptomCounts, Tally};
 use ringdown_routing::time::Timestamp;
 use std::collections::BTreeMap;
 
-const VOLUME: &[Head] = &[
-    INTERVAL,
-    OFFERED,
-    CALLERS,
-    REPEATED,
-    INCIDENTS,
-    LEVEL,
-    SATISFACTION,
-    MARKS,
+const VOLUME: [Head; 8] = [
+    head("interval", ("interval", "時段")),
+    head("offered", ("offered", "進線")),
+    head("distinct_callers", ("different callers", "不同來電者")),
+    head("repeat_caller_share", ("repeat callers", "重複來電")),
+    head("incident_share", ("incidents", "事故比例")),
+    head("service_level", ("SL A_T/O", "服務水準 A_T/O")),
+    head("satisfaction", ("satisfaction 1–5", "滿意度 1–5")),
+    head("ratings", ("marks", "評分數")),
 ];
 
-/// The same beside another period: three rows for each interval.
-const VOLUME_COMPARED: &[Head] = &[
-    INTERVAL,
-    head("period", ("period", "期間")),
-    OFFERED,
-    CALLERS,
-    REPEATED,
-    INCIDENTS,
-    LEVEL,
-    SATISFACTION,
-    MARKS,
-];
-
-const INTERVAL: Head = head("interval", ("interval", "時段"));
-const OFFERED: Head = head("offered", ("offered", "進線"));
-const CALLERS: Head = head("distinct_callers", ("different callers", "不同來電者"));
-const REPEATED: Head = head("repeat_caller_share", ("repeat callers", "重複來電"));
-const INCIDENTS: Head = head("incident_share", ("incidents", "事故比例"));
-const LEVEL: Head = head("service_level", ("SL A_T/O", "服務水準 A_T/O"));
-const SATISFACTION: Head = head("satisfaction", ("satisfaction 1–5", "滿意度 1–5"));
-const MARKS: Head = head("ratings", ("marks", "評分數"));
+/// The same beside another period: three rows for each interval, and behind its name which of them it is.
+const VOLUME_COMPARED: [Head; VOLUME.len() + 1] = {
+    let mut heads = [head("period", ("period", "期間")); VOLUME.len() + 1];
+    heads[0] = VOLUME[0];
+    let mut place = 1;
+    while place < VOLUME.len() {
+        heads[place + 1] = VOLUME[place];
+        place += 1;
+    }
+    heads
+};
 
 /// One row an interval in which anybody came, a ticket was opened or a mark was given, and the whole; beside another
 /// period its own row and the difference as well.
 pub(super) fn volume(report: &Report) -> Table {
     let own = report.intervals();
     let whole = report.period.whole();
-    let table = |heads, words, rows| Table {
+    let table = |heads: &'static [Head], words, rows| Table {
         name: TableName::Volume,
         heads,
         words,
@@ -60,7 +50,7 @@ pub(super) fn volume(report: &Report) -> Table {
             let label = std::iter::once(Value::Text(label));
             label.chain(volume_figures(tally)).collect()
         });
-        return table(VOLUME, 1, rows.collect());
+        return table(&VOLUME, 1, rows.collect());
     };
     let here: BTreeMap<Timestamp, &Tally> = by_begin(&own);
     let there: BTreeMap<Timestamp, &Tally> = by_begin(&compared.intervals);
@@ -79,7 +69,7 @@ pub(super) fn volume(report: &Report) -> Table {
     let here = (whole_label(report, whole), report.total);
     let there = (whole_label(report, compared.whole), compared.total);
     rows.extend(volume_compared(Some(here), Some(there)));
-    table(VOLUME_COMPARED, 2, rows)
+    table(&VOLUME_COMPARED, 2, rows)
 }
 
 fn by_begin(intervals: &[(Span, Tally)]) -> BTreeMap<Timestamp, &Tally> {
