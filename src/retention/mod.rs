@@ -148,10 +148,10 @@ impl Keeper {
 
     async fn note_rollups(&self, rollups: &Rollups, now: Timestamp) -> Result<(), DatabaseFault> {
         let seconds = |at: Timestamp| u64::try_from(at.as_millis() / 1_000).unwrap_or(0);
-        let (rows, steps) = rollups.extent().await?;
+        let extent = rollups.extent().await?;
         let until = rollups.lag().await?.until;
-        self.gone.rows.store(rows, Ordering::Relaxed);
-        self.gone.steps.store(steps, Ordering::Relaxed);
+        self.gone.rows.store(extent.rows, Ordering::Relaxed);
+        self.gone.steps.store(extent.steps, Ordering::Relaxed);
         self.gone
             .rolled_up_until_s
             .store(until.map_or(0, seconds), Ordering::Relaxed);

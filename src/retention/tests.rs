@@ -2,8 +2,8 @@ use super::*;
 use crate::database::Statement;
 use crate::database::tests::{at, on_both_engines};
 use crate::report::from_log;
-use crate::rollups::Rollups;
 use crate::rollups::tests::{HOURS, period, printed, random_log};
+use crate::rollups::{Extent, Rollups};
 
 /// A month after every event.
 fn now() -> Timestamp {
@@ -111,7 +111,7 @@ fn metrics_tell_what_went_and_how_far_the_roll_ups_are() {
         rollups.catch_up(now(), || ()).await.unwrap().unwrap();
         look_until_nothing(&keeper, &rollups, now()).await;
         keeper.note_rollups(&rollups, now()).await.unwrap();
-        let (rows, steps) = rollups.extent().await.unwrap();
+        let Extent { rows, steps } = rollups.extent().await.unwrap();
         let until = rollups.lag().await.unwrap().until.unwrap();
         let second = |at: Timestamp| at.as_millis() / 1_000;
         let text = metrics.render();

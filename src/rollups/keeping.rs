@@ -236,7 +236,8 @@ impl Rollups {
         let Some((until, day)) = uncut else {
             return Ok(None);
         };
-        self.cut_up((until, day), &mut change).await?;
+        let (until, day) = (Timestamp::from_millis(until), Timestamp::from_millis(day));
+        self.cut_up(until, day, &mut change).await?;
         Ok(Some(change))
     }
 
@@ -287,17 +288,18 @@ impl Rollups {
         Ok(())
     }
 
-    /// Cuts up by width what a step has counted of a day.
+    /// Cuts up by width what the step that ends at `until` has counted of a day.
     async fn cut_up(
         &self,
-        (until, day): (i64, i64),
+        until: Timestamp,
+        day: Timestamp,
         change: &mut Change,
     ) -> Result<(), DatabaseFault> {
         let found: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
             "SELECT id, part, body FROM rollups WHERE width = 0 AND until_at = $1 AND begin_at = $2 ORDER BY id",
         )
-        .bind(until)
-        .bind(day)
+        .bind(until.as_millis())
+        .bind(day.as_millis())
         .fetch_all(self.database.reads())
         .await?;
         for (id, part, body) in found {
@@ -305,7 +307,7 @@ impl Rollups {
                 Some(part) => rows::parts_by_width(part, super::read(&body)?)?,
                 None => Vec::new(),
             };
-            change.replace(&[id], cut, Timestamp::from_millis(until));
+            change.replace(&[id], cut, until);
         }
         Ok(())
     }

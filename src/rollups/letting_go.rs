@@ -12,6 +12,15 @@ use std::collections::BTreeMap;
 /// Sums and steps that are read, and rewritten in one transaction, at a time.
 const ROWS_MAX: i64 = 16;
 
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Rows that hold sums.
+    pub rows: u64,
+    /// Steps at which the fold is kept.
+    pub steps: u64,
+}
+
 impl Rollups {
     /// Lets the log begin at the last midnight of UTC up to `before` that is counted; the instant at which it begins
     /// now, `None` while it must stay whole or another gateway keeps the roll-ups. Events before that may go.
@@ -44,15 +53,18 @@ impl Rollups {
         Ok(State::read(&mut connection).await?.log_from)
     }
 
-    /// How many rows hold sums, and how many steps are kept.
-    pub async fn extent(&self) -> Result<(u64, u64), DatabaseFault> {
+    /// How much is kept.
+    pub async fn extent(&self) -> Result<Extent, DatabaseFault> {
         let (rows, steps): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM rollups), (SELECT COUNT(*) FROM rollup_steps)",
         )
         .fetch_one(self.database.reads())
         .await?;
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        Ok((count(rows), count(steps)))
+        Ok(Extent {
+            rows: count(rows),
+            steps: count(steps),
+        })
     }
 
     /// Puts other keys in place of callers' keys in everything that is counted, and other numbers in place of those that

@@ -23,6 +23,7 @@ mod reading;
 mod rows;
 
 pub use keeping::Advance;
+pub use letting_go::Extent;
 pub use reading::Lag;
 
 use crate::database::{Database, DatabaseFault};

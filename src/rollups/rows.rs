@@ -208,7 +208,7 @@ pub(super) struct Change {
 impl Change {
     /// Begins a change by whoever holds the lease until then; `seq` is what the events are counted up to.
     pub(super) fn new(rollups: &Rollups, state: &State, seq: i64, held_until: Timestamp) -> Self {
-        Self::claim(rollups, state, (seq, held_until, FORMAT))
+        Self::claim(rollups, state, seq, held_until, FORMAT)
     }
 
     /// Begins a change that leaves what is kept in a format of before.
@@ -218,13 +218,15 @@ impl Change {
         held_until: Timestamp,
         format: i64,
     ) -> Self {
-        Self::claim(rollups, state, (state.seq, held_until, format))
+        Self::claim(rollups, state, state.seq, held_until, format)
     }
 
     fn claim(
         rollups: &Rollups,
         state: &State,
-        (seq, held_until, format): (i64, Timestamp, i64),
+        seq: i64,
+        held_until: Timestamp,
+        format: i64,
     ) -> Self {
         let token = format!("{:032x}", rand::random::<u128>());
         let claim = Statement::new(
