@@ -64,19 +64,20 @@ pub(super) fn print(
         title = escaped(words.title),
         when = escaped(&when),
     )?;
-    print_body(report, (words, plots), &|contact| contact.to_string(), out)?;
+    print_body(report, words, plots, &|contact| contact.to_string(), out)?;
     writeln!(out, "</body></html>")
 }
 
 /// Prints what stands below the heading.
 pub(super) fn print_body(
     report: &Report,
-    (words, plots): (&Words, Plots),
+    words: &Words,
+    plots: Plots,
     order: &impl Fn(ContactId) -> String,
     out: &mut impl Write,
 ) -> io::Result<()> {
     print_soundness(report, words, out)?;
-    print_plots(report, (words, plots), out)?;
+    print_plots(report, words, plots, out)?;
     write_table(&contact_lines(report, words), 2, out)?;
     if !report.facets.is_empty() && report.by == By::Queue {
         write_table(&facet_lines(report, words), 2, out)?;
@@ -93,7 +94,7 @@ pub(super) fn print_body(
         }
     }
     for table in report.tables().iter().filter(|it| !it.rows.is_empty()) {
-        print_table(report, table, (words, order), out)?;
+        print_table(report, table, words, order, out)?;
     }
     writeln!(out, "<h2>{}</h2><dl>", escaped(words.definitions))?;
     for definition in DEFINITIONS.iter().chain(SPREAD_DEFINITIONS) {
@@ -140,7 +141,8 @@ fn print_soundness(report: &Report, words: &Words, out: &mut impl Write) -> io::
 fn print_table(
     report: &Report,
     table: &Table,
-    (words, order): (&Words, &impl Fn(ContactId) -> String),
+    words: &Words,
+    order: &impl Fn(ContactId) -> String,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(
@@ -178,7 +180,8 @@ const PLOTS_MAX: usize = 12;
 /// that had in the same place.
 fn print_plots(
     report: &Report,
-    (words, plots): (&Words, Plots),
+    words: &Words,
+    plots: Plots,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let parts = PARTS.map(|column| words.column(column));

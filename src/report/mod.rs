@@ -289,7 +289,7 @@ impl Report {
         order: impl Fn(ContactId) -> String,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        html::print_body(self, (words, html::Plots::Svg), &order, out)
+        html::print_body(self, words, html::Plots::Svg, &order, out)
     }
 
     /// Prints the page for a mail program: one that draws no SVG shows the same bars as coloured cells.

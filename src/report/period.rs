@@ -209,7 +209,7 @@ impl Period {
             return Err(PeriodFault::TooLong);
         }
         let spans = match interval.0 {
-            Width::Part(part_s) => parts(from, to, (part_s, interval.cell()), &zone),
+            Width::Part(part_s) => parts(from, to, part_s, interval.cell(), &zone),
             Width::Calendar(calendar) => dates(from, to, calendar, &zone)?,
         };
         Ok(Self {
@@ -257,7 +257,8 @@ impl Period {
 fn parts(
     from: Timestamp,
     to: Timestamp,
-    (part_s, cell): (i64, Duration),
+    part_s: i64,
+    cell: Duration,
     zone: &TimeZone,
 ) -> Vec<Span> {
     let cell_ms = i64::try_from(cell.as_millis()).unwrap_or(i64::MAX);

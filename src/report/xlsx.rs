@@ -52,7 +52,7 @@ fn workbook(report: &Report, words: &Words) -> Result<Vec<u8>, XlsxError> {
     write_reasons(report, workbook.add_worksheet(), words, &formats)?;
     let tables = report.tables();
     for table in &tables {
-        write_table(report, table, workbook.add_worksheet(), (words, &formats))?;
+        write_table(report, table, workbook.add_worksheet(), words, &formats)?;
     }
     write_definitions(report, workbook.add_worksheet(), words, &formats)?;
     workbook.save_to_buffer()
@@ -233,7 +233,8 @@ fn write_table(
     report: &Report,
     table: &Table,
     sheet: &mut Worksheet,
-    (words, formats): (&Words, &Formats),
+    words: &Words,
+    formats: &Formats,
 ) -> Result<(), XlsxError> {
     sheet.set_name(table.name.as_str())?;
     for (column, head) in (0..).zip(table.heads) {
@@ -242,7 +243,7 @@ fn write_table(
     }
     for (line, row) in (1..).zip(&table.rows) {
         for (column, value) in (0..).zip(row) {
-            write_value(report, value, sheet, (line, column), (words, formats))?;
+            write_value(report, value, sheet, (line, column), words, formats)?;
         }
     }
     sheet.set_freeze_panes(1, 0)?;
@@ -255,7 +256,8 @@ fn write_value(
     value: &Value,
     sheet: &mut Worksheet,
     (line, column): (u32, u16),
-    (words, formats): (&Words, &Formats),
+    words: &Words,
+    formats: &Formats,
 ) -> Result<(), XlsxError> {
     match value {
         Value::Nothing => {}
@@ -279,7 +281,7 @@ fn write_value(
             sheet.write_number(line, column, *figure)?;
         }
         Value::Difference(figure) => {
-            write_value(report, figure, sheet, (line, column), (words, formats))?;
+            write_value(report, figure, sheet, (line, column), words, formats)?;
         }
     }
     Ok(())

@@ -49,94 +49,101 @@ impl TableName {
 
     /// Its name in files and addresses.
     pub fn as_str(self) -> &'static str {
-        self.about().0
+        self.about().name
     }
 
     /// What it is called.
     pub fn title(self, words: &Words) -> &'static str {
-        words.say(self.about().1)
+        words.say(self.about().title)
     }
 
     /// What stands in it.
     pub fn definition(self, words: &Words) -> &'static str {
-        words.say(self.about().2)
+        words.say(self.about().definition)
     }
 
-    fn about(self) -> (&'static str, InBoth, InBoth) {
+    fn about(self) -> About {
         match self {
-            Self::Volume => (
-                "volume",
-                ("Volume, and what stands beside it", "來話量與同期指標"),
-                (
+            Self::Volume => About {
+                name: "volume",
+                title: ("Volume, and what stands beside it", "來話量與同期指標"),
+                definition: (
                     "offered, different callers, repeat-caller share, incident share, service level (A_T / O) and \
                      satisfaction of the same period. More calls may mean that something is unstable, or that more \
                      people know the desk: no cause is told by this table",
                     "同一期間的進線、不同來電者、重複來電比例、事故比例、服務水準（A_T / O）與滿意度。來話增加可能表示系統不穩定，\
                      也可能表示更多人認識服務台：本表不指出原因",
                 ),
-            ),
-            Self::Lost => (
-                "lost",
-                ("Abandoned and lost contacts", "放棄與流失的來話"),
-                (
+            },
+            Self::Lost => About {
+                name: "lost",
+                title: ("Abandoned and lost contacts", "放棄與流失的來話"),
+                definition: (
                     "contacts that arrived in the period and that nobody answered: abandoned (left the line), blocked \
                      (refused before it) or failed (signalling or media); those turned into a call-back by the caller \
                      are not among them. Newest first, at most 200",
                     "期間內到達而無人接聽的來話：放棄（離開佇列）、阻擋（進入佇列前被拒）或失敗（信令或媒體）；\
                      來電者自行改為回撥者不在其中。由新到舊，最多 200 筆",
                 ),
-            ),
-            Self::Failures => (
-                "failures",
-                ("Failures by cause", "失敗原因"),
-                (
+            },
+            Self::Failures => About {
+                name: "failures",
+                title: ("Failures by cause", "失敗原因"),
+                definition: (
                     "blocked and failed contacts by the cause their event tells; share: of O + blocked + failed of the \
                      queue",
                     "依事件所載原因統計的阻擋與失敗來話；比例：占該佇列的 O + 阻擋 + 失敗",
                 ),
-            ),
-            Self::Transfers => (
-                "transfers",
-                ("Transfers and overflow", "轉接與溢出"),
-                (
+            },
+            Self::Transfers => About {
+                name: "transfers",
+                title: ("Transfers and overflow", "轉接與溢出"),
+                definition: (
                     "contacts that left a queue unanswered for another place (F), by where they went, and by the agent who \
                      had answered and handed them over, where one did. share: of O of the queue",
                     "未接聽即離開佇列前往他處的來話（F），依去向，以及接聽後轉交的專員（如有）。比例：占該佇列的 O",
                 ),
-            ),
-            Self::RepeatCallers => (
-                "repeat_callers",
-                ("Repeat callers", "重複來電者"),
-                (
+            },
+            Self::RepeatCallers => About {
+                name: "repeat_callers",
+                title: ("Repeat callers", "重複來電者"),
+                definition: (
                     "callers with more than one contact that arrived in the period, by the CMS's word, else by number or \
                      address; most contacts first, at most 50",
                     "期間內來話超過一次的來電者，依 CMS，否則依號碼或地址；由多到少，最多 50 筆",
                 ),
-            ),
-            Self::Symptoms => (
-                "symptoms",
-                ("Service level by symptom", "各症狀的服務水準"),
-                (
+            },
+            Self::Symptoms => About {
+                name: "symptoms",
+                title: ("Service level by symptom", "各症狀的服務水準"),
+                definition: (
                     "contacts with a symptom recorded, by the caller's class; service_level: answered within T of their \
                      queue / contacts; tolerable_wait_share: wait <= what callers of the class put up with / contacts",
                     "有症狀紀錄的來話，依來電者等級；service_level：於其佇列的 T 內接聽 / 來話；\
                      tolerable_wait_share：等候 <= 該等級所能容忍的時間 / 來話",
                 ),
-            ),
-            Self::Resolution => (
-                "resolution",
-                (
+            },
+            Self::Resolution => About {
+                name: "resolution",
+                title: (
                     "First-contact and first-line resolution",
                     "首次聯絡與第一線解決率",
                 ),
-                (
+                definition: (
                     "tickets by the interval of opening and by what the report is divided by, queues as the lines that \
                      have them, with the symptoms and marks of contacts; the figures are those of the definitions below",
                     "依開立時段與報表的劃分統計的案件（佇列為現負責者），並列來話的症狀與評分；各指標見下方定義",
                 ),
-            ),
+            },
         }
     }
+}
+
+/// What is said of a table.
+struct About {
+    name: &'static str,
+    title: InBoth,
+    definition: InBoth,
 }
 
 /// A text in English and in traditional Chinese.
@@ -337,7 +344,7 @@ impl Table {
             })
             .collect();
         json!({
-            "definition": self.name.about().2.0,
+            "definition": self.name.about().definition.0,
             "rows": rows,
             "left_out": self.left_out,
         })
