@@ -171,15 +171,15 @@ impl Erasures {
     async fn erase_tickets(&self, tickets: &[i64]) -> Result<(), DatabaseFault> {
         let rows: Vec<Value> = tickets.iter().map(|id| json!({"id": id})).collect();
         let rows = Value::from(rows).to_string();
-        let articles = "SELECT id FROM articles WHERE ticket IN \
-             (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows})";
-        let mails = "(SELECT m.id FROM mails m WHERE m.ticket IN \
-             (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows}))";
-        let letters = "(SELECT o.id FROM outbox o WHERE o.ticket IN \
-             (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows}) AND o.state <> 'sending')";
-        self.erase_articles(&rows, articles, mails, letters).await?;
-        let of_tickets = "UPDATE tickets SET subject = '', organisation = NULL WHERE id IN \
-             (SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows})";
+        let ids = "(SELECT CAST(r.value->>'id' AS BIGINT) FROM {rows})";
+        let articles = format!("SELECT id FROM articles WHERE ticket IN {ids}");
+        let mails = format!("(SELECT m.id FROM mails m WHERE m.ticket IN {ids})");
+        let letters =
+            format!("(SELECT o.id FROM outbox o WHERE o.ticket IN {ids} AND o.state <> 'sending')");
+        self.erase_articles(&rows, &articles, &mails, &letters)
+            .await?;
+        let of_tickets =
+            format!("UPDATE tickets SET subject = '', organisation = NULL WHERE id IN {ids}");
         let of_tickets = Statement::new(of_tickets, vec![rows.into()]);
         self.database.write(vec![of_tickets]).await
     }
@@ -294,9 +294,9 @@ impl Erasures {
         let rows = Value::from(rows).to_string();
         let ids = "(SELECT r.value->>'id' FROM {rows})";
         let of_rows = |sql: String| Statement::new(sql, vec![rows.clone().into()]);
+        let all_of = |table: &str| of_rows(format!("DELETE FROM {table} WHERE contact IN {ids}"));
         self.database
             .write(vec![
-                of_rows(format!("DELETE FROM sip_traces WHERE contact IN {ids}")),
                 of_rows(format!(
                     "UPDATE satisfaction SET comment = '' WHERE contact IN {ids}"
                 )),
@@ -304,7 +304,9 @@ impl Erasures {
                     "DELETE FROM blobs WHERE sha256 IN \
                      (SELECT 'upload:' || u.attempt FROM uploads u WHERE u.contact IN {ids})"
                 )),
-                of_rows(format!("DELETE FROM uploads WHERE contact IN {ids}")),
+                all_of("sip_traces"),
+                // Behind their octets, which are found by them.
+                all_of("uploads"),
             ])
             .await
     }
