@@ -90,25 +90,10 @@ pub(super) async fn late(
     (seq, seq_max): (i64, i64),
     span: Range<Timestamp>,
 ) -> Result<Option<Timestamp>, DatabaseFault> {
-    if engine == Engine::Postgres {
-        let recent = span.end - RECENT;
-        // Planning a question about every day of the log takes longer than answering it. Where as many events of the
-        // latest days are that new as numbers were given since, there are no others.
-        let (count, wanted, at): (i64, i64, Option<i64>) = sqlx::query_as(
-            "SELECT COUNT(*), (SELECT LEAST($2, CASE WHEN is_called THEN last_value ELSE 0 END) - $1 \
-             FROM events_seq_seq), MIN(CASE WHEN +at >= $3 AND +at < $4 THEN at END) \
-             FROM events WHERE seq > $1 AND seq <= $2 AND at >= $5",
-        )
-        .bind(seq)
-        .bind(seq_max)
-        .bind(span.start.as_millis())
-        .bind(span.end.as_millis())
-        .bind(recent.as_millis())
-        .fetch_one(&mut *connection)
-        .await?;
-        if count == wanted.max(0) {
-            return Ok(at.map(Timestamp::from_millis));
-        }
+    if engine == Engine::Postgres
+        && let Lately::All(at) = late_lately(connection, seq, seq_max, &span).await?
+    {
+        return Ok(at);
     }
     // Few events are that new: with the pluses nobody looks for the least instant along those of all others.
     let row: (Option<i64>,) = sqlx::query_as(
@@ -121,6 +106,42 @@ pub(super) async fn late(
     .fetch_one(connection)
     .await?;
     Ok(row.0.map(Timestamp::from_millis))
+}
+
+/// What the latest days alone tell of the events that are new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lately {
+    /// All of them happened in these days: the earliest in the span.
+    All(Option<Timestamp>),
+    /// Some happened before these days, or some numbers belong to no event.
+    NotAll,
+}
+
+/// Asks PostgreSQL about the latest days of a span: planning a question about every day of the log takes longer than
+/// answering it. Where as many events of these days are new as numbers were given since, there are no others.
+async fn late_lately(
+    connection: &mut AnyConnection,
+    seq: i64,
+    seq_max: i64,
+    span: &Range<Timestamp>,
+) -> Result<Lately, DatabaseFault> {
+    let recent = span.end - RECENT;
+    let (count, wanted, at): (i64, i64, Option<i64>) = sqlx::query_as(
+        "SELECT COUNT(*), (SELECT LEAST($2, CASE WHEN is_called THEN last_value ELSE 0 END) - $1 \
+         FROM events_seq_seq), MIN(CASE WHEN +at >= $3 AND +at < $4 THEN at END) \
+         FROM events WHERE seq > $1 AND seq <= $2 AND at >= $5",
+    )
+    .bind(seq)
+    .bind(seq_max)
+    .bind(span.start.as_millis())
+    .bind(span.end.as_millis())
+    .bind(recent.as_millis())
+    .fetch_one(connection)
+    .await?;
+    if count != wanted.max(0) {
+        return Ok(Lately::NotAll);
+    }
+    Ok(Lately::All(at.map(Timestamp::from_millis)))
 }
 
 /// What is later than that before the last step comes late seldom.
@@ -381,3 +402,6 @@ pub(super) async fn settled_seq(database: &Database, known: i64) -> Result<i64, 
 
 /// Longest wait for writers to finish; they wait for us no longer than that, too.
 const LOCK_WAIT_MAX: Duration = Duration::from_millis(1_000);
+
+#[cfg(test)]
+mod tests;
