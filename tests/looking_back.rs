@@ -1,7 +1,7 @@
 //! `replay`, `report`, `trace` and `doctor` as a shell sees them: what is on stdout, what on stderr, and
 //! the exit status.
 
-use ringdown_harness::place::{Folder, free_port, rtp_range};
+use ringdown_harness::place::{Folder, free_address, free_port, rtp_range};
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,16 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// The sample configuration with a folder of its own and this SIP port.
+/// The sample configuration with a folder of its own, this SIP port, and no other port that anybody has.
 fn configuration(folder: &Folder, sip_port: u16) -> String {
     let sample =
         std::fs::read_to_string(fixture("config/ringdown.toml")).expect("the sample is there");
-    let own = sample.replace("127.0.0.1:5060", &format!("127.0.0.1:{sip_port}"));
+    let mut own = sample.replace("127.0.0.1:5060", &format!("127.0.0.1:{sip_port}"));
+    for port in [2525, 2424, 8080, 9090] {
+        let listener = format!("\"127.0.0.1:{port}\"");
+        assert!(own.contains(&listener), "the sample listens on {port}");
+        own = own.replace(&listener, &format!("\"{}\"", free_address()));
+    }
     // The ports of the harness lie in the range for RTP that the sample has.
     let (first, last) = rtp_range();
     let range = format!("port_min = {first}\nport_max = {last}");
