@@ -3,10 +3,10 @@
 //!
 //! With Redis another gateway, or the next one, takes a gateway for lost and ends its calls. Without it nobody is
 //! there to do so, and nobody would ever tell how they ended: they would wait, and their agents talk, for ever in every
-//! report. The next gateway of the same database tells it before its desk opens: they are over since the log's last
-//! event, for nobody knows of a later instant at which that gateway was alive. Nor does anybody know what its agents
-//! did from then on: its desk had their status, and the next one begins with everybody logged off, so that they are
-//! logged off in the log since that instant, too. (In Redis a status outlives the gateway, and its time goes on.)
+//! report. The next gateway of the same database tells it before its desk opens: they are over right after the log's
+//! last event, for nobody knows of a later instant at which that gateway was alive. Nor does anybody know what its
+//! agents did from then on: its desk had their status, and the next one begins with everybody logged off, so that they
+//! are logged off in the log since that instant, too. (In Redis a status outlives the gateway, and its time goes on.)
 
 use super::EventLog;
 use crate::database::DatabaseFault;
@@ -25,6 +25,9 @@ const GATEWAY_DIED: &str = "gateway_died";
 
 /// Longest that a call is taken to have gone on after the last that is known of it.
 const GOES_ON_MAX: Duration = Duration::from_secs(12 * 3_600);
+
+/// How long after the last word the end is told: of two origins' words at one instant either may count first.
+const AFTER: Duration = Duration::from_millis(1);
 
 /// Most calls read at once.
 const PAGE_MAX: i64 = 1_000;
@@ -53,10 +56,11 @@ impl EventLog {
         let Some(last) = last.map(Timestamp::from_millis) else {
             return Ok(0);
         };
+        let over_at = last + AFTER;
         // A node of its own, which nobody else is.
         let origin = NodeId::new(format!("{:016x}", rand::random::<u64>()));
         let (mut count, mut after) = (0, String::new());
-        let mut number = self.log_off_left(last, &origin).await?;
+        let mut number = self.log_off_left(over_at, &origin).await?;
         loop {
             let rows = sqlx::query(
                 "SELECT id, queue, agent, changed_at, enqueued_at, answered_at, state FROM contacts \
@@ -74,7 +78,7 @@ impl EventLog {
             };
             after = newest.contact.to_string();
             for call in calls {
-                for draft in call.ends(last) {
+                for draft in call.ends(over_at) {
                     number += 1;
                     let id = EventId {
                         origin: origin.clone(),
@@ -93,7 +97,7 @@ impl EventLog {
 
 impl EventLog {
     /// Logs off whom the log has at work; the number of the last event that tells it.
-    async fn log_off_left(&self, last: Timestamp, origin: &NodeId) -> Result<u64, DatabaseFault> {
+    async fn log_off_left(&self, at: Timestamp, origin: &NodeId) -> Result<u64, DatabaseFault> {
         let mut at_work = BTreeSet::new();
         for event in self
             .settings_before(Timestamp::from_millis(i64::MAX))
@@ -115,8 +119,6 @@ impl EventLog {
                 at_work.insert(agent);
             }
         }
-        // Of two origins' words at one instant either may count first.
-        let at = last + Duration::from_millis(1);
         let mut number = 0;
         for agent in at_work {
             number += 1;
@@ -156,8 +158,9 @@ impl LeftOpen {
     }
 
     /// What is told of it, as the desk would have of a gateway that is lost.
-    fn ends(&self, last: Timestamp) -> Vec<EventDraft> {
-        let at = last.min(self.changed_at + GOES_ON_MAX).max(self.changed_at);
+    fn ends(&self, over_at: Timestamp) -> Vec<EventDraft> {
+        let at = over_at.min(self.changed_at + GOES_ON_MAX);
+        let at = at.max(self.changed_at + AFTER);
         let draft = |kind| {
             let draft = EventDraft::of_contact(at, self.contact, kind);
             match &self.queue {
@@ -199,11 +202,13 @@ impl LeftOpen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::tests::on_both_engines;
+    use crate::database::tests::{arrived, at, contact, event, on_both_engines};
     use crate::event_log::EventsQuery;
     use crate::report::{Period, Report};
     use jiff::tz::TimeZone;
+    use ringdown_routing::contact::{Channel, Needs, Priority};
     use ringdown_routing::event::Event;
+    use ringdown_routing::ids::OfferToken;
     use ringdown_routing::statistics::{Rules, Scope, Statistics};
 
     /// One answer, one early abandon, and one caller who waits.
@@ -274,6 +279,59 @@ mod tests {
                 "{counts:?}"
             );
             assert_eq!(log.end_left_open().await.unwrap(), 0, "once");
+        });
+    }
+
+    #[test]
+    fn what_a_gateway_told_as_it_died_is_told_before_the_end_of_it() {
+        on_both_engines(async |database| {
+            let log = EventLog::new(database);
+            let (waits, talks) = (contact(1), contact(2));
+            let node = NodeId::new("node-a");
+            let enqueued = || EventKind::Enqueued {
+                priority: Priority::default(),
+                channel: Channel::Voice,
+                skills: Needs::default(),
+                reserved: None,
+                enqueued_at: at(0),
+                rings_one: false,
+                calls_back: None,
+                node: node.clone(),
+            };
+            let token = OfferToken::new(1);
+            let offered = EventKind::Offered {
+                token,
+                deadline: at(20),
+                node: node.clone(),
+            };
+            let wait_ms = 9_000;
+            // Its last words, at one instant: somebody is in the line, and somebody is answered.
+            let told = [
+                event(1, 0, talks, arrived("1")),
+                event(2, 0, talks, enqueued()),
+                event(3, 1, talks, offered),
+                event(4, 9, waits, arrived("2")),
+                event(5, 9, waits, enqueued()),
+                event(6, 9, talks, EventKind::Answered { token, wait_ms }),
+            ];
+            for mut event in told {
+                event.queue = Some(QueueId::new("helpdesk"));
+                let is_of_agent = matches!(
+                    event.kind,
+                    EventKind::Offered { .. } | EventKind::Answered { .. }
+                );
+                event.agent = is_of_agent.then(|| AgentId::new("meiling"));
+                assert!(log.append(event));
+            }
+            log.flush().await.unwrap();
+            assert_eq!(log.end_left_open().await.unwrap(), 2);
+            let report = figures(&log).await;
+            let counts = report.total.counts;
+            assert_eq!((counts.waiting, counts.in_progress), (0, 0), "{counts:?}");
+            assert_eq!((counts.answered, counts.abandoned), (1, 0), "{counts:?}");
+            assert_eq!(counts.failed, 1, "{counts:?}");
+            let talked = report.agents.values().map(|time| time.talk_ms).sum::<u64>();
+            assert_eq!(talked, counts.talk_ms, "the agent is free as well");
         });
     }
 
