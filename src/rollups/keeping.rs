@@ -1,7 +1,7 @@
 //! The work: step after step, back where an event came late, and steps that are old enough made one.
 
 use super::levels::floor_to;
-use super::rows::{self, Change, Part, State, Step};
+use super::rows::{self, Change, NewEvents, Part, State, Step};
 use super::{CELL, DAY, Rollups, zero};
 use crate::database::DatabaseFault;
 use crate::event_log::PAGE_MAX;
@@ -75,13 +75,12 @@ impl Rollups {
         let last = steps.last().copied().unwrap_or(BEFORE_ALL);
         // What is older than what the log still has cannot be counted again.
         let floor = floor_of(&state, &steps);
-        let late = rows::late(
-            self.database.engine(),
-            &mut connection,
-            (state.seq, seq),
-            floor..last,
-        )
-        .await?;
+        let new = NewEvents {
+            after: state.seq,
+            up_to: seq,
+        };
+        let engine = self.database.engine();
+        let late = rows::late(engine, &mut connection, new, floor..last).await?;
         let base = match late {
             Some(at) => last_of(&steps, at),
             None => last,

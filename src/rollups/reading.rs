@@ -2,7 +2,7 @@
 
 use super::keeping::floor_of;
 use super::levels::{self, LEVELS, millis};
-use super::rows::{self, State, Step};
+use super::rows::{self, NewEvents, State, Step};
 use super::{CELL, DAY, Facets, Rollups};
 use crate::database::{DatabaseFault, Engine};
 use crate::event_log::EventsQuery;
@@ -91,7 +91,7 @@ impl Rollups {
         let late = match until {
             Some(until) => {
                 let span = floor_of(&state, &steps)..until;
-                rows::late(engine, &mut connection, (state.seq, i64::MAX), span).await?
+                rows::late(engine, &mut connection, NewEvents::after(state.seq), span).await?
             }
             None => None,
         };
@@ -127,7 +127,13 @@ impl Rollups {
             return Ok(None);
         };
         let floor = floor_of(&state, &steps);
-        let base = rows::late(engine, &mut transaction, (state.seq, i64::MAX), floor..last).await?;
+        let base = rows::late(
+            engine,
+            &mut transaction,
+            NewEvents::after(state.seq),
+            floor..last,
+        )
+        .await?;
         let Some(step) = rows::step_before(&mut transaction, base.unwrap_or(last)).await? else {
             return Ok(None);
         };

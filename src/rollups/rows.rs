@@ -83,15 +83,34 @@ pub(super) async fn steps(connection: &mut AnyConnection) -> Result<Vec<Timestam
         .collect())
 }
 
-/// The earliest event in `span` that was stored after `seq`, up to `seq_max`.
+/// Events that are new, by the numbers that they got as they were stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewEvents {
+    /// Those up to this one are counted.
+    pub(super) after: i64,
+    /// The last that is looked at.
+    pub(super) up_to: i64,
+}
+
+impl NewEvents {
+    /// All that were stored after this one.
+    pub(super) fn after(seq: i64) -> Self {
+        Self {
+            after: seq,
+            up_to: i64::MAX,
+        }
+    }
+}
+
+/// The earliest in `span` of the events that are new.
 pub(super) async fn late(
     engine: Engine,
     connection: &mut AnyConnection,
-    (seq, seq_max): (i64, i64),
+    new: NewEvents,
     span: Range<Timestamp>,
 ) -> Result<Option<Timestamp>, DatabaseFault> {
     if engine == Engine::Postgres
-        && let Lately::All(at) = late_lately(connection, seq, seq_max, &span).await?
+        && let Lately::All(at) = late_lately(connection, new, &span).await?
     {
         return Ok(at);
     }
@@ -99,8 +118,8 @@ pub(super) async fn late(
     let row: (Option<i64>,) = sqlx::query_as(
         "SELECT MIN(+at) FROM events WHERE seq > $1 AND seq <= $2 AND +at >= $3 AND +at < $4",
     )
-    .bind(seq)
-    .bind(seq_max)
+    .bind(new.after)
+    .bind(new.up_to)
     .bind(span.start.as_millis())
     .bind(span.end.as_millis())
     .fetch_one(connection)
@@ -121,8 +140,7 @@ enum Lately {
 /// answering it. Where as many events of these days are new as numbers were given since, there are no others.
 async fn late_lately(
     connection: &mut AnyConnection,
-    seq: i64,
-    seq_max: i64,
+    new: NewEvents,
     span: &Range<Timestamp>,
 ) -> Result<Lately, DatabaseFault> {
     let recent = span.end - RECENT;
@@ -131,8 +149,8 @@ async fn late_lately(
          FROM events_seq_seq), MIN(CASE WHEN +at >= $3 AND +at < $4 THEN at END) \
          FROM events WHERE seq > $1 AND seq <= $2 AND at >= $5",
     )
-    .bind(seq)
-    .bind(seq_max)
+    .bind(new.after)
+    .bind(new.up_to)
     .bind(span.start.as_millis())
     .bind(span.end.as_millis())
     .bind(recent.as_millis())

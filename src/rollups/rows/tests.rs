@@ -30,19 +30,21 @@ fn check(stored: &'static [(u64, i64)], earliest: Option<i64>, lately: Lately) {
         let mut connection = database.reads().acquire().await.unwrap();
         let span = Timestamp::from_millis(i64::MIN)..at(LAST_STEP);
         // As the next step asks, and as a report does.
-        for seq_max in [newest, i64::MAX] {
-            let numbers = (counted, seq_max);
-            let found = late(engine, &mut connection, numbers, span.clone()).await;
+        let up_to_newest = NewEvents {
+            after: counted,
+            up_to: newest,
+        };
+        for new in [up_to_newest, NewEvents::after(counted)] {
+            let found = late(engine, &mut connection, new, span.clone()).await;
             assert_eq!(found.unwrap(), earliest.map(at), "{engine:?}");
             if engine == Engine::Postgres {
-                let found = late_lately(&mut connection, counted, seq_max, &span).await;
+                let found = late_lately(&mut connection, new, &span).await;
                 assert_eq!(found.unwrap(), lately);
             }
         }
         // What is stored after the newest number that is asked about is looked at the next time.
         store(&log, &[(100, 9 * DAY - 1), (101, 2 * DAY)]).await;
-        let numbers = (counted, newest);
-        let found = late(engine, &mut connection, numbers, span).await;
+        let found = late(engine, &mut connection, up_to_newest, span).await;
         assert_eq!(found.unwrap(), earliest.map(at), "{engine:?}");
     });
 }
