@@ -140,7 +140,8 @@ pub fn read_special_days(text: &str) -> Result<Vec<(Date, Special)>, Vec<Fault>>
             continue;
         };
         let Ok(date) = first.text.parse::<Date>() else {
-            if place > 0 || first.text.starts_with(|c: char| c.is_ascii_digit()) {
+            // A heading has no figures in it; a date that cannot be read has.
+            if place > 0 || first.text.contains(|c: char| c.is_numeric()) {
                 faults.add(line, first, Wrong::NoDate(first.text.clone()));
             }
             continue;
@@ -519,5 +520,10 @@ mod tests {
             faults[1].to_string(),
             "2:1: `2026-12-45` is not a date such as 2026-11-23"
         );
+        for line in ["Dec 25 2026", "民國115年12月25日"] {
+            let faults = read_special_days(&format!("{line},Christmas\n")).unwrap_err();
+            let told = format!("1:1: `{line}` is not a date such as 2026-11-23");
+            assert_eq!(faults[0].to_string(), told, "no heading has figures in it");
+        }
     }
 }
