@@ -74,6 +74,7 @@ impl EventLog {
             at: i64::MIN,
             seq: i64::MIN,
         });
+        let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows: Vec<(i64, i64, String)> = match query {
             EventsQuery::OfContact(contact) => {
                 sqlx::query_as(
@@ -83,21 +84,27 @@ impl EventLog {
                 .bind(contact.to_string())
                 .bind(cursor.at)
                 .bind(cursor.seq)
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .bind(limit_rows)
                 .fetch_all(self.database.reads())
                 .await?
             }
             EventsQuery::Between { from, to } => {
+                let first = Cursor {
+                    at: from.as_millis(),
+                    seq: i64::MIN,
+                };
+                let cursor = cursor.max(first);
+                // Each bound begins at the cursor: an engine goes to the first of one of them, whichever it
+                // likes, and from there through every event to where the other one begins.
                 sqlx::query_as(
                     "SELECT at, seq, body FROM events \
-                     WHERE at >= $1 AND at < $2 AND (at, seq) > ($3, $4) \
-                     ORDER BY at, seq LIMIT $5",
+                     WHERE at >= $1 AND at < $3 AND (at, seq) > ($1, $2) \
+                     ORDER BY at, seq LIMIT $4",
                 )
-                .bind(from.as_millis())
-                .bind(to.as_millis())
                 .bind(cursor.at)
                 .bind(cursor.seq)
-                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .bind(to.as_millis())
+                .bind(limit_rows)
                 .fetch_all(self.database.reads())
                 .await?
             }

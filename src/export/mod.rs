@@ -136,23 +136,24 @@ impl Subject {
         }
     }
 
-    /// The query of one page: $1 and $2 are the period, $3 and $4 the instant and key of the last row.
+    /// The query of one page: $1 and $2 are the period, of events from the instant of the last row on, and $3 is the
+    /// key of that.
     fn query(self) -> String {
         let names: Vec<&str> = self.columns().iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         match self {
             Self::Events => format!(
-                "SELECT {names} FROM events WHERE at >= $1 AND at < $2 AND (at, seq) > ($3, $4) \
+                "SELECT {names} FROM events WHERE at >= $1 AND at < $2 AND (at, seq) > ($1, $3) \
                  ORDER BY at, seq LIMIT {PAGE_ROWS}"
             ),
             // Their keys stand in the order of arrival.
             Self::Contacts => format!(
                 "SELECT {names} FROM contacts WHERE arrived_at >= $1 AND arrived_at < $2 \
-                 AND $3 <= arrived_at AND id > $4 ORDER BY id LIMIT {PAGE_ROWS}"
+                 AND id > $3 ORDER BY id LIMIT {PAGE_ROWS}"
             ),
             Self::Tickets => format!(
                 "SELECT {names} FROM tickets WHERE created_at >= $1 AND created_at < $2 \
-                 AND $3 <= created_at AND id > $4 ORDER BY id LIMIT {PAGE_ROWS}"
+                 AND id > $3 ORDER BY id LIMIT {PAGE_ROWS}"
             ),
         }
     }
@@ -170,17 +171,16 @@ pub async fn export(
     let columns = subject.columns();
     let mut writer = Writer::begin(format, subject, columns, out)?;
     let query = subject.query();
-    let (mut at, mut key) = (i64::MIN, Field::Number(Some(i64::MIN)));
+    let (mut at, mut key) = (from.as_millis(), Field::Number(Some(i64::MIN)));
     if subject == Subject::Contacts {
         key = Field::Text(Some(String::new()));
     }
     let mut count = 0;
     loop {
-        let mut rows = sqlx::query(AssertSqlSafe(query.clone()))
-            .bind(from.as_millis())
-            .bind(to.as_millis())
-            .bind(at);
-        rows = match &key {
+        let rows = sqlx::query(AssertSqlSafe(query.clone()))
+            .bind(at)
+            .bind(to.as_millis());
+        let rows = match &key {
             Field::Text(key) => rows.bind(key.clone()),
             Field::Number(key) => rows.bind(*key),
         };
