@@ -5,7 +5,7 @@ use super::extract::Body;
 use super::problem::Problem;
 use super::{ApiState, Caller, reports, statistics};
 use crate::forecast::{Arrivals, Asked, AskedFault, Staffed, Told, read_arrivals};
-use crate::report::{By, Interval, Period};
+use crate::report::{Interval, Period, Shown, Subject};
 use crate::staffing::{Seconds, Share};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -126,7 +126,12 @@ pub(super) async fn of_the_log(
     let now = state.now();
     let from = now - WEEK * u32::from(weeks);
     let period = Period::new(from, now, interval, state.parts.zone.time_zone().clone())?;
-    let report = statistics::read(state, period, scope, By::Queue).await?;
+    let subject = Subject {
+        scope,
+        shown: Shown::Rows,
+        ..Subject::default()
+    };
+    let report = statistics::read(state, period, &subject).await?;
     Ok(Arrivals::offered(&report))
 }
 

@@ -4,7 +4,7 @@ use super::extract::{Params, parsed};
 use super::problem::Problem;
 use super::{ApiState, Caller, statistics};
 use crate::config::Language;
-use crate::report::{Asked, By, Format, Listed, Lists, Report, TableName, Wish, WishFault, Words};
+use crate::report::{Asked, By, Format, Listed, Report, Shown, TableName, Wish, WishFault, Words};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{
@@ -85,7 +85,7 @@ pub(super) async fn report(
     let asked = wish.read(state.now(), &state.parts.reports)?;
     let (format, kind, ending) = params.format.of();
     let table = params.table;
-    let report = read(&state, asked.listing(Lists::of(table, format))).await?;
+    let report = read(&state, asked.showing(Shown::of(table, format))).await?;
     if table.is_some() && !matches!(params.format, Wanted::Csv | Wanted::Json) {
         let sentence = "a table alone is told as csv or json".to_owned();
         return Err(Problem::BadRequest(sentence));
@@ -135,15 +135,15 @@ pub(super) fn must_be_known(state: &ApiState, queue: Option<&QueueId>) -> Result
 
 /// Reads what was asked for, from what is at hand or from the log.
 pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Problem> {
-    let (settings, by) = (&state.parts.reports, asked.by);
+    let (settings, subject) = (&state.parts.reports, &asked.subject);
     let whole = asked.period.whole();
     let listed = async {
         let log = &state.parts.log;
-        Ok(Listed::read(log, whole, &asked.scope, asked.lists).await?)
+        Ok(Listed::read(log, whole, &subject.scope, subject.shown).await?)
     };
     let begin = async { Ok(state.parts.log.begin().await?) };
     let (report, listed, begin) = tokio::try_join!(
-        statistics::read(state, asked.period, asked.scope.clone(), by),
+        statistics::read(state, asked.period, subject),
         listed,
         begin,
     )?;
@@ -151,7 +151,7 @@ pub(super) async fn read(state: &ApiState, asked: Asked) -> Result<Report, Probl
     Ok(match asked.other {
         None => report,
         Some(other) => {
-            let other = statistics::read(state, other, asked.scope, by).await?;
+            let other = statistics::read(state, other, subject).await?;
             report.compared_with(other.with(settings))
         }
     })

@@ -5,13 +5,12 @@ use super::problem::Problem;
 use super::{ApiState, json, reports};
 use crate::mail::work::DEFINITIONS;
 use crate::report::running::KEPT_FOR;
-use crate::report::{By, JsonReport, Period, PeriodFault, Report, Wish, from_log, period};
+use crate::report::{By, JsonReport, Period, PeriodFault, Report, Subject, Wish, from_log, period};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::statistics::Scope;
 use serde::Deserialize;
 
 /// What `GET /statistics` takes.
@@ -77,12 +76,11 @@ pub(super) async fn answers(
 pub(super) async fn read(
     state: &ApiState,
     period: Period,
-    scope: Scope,
-    by: By,
+    subject: &Subject,
 ) -> Result<Report, Problem> {
     let running = &state.parts.observers.running;
-    if let Some(report) = running.report(&period, &scope, state.now()) {
-        return Ok(report.by(by));
+    if let Some(report) = running.report(&period, &subject.scope, state.now()) {
+        return Ok(report.by(subject.by));
     }
     let _turn = state.reporting.acquire().await;
     tracing::debug!(
@@ -90,7 +88,7 @@ pub(super) async fn read(
         "api: statistics are read from the log"
     );
     let log = &state.parts.log;
-    Ok(from_log::report(log, period, (scope, by), state.now(), || {}).await?)
+    Ok(from_log::report(log, period, subject, state.now(), || {}).await?)
 }
 
 impl From<PeriodFault> for Problem {

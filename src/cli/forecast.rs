@@ -11,7 +11,7 @@ use crate::forecast::{
     read_special_days, staffed,
 };
 use crate::report::progress::Progress;
-use crate::report::{By, Interval, Period, from_log, recount};
+use crate::report::{By, Interval, Period, Shown, Subject, from_log, recount};
 use crate::staffing::{Seconds, Share};
 use anyhow::Context;
 use clap::CommandFactory;
@@ -193,12 +193,17 @@ impl Args {
         let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
         let from = now - WEEK * u32::from(self.weeks);
         let period = Period::new(from, now, self.interval, zone)?;
+        let subject = Subject {
+            scope: self.scope(),
+            shown: Shown::Rows,
+            ..Subject::default()
+        };
         let report = block_on(async {
             let database = Database::open(config).await?;
             let log = EventLog::new(database.clone());
             let mut progress = Progress::begin("events");
             let step = || progress.step();
-            let report = from_log::report(&log, period, (self.scope(), By::Queue), now, step).await;
+            let report = from_log::report(&log, period, &subject, now, step).await;
             progress.end();
             database.close().await;
             Ok(report?)

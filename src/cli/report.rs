@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::event_log::EventLog;
 use crate::mailed_reports::MailedReports;
 use crate::report::progress::Progress;
-use crate::report::{By, Format, Interval, Lists, Settings, TableName, Wish, Words};
+use crate::report::{By, Format, Interval, Settings, Shown, TableName, Wish, Words};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::ids::QueueId;
 use ringdown_routing::time::Timestamp;
@@ -83,8 +83,8 @@ pub fn run(args: &Args) -> anyhow::Result<Outcome> {
         channel: args.channel,
         by: args.by,
     };
-    let lists = Lists::of(args.table, args.format);
-    let asked = wish.read(now, &settings)?.listing(lists);
+    let shown = Shown::of(args.table, args.format);
+    let asked = wish.read(now, &settings)?.showing(shown);
     let report = block_on(async {
         let database = Database::open(&config).await?;
         let log = EventLog::new(database.clone());

@@ -3,7 +3,7 @@ use crate::config::Config;
 use crate::database::Engine;
 use crate::database::tests::{arrived, at, event, on_both_engines, run, sqlite};
 use crate::event_log::EventsQuery;
-use crate::report::from_log;
+use crate::report::{Subject, from_log};
 use crate::rollups::Rollups;
 use crate::rollups::tests::{HOURS, period, plain, printed, random_log};
 use ringdown_routing::contact::{CallBackTo, Channel, Needs, Priority, QueuedContact};
@@ -240,7 +240,7 @@ async fn reports(log: &EventLog) -> Vec<serde_json::Value> {
     let mut all = Vec::new();
     for interval in ["15m", "5m"] {
         let asked = period(interval, 0, 20 * 3_600);
-        let report = from_log::report(log, asked, Default::default(), now(), || ()).await;
+        let report = from_log::report(log, asked, &Subject::default(), now(), || ()).await;
         let mut report: serde_json::Value =
             serde_json::from_str(&printed(&report.unwrap())).unwrap();
         report.as_object_mut().unwrap().remove("log");

@@ -1,8 +1,8 @@
 //! What somebody asks a report about: as they wrote it, and as it is read.
 
 use super::{
-    By, Interval, Listed, Lists, Period, PeriodFault, Report, Settings, Span, comparison, from_log,
-    period,
+    By, Interval, Listed, Period, PeriodFault, Report, Settings, Shown, Span, Subject, comparison,
+    from_log, period,
 };
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
@@ -58,14 +58,10 @@ pub struct WishFault {
 pub struct Asked {
     /// The period and its intervals.
     pub period: Period,
-    /// What part of the desk.
-    pub scope: Scope,
-    /// What it is divided by.
-    pub by: By,
+    /// What it is on.
+    pub subject: Subject,
     /// The period it is compared with.
     pub other: Option<Period>,
-    /// Which tables of single contacts and callers are read.
-    pub lists: Lists,
 }
 
 impl Wish {
@@ -92,21 +88,24 @@ impl Wish {
         };
         Ok(Asked {
             period,
-            scope: Scope {
-                queue: self.queue.clone(),
-                channel: self.channel,
+            subject: Subject {
+                scope: Scope {
+                    queue: self.queue.clone(),
+                    channel: self.channel,
+                },
+                by: self.by,
+                shown: Shown::Everything,
             },
-            by: self.by,
             other,
-            lists: Lists::Every,
         })
     }
 }
 
 impl Asked {
-    /// The same with these tables of single contacts and callers alone.
-    pub fn listing(self, lists: Lists) -> Self {
-        Self { lists, ..self }
+    /// The same, of which only that is shown.
+    pub fn showing(mut self, shown: Shown) -> Self {
+        self.subject.shown = shown;
+        self
     }
 
     /// Reads the report from the log; `step` is told of every event.
@@ -117,19 +116,18 @@ impl Asked {
         now: Timestamp,
         step: impl FnMut(),
     ) -> Result<Report, DatabaseFault> {
-        let subject = (self.scope.clone(), self.by);
-        let whole = self.period.whole();
+        let (subject, whole) = (&self.subject, self.period.whole());
         // The database goes through the contacts while the sums are added up here.
         let (report, listed, begin) = tokio::try_join!(
             from_log::report(log, self.period, subject, now, step),
-            Listed::read(log, whole, &self.scope, self.lists),
+            Listed::read(log, whole, &subject.scope, subject.shown),
             log.begin(),
         )?;
         let report = report.with(settings).with_listed(listed).since(begin);
         let Some(other) = self.other else {
             return Ok(report);
         };
-        let other = from_log::report(log, other, (self.scope, self.by), now, || ()).await?;
+        let other = from_log::report(log, other, subject, now, || ()).await?;
         Ok(report.compared_with(other.with(settings)))
     }
 }
@@ -151,7 +149,7 @@ mod tests {
         let asked = Wish::default().read(now, &settings()).unwrap();
         let whole = asked.period.whole();
         assert!(whole.from <= now && whole.to >= now);
-        assert!(asked.other.is_none() && asked.scope == Scope::default());
+        assert!(asked.other.is_none() && asked.subject.scope == Scope::default());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A report read from the event log, page by page.
 
 use super::running::Running;
-use super::{By, Period, Report};
+use super::{Period, Report, Subject};
 use crate::database::DatabaseFault;
 use crate::event_log::{EventLog, EventsQuery};
 use crate::rollups::Rollups;
 use ringdown_routing::event::Event;
-use ringdown_routing::statistics::{REPEAT_WINDOW, Rules, Scope, Statistics};
+use ringdown_routing::statistics::{REPEAT_WINDOW, Rules, Statistics};
 use ringdown_routing::time::Timestamp;
 use std::time::Duration;
 
@@ -27,18 +27,14 @@ const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 pub async fn report(
     log: &EventLog,
     period: Period,
-    (scope, by): (Scope, By),
+    subject: &Subject,
     now: Timestamp,
     mut step: impl FnMut(),
 ) -> Result<Report, DatabaseFault> {
-    let rollups = Rollups::new(log);
-    let rollups = if by.is_of_facets() {
-        rollups.by_facet()
-    } else {
-        rollups
-    };
-    if let Some(report) = rollups.report(&period, &scope, now, &mut step).await? {
-        return Ok(report.by(by));
+    let Subject { scope, by, .. } = subject;
+    let rollups = Rollups::new(log).reading(subject.facets());
+    if let Some(report) = rollups.report(&period, scope, now, &mut step).await? {
+        return Ok(report.by(*by));
     }
     let whole = period.whole();
     let log_from = rollups.log_from().await?;
@@ -72,7 +68,7 @@ pub async fn report(
     })
     .await?;
     let as_of = now.max(fold.newest().unwrap_or(now));
-    Ok(Report::of(&fold, period, scope, as_of).by(by))
+    Ok(Report::of(&fold, period, scope.clone(), as_of).by(*by))
 }
 
 /// What must be known of the time before an instant, to count from there on: what agents and queues were told
@@ -122,7 +118,9 @@ pub async fn warm_up(
 mod tests {
     use super::*;
     use crate::database::tests::{at, on_both_engines};
+    use crate::report::By;
     use crate::rollups::tests::{HOURS, period, printed, random_log};
+    use ringdown_routing::statistics::Scope;
 
     #[test]
     fn narrow_intervals_know_who_was_under_way_before_and_is_long_after() {
@@ -141,8 +139,11 @@ mod tests {
                 ("10m", 0, 24 * 3_600),
             ] {
                 let period = period(interval, from, to);
-                let subject = (Scope::default(), By::Agent);
-                let told = report(&log, period.clone(), subject, now, || ()).await;
+                let subject = Subject {
+                    by: By::Agent,
+                    ..Subject::default()
+                };
+                let told = report(&log, period.clone(), &subject, now, || ()).await;
                 let mut fold = Statistics::new(Rules {
                     interval: period.interval.cell(),
                     ..Rules::default()

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod recount;
 pub mod running;
 mod settings;
+mod shown;
 mod table;
 pub mod tables;
 pub mod words;
@@ -32,8 +33,9 @@ pub use json::JsonReport;
 pub use period::{Interval, Period, PeriodFault, Span};
 pub(crate) use plot::escaped;
 pub use settings::Settings;
+pub use shown::{Shown, Subject};
 pub(crate) use tables::is_lost;
-pub use tables::{Listed, Lists, TableName};
+pub use tables::{Listed, TableName};
 pub use words::Words;
 
 use crate::config::NotReadyReason;

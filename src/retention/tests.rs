@@ -1,7 +1,7 @@
 use super::*;
 use crate::database::Statement;
 use crate::database::tests::{at, on_both_engines};
-use crate::report::from_log;
+use crate::report::{Subject, from_log};
 use crate::rollups::tests::{HOURS, period, printed, random_log};
 use crate::rollups::{Extent, Rollups};
 
@@ -21,7 +21,7 @@ async fn count(database: &Database, what: &str) -> i64 {
 
 async fn report(log: &EventLog) -> String {
     let asked = period("1h", 0, HOURS * 3_600);
-    let report = from_log::report(log, asked, Default::default(), now(), || ()).await;
+    let report = from_log::report(log, asked, &Subject::default(), now(), || ()).await;
     printed(&report.unwrap())
 }
 
@@ -72,7 +72,7 @@ fn counted_events_go_and_reports_stay_as_they_were() {
         assert!(rollups.lag().await.unwrap().log_from.is_some());
         // What is narrower than the roll-ups cannot be told any more, and is not told to be nothing.
         let narrow = period("5m", 0, 3_600);
-        let asked = from_log::report(&log, narrow, Default::default(), now(), || ()).await;
+        let asked = from_log::report(&log, narrow, &Subject::default(), now(), || ()).await;
         assert!(matches!(asked, Err(DatabaseFault::LetGo(_))));
 
         // Counted again from where the log begins, and with a word that comes far too late.

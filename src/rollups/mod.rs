@@ -49,7 +49,9 @@ pub struct Rollups {
 
 /// How narrow the sums by facet are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Facets {
+pub(crate) enum Facets {
+    /// Not at all; for a report that shows none.
+    Unread,
     /// As wide as they come; for a report that tells them of its whole period alone.
     Whole,
     /// By interval.
@@ -67,12 +69,9 @@ impl Rollups {
         }
     }
 
-    /// The same, read for reports that tell numbers, skills, agents or classes of callers by interval.
-    pub fn by_facet(self) -> Self {
-        Self {
-            facets: Facets::ByInterval,
-            ..self
-        }
+    /// The same, whose reports have the sums by facet that narrow.
+    pub(crate) fn reading(self, facets: Facets) -> Self {
+        Self { facets, ..self }
     }
 }
 

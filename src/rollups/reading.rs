@@ -67,11 +67,8 @@ impl Rollups {
             .await?;
         let as_of = now.max(fold.newest().unwrap_or(now));
         let recent = fold.ledger(whole.from, whole.to, as_of);
-        ledger.gather(
-            recent,
-            &spans,
-            self.facets.spans(&spans, &[(whole.from, whole.to)]),
-        );
+        let whole_span = [(whole.from, whole.to)];
+        ledger.gather(recent, &spans, self.facets.spans(&spans, &whole_span));
         let health = fold.health();
         Ok(Some(Report::of_ledger(
             ledger,
@@ -240,6 +237,7 @@ impl Facets {
     /// By what spans facets are added up.
     fn spans<'a, T>(self, intervals: &'a [T], whole: &'a [T]) -> &'a [T] {
         match self {
+            Self::Unread => &[],
             Self::Whole => whole,
             Self::ByInterval => intervals,
         }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::database::tests::{at, on_both_engines};
 use crate::event_log::EventsQuery;
-use crate::report::{By, Format, Period, Report, Words};
+use crate::report::{By, Format, Period, Report, Shown, Subject, TableName, Words};
 use jiff::tz::TimeZone;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -316,6 +316,18 @@ pub(crate) fn printed(report: &Report) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// One table, or the rows without any.
+fn as_csv(report: &Report, table: Option<TableName>) -> String {
+    let mut out = Vec::new();
+    let words = Words::of(&"en".parse().unwrap());
+    match table {
+        Some(table) => report.print_table(table, Format::Csv, words, &mut out),
+        None => report.print(Format::Csv, words, &mut out),
+    }
+    .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 /// The whole log, folded from zero in the order of time.
 async fn whole(log: &EventLog, period: Period, scope: &Scope, now: Timestamp) -> Report {
     let mut fold = zero();
@@ -359,11 +371,27 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
             if interval != "1d" {
                 continue;
             }
-            let by_facet = rollups.clone().by_facet();
+            let by_facet = rollups.clone().reading(Facets::ByInterval);
             let report = by_facet.report(&period, &scope, now, || ()).await.unwrap();
             for by in [By::Agent, By::Number, By::Skill, By::CallerClass] {
                 let (told, wanted) = (report.clone().unwrap().by(by), wanted.clone().by(by));
                 assert_eq!(printed(&told), printed(&wanted), "{interval} by {by:?}");
+            }
+            // The rows without a table, and each table that needs no facets.
+            let without = rollups.clone().reading(Facets::Unread);
+            let told = without.report(&period, &scope, now, || ()).await.unwrap();
+            let told = told.unwrap().by(By::Queue);
+            assert!(told.facets.is_empty());
+            let tables = TableName::ALL.into_iter().map(Some);
+            for table in tables.chain([None]) {
+                let subject = Subject {
+                    shown: Shown::of(table, Format::Csv),
+                    ..Subject::default()
+                };
+                if subject.facets() == Facets::Unread {
+                    let (told, wanted) = (as_csv(&told, table), as_csv(&wanted, table));
+                    assert_eq!(told, wanted, "{interval} {table:?}");
+                }
             }
         }
     }

@@ -19,7 +19,7 @@ use log::{Month, NOW_S, START_S};
 use ringdown::config::Config;
 use ringdown::database::Database;
 use ringdown::event_log::EventLog;
-use ringdown::report::{By, Format, JsonReport, Lists, Settings, TableName, Wish, Words};
+use ringdown::report::{By, Format, JsonReport, Settings, Shown, TableName, Wish, Words};
 use ringdown::rollups::Rollups;
 use ringdown_harness::place::Folder;
 use ringdown_harness::{measure, postgres};
@@ -151,9 +151,9 @@ async fn read(url: &str, kind: &str) -> Outcome {
     let table = TableName::ALL
         .into_iter()
         .find(|table| table.as_str() == how);
-    let lists = match how {
-        "statistics" => Lists::Every,
-        _ => Lists::of(table, Format::Csv),
+    let shown = match how {
+        "statistics" => Shown::Everything,
+        _ => Shown::of(table, Format::Csv),
     };
     let began = Instant::now();
     let database = Database::connect(url, 4, 1_000).await?;
@@ -162,7 +162,7 @@ async fn read(url: &str, kind: &str) -> Outcome {
     let (mut bytes, mut processor_s) = (0, 0.0);
     let pid = std::process::id();
     for _ in 0..6 {
-        let asked = wish.read(now, &settings)?.listing(lists);
+        let asked = wish.read(now, &settings)?.showing(shown);
         let before = Instant::now();
         let report = asked.report(&log, &settings, now, || ()).await?;
         let read = before.elapsed();

@@ -3,7 +3,7 @@ use super::*;
 use crate::config::Retention;
 use crate::database::tests::{arrived, contact, event, run};
 use crate::event_log::{EventLog, EventsQuery};
-use crate::report::from_log;
+use crate::report::{Subject, from_log};
 use crate::retention::{Keeper, Look};
 use crate::rollups::Rollups;
 use crate::rollups::tests::{HOURS, period_from, printed, random_log};
@@ -210,7 +210,7 @@ fn days_that_are_counted_go_whole_but_for_the_last_words() {
         rollups.catch_up(now, || ()).await.unwrap().unwrap();
         let report = async || {
             let period = period_from(begin + DAY_MS, "1h", HOURS * 3_600);
-            let report = from_log::report(&log, period, Default::default(), now, || ()).await;
+            let report = from_log::report(&log, period, &Subject::default(), now, || ()).await;
             printed(&report.unwrap())
         };
         let before = report().await;

@@ -3,7 +3,7 @@
 use super::{CanBeCalledBack, Head, Table, TableName, Value, head};
 use crate::database::DatabaseFault;
 use crate::event_log::EventLog;
-use crate::report::{Format, Span};
+use crate::report::{Shown, Span};
 use ringdown_routing::contact::Channel;
 use ringdown_routing::event::ContactResult;
 use ringdown_routing::ids::{ContactId, QueueId};
@@ -30,37 +30,6 @@ pub(crate) fn is_lost(result: ContactResult) -> bool {
         | ContactResult::FlowedOut
         | ContactResult::CallBack
         | ContactResult::Informed => false,
-    }
-}
-
-/// Which of the tables that list are wanted; each reads the contacts of the whole period.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lists {
-    /// Both.
-    #[default]
-    Every,
-    /// That table alone, if it is one of them.
-    Only(TableName),
-    /// Neither.
-    Neither,
-}
-
-impl Lists {
-    /// What a report needs that is printed so, or of which one table alone is.
-    pub fn of(table: Option<TableName>, format: Format) -> Self {
-        match (table, format) {
-            (Some(table), _) => Self::Only(table),
-            (None, Format::Csv) => Self::Neither,
-            (None, Format::Table | Format::Json | Format::Html | Format::Xlsx) => Self::Every,
-        }
-    }
-
-    fn has(self, table: TableName) -> bool {
-        match self {
-            Self::Every => true,
-            Self::Only(wanted) => wanted == table,
-            Self::Neither => false,
-        }
     }
 }
 
@@ -163,16 +132,16 @@ const CALLERS: &str = "SELECT p.name, r.sender, r.contacts, r.answered, r.abando
     LEFT JOIN people p ON p.id = r.caller ORDER BY r.contacts DESC, r.last_at DESC, r.sender LIMIT $7";
 
 impl Listed {
-    /// Reads what is wanted: of the contacts that arrived in a span.
+    /// Reads what is shown: of the contacts that arrived in a span.
     pub async fn read(
         log: &EventLog,
         span: Span,
         scope: &Scope,
-        lists: Lists,
+        shown: Shown,
     ) -> Result<Self, DatabaseFault> {
         let bounds = Bounds::of(span, scope);
         let mut listed = Self::default();
-        if lists.has(TableName::Lost) {
+        if shown.has(TableName::Lost) {
             let counted = bounds.rows(log, LOST_COUNT, 1).await?;
             if let Some(row) = counted.first() {
                 listed.lost_count = row.try_get("contacts")?;
@@ -180,7 +149,7 @@ impl Listed {
             let lost = bounds.rows(log, LOST, LOST_MAX).await?;
             listed.lost = lost.iter().map(Lost::read).collect::<Result<_, _>>()?;
         }
-        if lists.has(TableName::RepeatCallers) {
+        if shown.has(TableName::RepeatCallers) {
             let callers = bounds.rows(log, CALLERS, CALLERS_MAX).await?;
             if let Some(row) = callers.first() {
                 listed.callers_count = row.try_get("callers")?;

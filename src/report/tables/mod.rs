@@ -4,8 +4,8 @@
 mod counted;
 mod listed;
 
+pub use listed::Listed;
 pub(crate) use listed::is_lost;
-pub use listed::{Listed, Lists};
 
 use super::Report;
 use super::words::Words;

@@ -5,14 +5,13 @@ use crate::database::tests::{arrived, contact, event};
 use crate::database::{Database, Statement};
 use crate::event_log::{EventLog, EventsQuery};
 use crate::mail::Deed;
-use crate::report::{By, Format, Period, Report, Words, from_log};
+use crate::report::{By, Format, Period, Report, Subject, Words, from_log};
 use crate::satisfaction::Judgement;
 use crate::tickets::{TicketChange, TicketStatus};
 use jiff::tz::TimeZone;
 use ringdown_routing::contact::{Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, EndedBy, Event, EventKind, IdentifiedAs};
 use ringdown_routing::ids::{AgentId, NodeId, OfferToken, QueueId, SkillId};
-use ringdown_routing::statistics::Scope;
 use ringdown_routing::verb::RequeueReason;
 use std::collections::BTreeMap;
 
@@ -65,8 +64,11 @@ async fn append(log: &EventLog, events: impl IntoIterator<Item = Event>) {
 async fn reported(log: &EventLog, by: By) -> Report {
     let zone = TimeZone::UTC;
     let period = Period::new(at(-3_600), at(86_400), "1h".parse().unwrap(), zone).unwrap();
-    let scope = Scope::default();
-    let report = from_log::report(log, period, (scope, by), at(90_000), || ()).await;
+    let subject = Subject {
+        by,
+        ..Subject::default()
+    };
+    let report = from_log::report(log, period, &subject, at(90_000), || ()).await;
     report.unwrap()
 }
 
