@@ -74,14 +74,8 @@ impl Waits {
             return;
         };
         let told = self.contacts.entry(contact).or_default();
-        if let EventKind::Enqueued {
-            channel,
-            calls_back,
-            ..
-        } = &event.kind
-        {
+        if let EventKind::Enqueued { channel, .. } = &event.kind {
             told.channel.get_or_insert(*channel);
-            told.is_call_back |= calls_back.is_some();
         }
         told.words.push((event.at, event.id.number, word));
     }
