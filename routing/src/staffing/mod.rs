@@ -9,6 +9,7 @@
 //! | `erlang_x` | callers hang up, and some call again |
 //! | `rehearsal` | a day's plan played by the real policy, the queue carried over |
 //! | `patience` | how long callers are willing to wait, from what waits there were |
+//! | `waits`, `told` | the waits that a log tells of; what it says of one contact |
 //!
 //! Everything is right to 1e-9 against exact arithmetic from 1 to 100,000 agents and for loads up to
 //! 100,000 erlang (`fixtures/staffing/make` computes what the tests compare with), and the same to the
@@ -28,6 +29,7 @@ mod palm;
 mod patience;
 mod question;
 mod rehearsal;
+mod told;
 mod waits;
 
 pub use answer::{
