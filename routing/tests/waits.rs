@@ -3,7 +3,7 @@
 use ringdown_routing::contact::{CallBackTo, Channel, Needs, Priority};
 use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, QueueId};
-use ringdown_routing::staffing::{Wait, Waits};
+use ringdown_routing::staffing::{INSTANTS_MAX, Patience, Wait, WaitCounts, Waits};
 use ringdown_routing::time::Timestamp;
 
 /// A log in the making.
@@ -61,6 +61,39 @@ impl Log {
     fn closes(&mut self, at: i64, contact: ContactId, result: ContactResult) {
         self.tell(at, contact, "q", EventKind::Closed { result });
     }
+}
+
+#[test]
+fn more_different_waits_than_are_kept_apart_are_told_less_exactly() {
+    let calls = INSTANTS_MAX as u64 * 3 / 2;
+    let waits = (1..=calls).map(Wait::abandoned);
+    let counts: WaitCounts = waits.clone().collect();
+    assert_eq!(counts.resolution_ms(), 2);
+    let reversed: WaitCounts = waits.rev().collect();
+    assert_eq!(counts, reversed);
+    let patience = Patience::of_counts(&counts);
+    assert_eq!((patience.resolution_ms, patience.abandoned), (2, calls));
+    let mean_ms = patience.mean_s.unwrap() * 1_000.0;
+    let exact_ms = (calls + 1) as f64 / 2.0;
+    assert!(
+        (exact_ms..exact_ms + 2.0).contains(&mean_ms),
+        "{mean_ms} for {exact_ms}"
+    );
+}
+
+#[test]
+fn less_exactly_told_waits_are_still_seen_before_they_end() {
+    let calls = INSTANTS_MAX as u64 * 5 / 2;
+    // Each is seen for the last millisecond only.
+    let late = (1..=calls).map(|ms| Wait::answered(ms + 1).seen_from(ms));
+    let counts: WaitCounts = late
+        .chain([Wait::abandoned(0), Wait::abandoned(u64::MAX)])
+        .collect();
+    assert_eq!(counts.resolution_ms(), 4);
+    let patience = Patience::of_counts(&counts);
+    assert_eq!((patience.abandoned, patience.answered), (2, calls));
+    assert_eq!(patience.curve.len(), 2);
+    assert_eq!(patience.curve[1].still_patient, 0.0);
 }
 
 #[test]

@@ -82,6 +82,7 @@ impl<'a> Told<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringdown_routing::staffing::Wait;
 
     fn printed(question: &Question, format: Format) -> String {
         let answer = question.answer().unwrap();
@@ -141,6 +142,30 @@ mod tests {
             "a document has what was asked for"
         );
         assert!(!printed(&question(), Format::Table).contains("assumption"));
+    }
+
+    #[test]
+    fn patience_by_waits_that_are_not_told_to_the_millisecond_is_said_to_be_so() {
+        let question = question();
+        let answer = question.answer().unwrap();
+        let exact = Patience::estimate([Wait::abandoned(1_000), Wait::answered(2_000)]);
+        let coarse = Patience {
+            resolution_ms: 4,
+            ..exact.clone()
+        };
+        let printed = |patience| {
+            let mut out = Vec::new();
+            let told = Told {
+                question: &question,
+                answer: &answer,
+                patience: Some(patience),
+            };
+            told.print(Format::Table, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert!(printed(&coarse).contains("(waits told to 4 ms)"));
+        assert!(!printed(&exact).contains("waits told to"));
+        assert!(!serde_json::to_string(&exact).unwrap().contains("_ms"));
     }
 
     #[test]

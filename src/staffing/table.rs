@@ -78,11 +78,17 @@ fn print_patience(told: Told<'_>, patience: Patience, out: &mut impl Write) -> i
     if let Some(patience_s) = told.question.patience_s {
         write!(out, "Mean patience {patience_s:.1} s")?;
         match told.patience {
-            Some(from) => writeln!(
-                out,
-                " by Kaplan-Meier from {} who left and {} who were answered; {} went elsewhere or wait still",
-                from.abandoned, from.answered, from.gone
-            )?,
+            Some(from) => {
+                write!(
+                    out,
+                    " by Kaplan-Meier from {} who left and {} who were answered; {} went elsewhere or wait still",
+                    from.abandoned, from.answered, from.gone
+                )?;
+                match from.resolution_ms {
+                    1 => writeln!(out)?,
+                    more => writeln!(out, " (waits told to {more} ms)")?,
+                }
+            }
             None if patience == Patience::Taken => {
                 writeln!(out, ", which is an assumption: none was given")?;
             }

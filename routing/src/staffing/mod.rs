@@ -8,7 +8,7 @@
 //! | `erlang_a`, `palm` | callers hang up; the integrals behind it |
 //! | `erlang_x` | callers hang up, and some call again |
 //! | `rehearsal` | a day's plan played by the real policy, the queue carried over |
-//! | `patience` | how long callers are willing to wait, from what waits there were |
+//! | `patience`, `wait_counts` | how long callers are willing to wait, from what waits there were |
 //! | `waits`, `told` | the waits that a log tells of; what it says of one contact |
 //!
 //! Everything is right to 1e-9 against exact arithmetic from 1 to 100,000 agents and for loads up to
@@ -30,6 +30,7 @@ mod patience;
 mod question;
 mod rehearsal;
 mod told;
+mod wait_counts;
 mod waits;
 
 pub use answer::{
@@ -44,4 +45,5 @@ pub use load::Load;
 pub use patience::{Patience, Step, Wait, WaitEnd};
 pub use question::{Deadline, LOAD_MAX, Question, SERVERS_MAX, StaffingFault, Target};
 pub use rehearsal::{Estimate, Plan, Rehearsal, Stretch};
+pub use wait_counts::{INSTANTS_MAX, WaitCounts};
 pub use waits::Waits;

@@ -6,6 +6,7 @@
 //! from another line, where they would not have been seen had they left, is at risk only from that instant on (late
 //! entry, or left truncation: Klein and Moeschberger, Survival Analysis, section 4.6).
 
+use super::wait_counts::WaitCounts;
 use serde::{Deserialize, Serialize};
 
 /// One wait and how it ended.
@@ -77,6 +78,10 @@ pub struct Patience {
     pub median_s: Option<f64>,
     /// The curve, one step for each wait at which somebody left.
     pub curve: Vec<Step>,
+    /// To how many milliseconds the waits are told: 1, unless there were too many different ones (see
+    /// [`WaitCounts::resolution_ms`]).
+    #[serde(default = "exact", skip_serializing_if = "is_exact")]
+    pub resolution_ms: u64,
 }
 
 /// One step of the curve.
@@ -91,14 +96,12 @@ pub struct Step {
 impl Patience {
     /// Estimates patience from waits in any order.
     pub fn estimate(waits: impl IntoIterator<Item = Wait>) -> Self {
-        // A wait that was seen for no time tells nothing.
-        let is_seen = |wait: &Wait| wait.from_ms == 0 || wait.from_ms < wait.ms;
-        let waits: Vec<Wait> = waits.into_iter().filter(is_seen).collect();
-        let mut ends: Vec<(u64, WaitEnd)> = waits.iter().map(|wait| (wait.ms, wait.end)).collect();
-        ends.sort_unstable();
-        let mut entries: Vec<u64> = waits.iter().map(|wait| wait.from_ms).collect();
-        entries.sort_unstable();
-        let mut entries = entries.into_iter().peekable();
+        Self::of_counts(&waits.into_iter().collect())
+    }
+
+    /// Estimates patience from waits that were counted.
+    pub fn of_counts(counts: &WaitCounts) -> Self {
+        let mut entries = counts.entries().peekable();
         let mut patience = Self {
             abandoned: 0,
             answered: 0,
@@ -106,18 +109,15 @@ impl Patience {
             mean_s: None,
             median_s: None,
             curve: Vec::new(),
+            resolution_ms: counts.resolution_ms(),
         };
         let mut at_risk = 0;
         let mut walk = Walk::default();
-        for same in ends.chunk_by(|a, b| a == b) {
-            let count = same.len() as u64;
-            let [(ms, end), ..] = *same else {
-                continue;
-            };
+        for (ms, end, count) in counts.ends() {
             // Who comes at that very instant has not been there before it; who was there from the begin, has.
-            while let Some(entry) = entries.next_if(|entry| *entry == 0 || *entry < ms) {
+            while let Some((entry, came)) = entries.next_if(|(at, _)| *at == 0 || *at < ms) {
                 walk.go_on_to(seconds(entry), at_risk);
-                at_risk += 1;
+                at_risk += came;
             }
             walk.go_on_to(seconds(ms), at_risk);
             match end {
@@ -175,6 +175,18 @@ impl Walk {
         self.exposure_s += step_s * waiting as f64;
         self.wait_s = wait_s;
     }
+}
+
+fn exact() -> u64 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde gives a reference to every field"
+)]
+fn is_exact(resolution_ms: &u64) -> bool {
+    *resolution_ms == exact()
 }
 
 fn seconds(ms: u64) -> f64 {
