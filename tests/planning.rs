@@ -78,6 +78,22 @@ fn who_waits_for_an_answer_by_mail_tells_nothing_of_patience() {
 }
 
 #[test]
+fn waits_that_come_too_late_in_a_log_are_told_of() {
+    let folder = ringdown_harness::place::Folder::new();
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/events/half_hour.jsonl");
+    let events = std::fs::read_to_string(events).expect("the log is there");
+    // Two hours after the first of them.
+    let newer = r#"{"id": {"origin": "other", "number": 1}, "at": 1795402800000, "agent": "ming", "event": "agent_status", "status": "available"}"#;
+    let log = folder.write("late.jsonl", format!("{newer}\n{events}"));
+    let told = ringdown(&format!(
+        "staff --calls 75 --aht 240 --patience-from {}",
+        log.display()
+    ));
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    assert!(text(&told.stderr).contains("too late to be counted"));
+}
+
+#[test]
 fn wrong_usage_is_exit_2() {
     for arguments in [
         "staff --aht 240",

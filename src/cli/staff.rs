@@ -7,9 +7,9 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use ringdown_routing::event::Event;
 use ringdown_routing::ids::QueueId;
-use ringdown_routing::staffing::{Deadline, Patience, Question, Target, Waits};
+use ringdown_routing::staffing::{Deadline, FoldHealth, Patience, Question, Target, WaitsFold};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `staff`.
@@ -113,7 +113,7 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
         let file = File::open(path).with_context(|| format!("{name}: cannot be read"))?;
         Box::new(BufReader::new(file))
     };
-    let mut waits = Waits::default();
+    let mut waits = WaitsFold::new(queue.map(QueueId::from));
     for (number, line) in (1..).zip(lines.lines()) {
         let line = line.with_context(|| format!("{name}:{number}: cannot be read"))?;
         if line.trim().is_empty() {
@@ -123,8 +123,18 @@ fn estimate(path: &Path, queue: Option<&str>) -> anyhow::Result<Patience> {
             .with_context(|| format!("{name}:{number}: not an event"))?;
         waits.record(&event);
     }
-    Ok(Patience::estimate(match queue {
-        Some(queue) => waits.in_queue(&QueueId::from(queue)),
-        None => waits.of_all(),
-    }))
+    let FoldHealth { late, cut_short } = waits.health();
+    if late > 0 {
+        writeln!(
+            std::io::stderr(),
+            "{name}: {late} events came more than an hour after newer ones, too late to be counted: sort the log by time"
+        )?;
+    }
+    if cut_short > 0 {
+        writeln!(
+            std::io::stderr(),
+            "{name}: {cut_short} contacts are counted as they stood before their end, because too many were under way"
+        )?;
+    }
+    Ok(Patience::of_counts(&waits.counts()))
 }

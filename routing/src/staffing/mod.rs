@@ -9,7 +9,7 @@
 //! | `erlang_x` | callers hang up, and some call again |
 //! | `rehearsal` | a day's plan played by the real policy, the queue carried over |
 //! | `patience`, `wait_counts` | how long callers are willing to wait, from what waits there were |
-//! | `waits`, `told` | the waits that a log tells of; what it says of one contact |
+//! | `told`, `waits`, `waits_fold` | what a log tells of waits: each, of a short one; how many, of one of any length |
 //!
 //! Everything is right to 1e-9 against exact arithmetic from 1 to 100,000 agents and for loads up to
 //! 100,000 erlang (`fixtures/staffing/make` computes what the tests compare with), and the same to the
@@ -32,6 +32,7 @@ mod rehearsal;
 mod told;
 mod wait_counts;
 mod waits;
+mod waits_fold;
 
 pub use answer::{
     Answer, BacklogStaff, DEFINITIONS, ImpatientStaff, PatientStaff, RetryingStaff,
@@ -47,3 +48,4 @@ pub use question::{Deadline, LOAD_MAX, Question, SERVERS_MAX, StaffingFault, Tar
 pub use rehearsal::{Estimate, Plan, Rehearsal, Stretch};
 pub use wait_counts::{INSTANTS_MAX, WaitCounts};
 pub use waits::Waits;
+pub use waits_fold::{DISORDER_MAX, FoldHealth, WaitsFold};

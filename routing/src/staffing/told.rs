@@ -8,13 +8,15 @@ use crate::contact::{Channel, VIA_CALL_BACK};
 use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::QueueId;
 use crate::time::Timestamp;
-use crate::verb::{RequeueReason, RestoredPlace};
+use crate::verb::{GATEWAY_LOST, RequeueReason, RestoredPlace};
 
 /// What was told of one contact.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     channel: Option<Channel>,
     is_call_back: bool,
+    is_closed: bool,
+    is_lost: bool,
     /// Every word once, in the order of time.
     words: Vec<(Timestamp, u64, Word)>,
 }
@@ -27,6 +29,8 @@ pub(super) enum Fact {
         channel: Channel,
         is_call_back: bool,
     },
+    /// Its gateway was taken for dead; one that only slept claims it back.
+    Lost,
     /// Something about its wait.
     Word(Word),
 }
@@ -76,11 +80,16 @@ impl Told {
                 self.is_call_back |= is_call_back;
                 return;
             }
+            Fact::Lost => {
+                self.is_lost = true;
+                return;
+            }
             Fact::Word(word) => word,
         };
         if let Word::Enqueued { channel, .. } = word {
             self.channel.get_or_insert(channel);
         }
+        self.is_closed |= matches!(word, Word::Closed { .. });
         let word = (event.at, event.id.number, word);
         if let Err(place) = self.words.binary_search(&word) {
             self.words.insert(place, word);
@@ -95,6 +104,16 @@ impl Told {
     /// Whether it is the desk that calls.
     pub(super) fn is_call_back(&self) -> bool {
         self.is_call_back
+    }
+
+    /// Whether its end was told, and nobody will claim it back.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_closed && !self.is_lost
+    }
+
+    /// Whether it is in a line, as far as that was told.
+    pub(super) fn waits(&self) -> bool {
+        self.stays().last().is_some_and(|stay| stay.end.is_none())
     }
 
     /// Its waits as one line has seen them, as known at an instant.
@@ -192,7 +211,18 @@ impl Fact {
                 is_call_back: via == VIA_CALL_BACK,
             });
         }
+        if let EventKind::Failed { cause } = &event.kind {
+            return (cause == GATEWAY_LOST).then_some(Self::Lost);
+        }
         Word::of(event).map(Self::Word)
+    }
+
+    /// The contact's first entry into any line, where this tells of an entry.
+    pub(super) fn entered_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Word(word) => word.entered_at(),
+            Self::Arrived { .. } | Self::Lost => None,
+        }
     }
 }
 

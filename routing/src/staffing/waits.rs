@@ -13,7 +13,8 @@ use crate::ids::{ContactId, QueueId};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
-/// The waits of a log's contacts. Events may come in any order and more than once.
+/// The waits of a log's contacts, all of which it keeps: [`WaitsFold`](super::WaitsFold) is for logs of any length.
+/// Events may come in any order and more than once.
 #[derive(Clone, Debug, Default)]
 pub struct Waits {
     contacts: BTreeMap<ContactId, Told>,

@@ -24,7 +24,7 @@ const STEPS_MAX: usize = 1_024;
 /// How long after its end a contact may be claimed back by its gateway and count for what became of it since; who
 /// comes later counts as failed for good. It bounds what is kept of contacts whose gateway was lost, and holds for
 /// every fold alike, however much of the log it is given.
-pub(super) const CLAIM_MAX: Duration = Duration::from_secs(12 * 3_600);
+pub(crate) const CLAIM_MAX: Duration = Duration::from_secs(12 * 3_600);
 
 /// A queue by its place in the fold's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -43,6 +43,7 @@ pub use figures::{
     ATTRIBUTION, DEFINITIONS, Definition, FailureParts, Figures, SPREAD_DEFINITIONS, ServiceLevel,
 };
 pub use hand_overs::HandOver;
+pub(crate) use journey::CLAIM_MAX;
 pub use ledger::{Ledger, Scope, Spread, Tally};
 pub use sketch::{Percentiles, Sketch};
 pub use tickets::{RatingCounts, SymptomCounts, TicketCounts};
@@ -56,7 +57,7 @@ use crate::verb::{GATEWAY_LOST, RequeueReason, RestoredPlace};
 use agent_time::{AgentLine, Keys};
 use callers::Callers;
 use facet::{FacetKey, Facets};
-use journey::{CLAIM_MAX, CellKey, Ending, Journey, QueueKey};
+use journey::{CellKey, Ending, Journey, QueueKey};
 use ledger::Sheet;
 use reasons::{ReasonKey, Reasons};
 use seen::{OriginKey, Seen};
