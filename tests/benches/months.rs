@@ -1,11 +1,13 @@
 //! How long the report of a month takes, and how much memory, by the number of its contacts.
 //!
-//! `cargo bench -p ringdown --bench months -- [--contacts 10000,100000,1000000] [--engine sqlite|postgres]` fills
-//! a database the way a desk does: every event through the event log's writer, which also keeps the contacts'
+//! `cargo bench -p ringdown --bench months -- [--contacts 10000,100000,1000000] [--engine sqlite|postgres|none]`
+//! fills a database the way a desk does: every event through the event log's writer, which also keeps the contacts'
 //! records, then the roll-ups from the log. It goes on past the month until the busiest hour of the next morning, so
 //! that a report has an hour of events to count that no roll-up has. Then each report is read by a process of its
 //! own: from opening the database to the printed report once, five times more for the median, the processor time of
-//! those (without a server's own), and the most memory the process had. At last the events of the same months go through `ringdown replay`, which keeps no database.
+//! those (without a server's own), and the most memory the process had. At last the events of the same months go
+//! through `ringdown replay` and `ringdown staff --patience-from`, which keep no database; `--engine none` measures
+//! them alone.
 //!
 //! `--url URL` takes that database in place of one of its own, with one number of contacts: filled where it is empty,
 //! read as it is where it is not, and left as it is then.
@@ -49,20 +51,23 @@ fn main() -> Outcome {
         }
         return read_each(url, contacts);
     }
+    let is_wanted = |engine| word("--engine").is_none_or(|only| only == engine);
     for contacts in sizes.split(',') {
         let contacts: u32 = contacts.parse()?;
-        if word("--engine") != Some("postgres") {
+        if is_wanted("sqlite") {
             let folder = Folder::new();
             let url = format!("sqlite:{}/desk.sqlite", folder.path().display());
             runtime.block_on(fill(&url, contacts))?;
             read_each(&url, contacts)?;
         }
-        if word("--engine") != Some("sqlite") {
+        if is_wanted("postgres") {
             let server = postgres::Postgres::start();
             runtime.block_on(fill(&server.url(), contacts))?;
             read_each(&server.url(), contacts)?;
         }
-        replay(contacts)?;
+        for arguments in LOG_READERS {
+            pipe_log(contacts, arguments)?;
+        }
     }
     Ok(())
 }
@@ -82,6 +87,12 @@ const KINDS: [&str; 13] = [
     "queue/1d/lost",
     "queue/1d/repeat_callers",
     "queue/1d/statistics",
+];
+
+/// What reads an event log from standard input.
+const LOG_READERS: [&str; 2] = [
+    "replay - --interval 1d --format csv",
+    "staff --calls 75 --aht 240 --patience-from -",
 ];
 
 /// Whether nothing was counted there.
@@ -193,10 +204,10 @@ async fn read(url: &str, kind: &str) -> Outcome {
     }))
 }
 
-/// Sends the month's events to `ringdown replay`, and looks at its memory while they come.
-fn replay(contacts: u32) -> Outcome {
+/// Sends the month's events to a `ringdown` with these arguments, and looks at its memory while they come.
+fn pipe_log(contacts: u32, arguments: &str) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringdown"));
-    command.args(["replay", "-", "--interval", "1d", "--format", "csv"]);
+    command.args(arguments.split(' '));
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let began = Instant::now();
     let mut child = command.spawn()?;
@@ -220,7 +231,8 @@ fn replay(contacts: u32) -> Outcome {
     }
     let peak_kb = peaks.iter().copied().fold(peak_kb, u64::max);
     tell(&json!({
-        "replay": contacts, "peak_kb": peak_kb, "peak_kb_after_each_week": peaks.iter().step_by(7).collect::<Vec<_>>(),
+        "read": arguments, "contacts": contacts, "peak_kb": peak_kb,
+        "peak_kb_after_each_week": peaks.iter().step_by(7).collect::<Vec<_>>(),
         "took_s": began.elapsed().as_secs_f64(), "began_s": START_S,
     }))
 }
