@@ -63,7 +63,7 @@ impl By {
     }
 
     /// Whether its rows are on such.
-    pub(super) fn holds(self, facet: &Facet) -> bool {
+    pub(crate) fn holds(self, facet: &Facet) -> bool {
         match facet {
             Facet::Number(_) | Facet::Other => self == Self::Number,
             Facet::CallerClass(_) => self == Self::CallerClass,

@@ -54,7 +54,9 @@ impl Shown {
 impl Subject {
     /// How narrow the sums by number, class of caller, skill and agent are read.
     pub(crate) fn facets(&self) -> Facets {
-        if self.by.is_of_facets() {
+        if self.by.is_of_facets() && self.shown == Shown::Rows {
+            Facets::Only(self.by)
+        } else if self.by.is_of_facets() {
             Facets::ByInterval
         } else if self.shown.has_facets() {
             Facets::Whole

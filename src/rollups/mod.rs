@@ -28,6 +28,7 @@ pub use reading::Lag;
 
 use crate::database::{Database, DatabaseFault};
 use crate::event_log::EventLog;
+use crate::report::By;
 use ringdown_routing::statistics::{Rules, Statistics};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(crate) enum Facets {
     Whole,
     /// By interval.
     ByInterval,
+    /// By interval, those alone that the report is divided by; for one that shows nothing else.
+    Only(By),
 }
 
 impl Rollups {

@@ -66,7 +66,7 @@ impl Rollups {
             })
             .await?;
         let as_of = now.max(fold.newest().unwrap_or(now));
-        let recent = fold.ledger(whole.from, whole.to, as_of);
+        let recent = self.facets.of(fold.ledger(whole.from, whole.to, as_of));
         let whole_span = [(whole.from, whole.to)];
         ledger.gather(recent, &spans, self.facets.spans(&spans, &whole_span));
         let health = fold.health();
@@ -143,6 +143,7 @@ impl Rollups {
             until: step.until,
             sums: Ledger::empty(step.until),
             spans,
+            facets: self.facets,
             facet_spans,
         };
         let facets = match scope {
@@ -178,6 +179,7 @@ struct Reading<'a> {
     until: Timestamp,
     sums: Ledger,
     spans: &'a [(Timestamp, Timestamp)],
+    facets: Facets,
     facet_spans: &'a [(Timestamp, Timestamp)],
 }
 
@@ -203,8 +205,7 @@ impl Reading<'_> {
         .bind(self.until.as_millis())
         .fetch(connection);
         while let Some((body,)) = found.try_next().await? {
-            self.sums
-                .gather(super::read(&body)?, self.spans, self.facet_spans);
+            self.add(super::read(&body)?);
         }
         Ok(())
     }
@@ -227,9 +228,14 @@ impl Reading<'_> {
             let mut ledger: Ledger = super::read(&body)?;
             let cells = wanted.get(&Timestamp::from_millis(begin));
             ledger.retain(|start| cells.is_some_and(|cells| cells.contains(&start)));
-            self.sums.gather(ledger, self.spans, self.facet_spans);
+            self.add(ledger);
         }
         Ok(())
+    }
+
+    fn add(&mut self, ledger: Ledger) {
+        let ledger = self.facets.of(ledger);
+        self.sums.gather(ledger, self.spans, self.facet_spans);
     }
 }
 
@@ -239,8 +245,18 @@ impl Facets {
         match self {
             Self::Unread => &[],
             Self::Whole => whole,
-            Self::ByInterval => intervals,
+            Self::ByInterval | Self::Only(_) => intervals,
         }
+    }
+
+    /// The same sums without those by facet that are not wanted.
+    fn of(self, mut ledger: Ledger) -> Ledger {
+        if let Self::Only(by) = self {
+            let wanted = ledger.take_facets_if(|facet| by.holds(facet));
+            ledger.take_facets();
+            ledger += wanted;
+        }
+        ledger
     }
 }
 

@@ -351,7 +351,7 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
             channel: None,
         },
     ];
-    for scope in scopes {
+    for (scope, by) in scopes.into_iter().zip([By::Agent, By::Number, By::Skill]) {
         for (interval, from, to) in [
             ("30m", 0, 24 * 3_600),
             ("1d", 0, HOURS * 3_600),
@@ -377,6 +377,11 @@ async fn agree(log: &EventLog, rollups: &Rollups, now: Timestamp) {
                 let (told, wanted) = (report.clone().unwrap().by(by), wanted.clone().by(by));
                 assert_eq!(printed(&told), printed(&wanted), "{interval} by {by:?}");
             }
+            // Rows alone.
+            let only = rollups.clone().reading(Facets::Only(by));
+            let told = only.report(&period, &scope, now, || ()).await.unwrap();
+            let (told, by_it) = (told.unwrap().by(by), wanted.clone().by(by));
+            assert_eq!(as_csv(&told, None), as_csv(&by_it, None), "rows by {by:?}");
             // The rows without a table, and each table that needs no facets.
             let without = rollups.clone().reading(Facets::Unread);
             let told = without.report(&period, &scope, now, || ()).await.unwrap();
