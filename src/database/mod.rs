@@ -278,13 +278,11 @@ async fn open_connection(
 ) -> Result<AnyConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     prepare_connection(engine, &mut connection).await?;
-    match engine {
-        Engine::Sqlite => {}
-        Engine::Postgres => {
-            let settings = sqlx::raw_sql(POSTGRES_WRITER_SETTINGS);
-            settings.execute(&mut connection).await?;
-        }
-    }
+    let settings = match engine {
+        Engine::Sqlite => SQLITE_WRITER_PRAGMAS,
+        Engine::Postgres => POSTGRES_WRITER_SETTINGS,
+    };
+    sqlx::raw_sql(settings).execute(&mut connection).await?;
     Ok(connection)
 }
 
@@ -432,7 +430,11 @@ const MIGRATIONS: [(&str, &str); 35] = [
 /// and the file whole through a crash of the machine (sqlite.org/pragma.html#pragma_synchronous). What is
 /// deleted is overwritten, for an erased person's words must not stay in the file's free room.
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
-     PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000; PRAGMA temp_store = MEMORY;";
+     PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000;";
+
+/// What a transaction may have to take back is kept in memory. What a report sorts is not: of a million contacts that
+/// would be hundreds of megabytes.
+const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA temp_store = MEMORY;";
 
 /// A gateway that falls asleep within a transaction is thrown out of it, so that the others, which write down
 /// what it did, need not wait until it wakes.

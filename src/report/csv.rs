@@ -30,6 +30,9 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         .chain(["is_conserved"])
         .collect();
     write!(out, "{}\r\n", head.join(","))?;
+    let path = |field: &'static str| field.split('.').collect::<Vec<_>>();
+    let figure_paths: Vec<_> = DEFINITIONS.iter().map(|it| path(it.field)).collect();
+    let spread_paths = SPREAD_FIELDS.map(path);
     let compared = report.compared.iter().flat_map(|other| &other.rows);
     for row in report.rows.iter().chain(compared) {
         let (start, end) = (
@@ -38,14 +41,15 @@ pub(super) fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         );
         write!(out, "{start},{end},{}", quoted(&row.group.name()))?;
         let figures = serde_json::to_value(row.tally.figures())?;
-        for definition in DEFINITIONS {
-            write!(out, ",{}", field(&figures, definition.field))?;
+        for path in &figure_paths {
+            write_field(&figures, path, out)?;
         }
         let spread = serde_json::to_value(row.spread)?;
-        for name in SPREAD_FIELDS {
-            write!(out, ",{}", field(&spread, name))?;
+        for path in &spread_paths {
+            write_field(&spread, path, out)?;
         }
-        write!(out, ",{}\r\n", field(&figures, "is_conserved"))?;
+        write_field(&figures, &["is_conserved"], out)?;
+        write!(out, "\r\n")?;
     }
     Ok(())
 }
@@ -68,11 +72,14 @@ pub(super) fn print_table(report: &Report, table: &Table, out: &mut impl Write) 
     Ok(())
 }
 
-/// One figure as text.
-fn field(figures: &Value, name: &str) -> String {
-    match figures.pointer(&format!("/{}", name.replace('.', "/"))) {
-        None | Some(Value::Null) => String::new(),
-        Some(value) => value.to_string(),
+/// Writes a comma and one figure.
+fn write_field(figures: &Value, path: &[&str], out: &mut impl Write) -> io::Result<()> {
+    let found = path
+        .iter()
+        .try_fold(figures, |figure, name| figure.get(name));
+    match found {
+        None | Some(Value::Null) => write!(out, ","),
+        Some(value) => write!(out, ",{value}"),
     }
 }
 
@@ -106,8 +113,13 @@ mod tests {
     #[test]
     fn a_figure_without_a_denominator_is_empty() {
         let figures = serde_json::to_value(Figures::of(&Tally::default())).unwrap();
-        assert_eq!(field(&figures, "asa_s"), "");
-        assert_eq!(field(&figures, "service_level.ignored"), "");
-        assert_eq!(field(&figures, "offered"), "0");
+        let field = |path: &[&str]| {
+            let mut out = Vec::new();
+            write_field(&figures, path, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(field(&["asa_s"]), ",");
+        assert_eq!(field(&["service_level", "ignored"]), ",");
+        assert_eq!(field(&["offered"]), ",0");
     }
 }
