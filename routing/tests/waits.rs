@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ringdown_routing::contact::{
-    CallBackTo, Channel, Needs, Priority, QueuedContact, VIA_CALL_BACK,
+    CallBackTo, Channel, Keeper, Needs, Priority, QueuedContact, VIA_CALL_BACK,
 };
 use ringdown_routing::event::{ContactResult, Event, EventKind};
 use ringdown_routing::ids::{AgentId, ContactId, EventId, NodeId, OfferToken, QueueId};
@@ -60,6 +60,11 @@ enum Story {
     CallsBack {
         wait: i64,
     },
+    /// The same, in another line after some time.
+    CallsBackFromElsewhere {
+        wait: i64,
+        more: i64,
+    },
     Mail {
         wait: i64,
     },
@@ -102,6 +107,7 @@ fn stories() -> impl Strategy<Value = Vec<(i64, Story)>> {
         1 => (wait(), 0..12 * HOUR, wait()).prop_map(|(wait, slept, more)| Story::Claimed { wait, slept, more }),
         1 => wait().prop_map(|wait| Story::LeavesWord { wait }),
         1 => (0..30 * HOUR).prop_map(|wait| Story::CallsBack { wait }),
+        1 => (0..30 * HOUR, wait()).prop_map(|(wait, more)| Story::CallsBackFromElsewhere { wait, more }),
         1 => (0..30 * HOUR).prop_map(|wait| Story::Mail { wait }),
         1 => (wait(), wait()).prop_map(|(waited, more)| Story::CameBefore { waited, more }),
         1 => wait().prop_map(|wait| Story::NeverCloses { wait }),
@@ -145,6 +151,27 @@ impl Log {
 
     /// Who was in another line before has the time of their first entry.
     fn enters(&mut self, at: i64, contact: ContactId, queue: &str, channel: Channel, since: i64) {
+        let node = NodeId::from("gateway");
+        self.is_enqueued(at, contact, queue, (channel, since, node));
+    }
+
+    /// Who leaves one line for another, whatever happened in the first.
+    fn moves(&mut self, at: i64, contact: ContactId, to: &str, since: i64, node: NodeId) {
+        let overflowed = EventKind::Overflowed {
+            to: to.to_owned(),
+            wait_ms: (at - since).unsigned_abs(),
+        };
+        self.tell(at, contact, "q", overflowed);
+        self.is_enqueued(at, contact, to, (Channel::Voice, since, node));
+    }
+
+    fn is_enqueued(
+        &mut self,
+        at: i64,
+        contact: ContactId,
+        queue: &str,
+        (channel, since, node): (Channel, i64, NodeId),
+    ) {
         let enqueued = EventKind::Enqueued {
             priority: Priority::default(),
             channel,
@@ -153,7 +180,7 @@ impl Log {
             enqueued_at: Timestamp::from_millis(since),
             rings_one: false,
             calls_back: None,
-            node: NodeId::from("gateway"),
+            node,
         };
         self.tell(at, contact, queue, enqueued);
     }
@@ -189,7 +216,7 @@ impl Log {
         let contact = ContactId::from_u128(self.events.len() as u128 + 1);
         let (channel, via) = if matches!(story, Story::Mail { .. }) {
             (Channel::Email, "inbox")
-        } else if matches!(story, Story::CallsBack { .. }) {
+        } else if let Story::CallsBack { .. } | Story::CallsBackFromElsewhere { .. } = story {
             (Channel::Voice, VIA_CALL_BACK)
         } else {
             (Channel::Voice, "trunk")
@@ -239,7 +266,7 @@ impl Log {
                 self.is_answered(start + wait, contact, "q", wait);
                 let handed_over = start + wait + talk;
                 self.goes_back(handed_over, contact, RequeueReason::HandedOver);
-                self.enters(handed_over, contact, "r", Channel::Voice, start);
+                self.moves(handed_over, contact, "r", start, NodeId::from("gateway"));
                 let left = handed_over + more;
                 self.leaves(left, contact, "r", left - start);
                 self.closes(left, contact, Abandoned);
@@ -259,6 +286,12 @@ impl Log {
             Story::CallsBack { wait } | Story::Mail { wait } => {
                 self.is_answered(start + wait, contact, "q", wait);
                 self.closes(start + wait, contact, Answered);
+            }
+            Story::CallsBackFromElsewhere { wait, more } => {
+                let moved = start + wait;
+                self.moves(moved, contact, "r", start, Keeper::Database.node());
+                self.is_answered(moved + more, contact, "r", wait + more);
+                self.closes(moved + more, contact, Answered);
             }
             Story::CameBefore { waited, more } => {
                 self.enters(0, contact, "r", Channel::Voice, -1 - waited);
@@ -436,6 +469,21 @@ fn who_is_handed_over_after_a_day_is_no_new_caller() {
     let fold = fold(None, &events);
     assert_eq!(fold.health().late, 0);
     assert_eq!(fold.counts(), all(None, &events));
+}
+
+#[test]
+fn a_call_back_that_is_moved_the_next_day_is_no_caller() {
+    let story = Story::CallsBackFromElsewhere {
+        wait: 16 * HOUR,
+        more: 300 * SECOND,
+    };
+    let events = delivered(&[(0, Story::Waits), (SECOND, story)], &[vec![0]]);
+    assert_eq!(fold(None, &events).counts(), all(None, &events));
+    // Nor is it one to a log that begins after it was ordered.
+    let from_the_move = events.iter().skip(4).cloned().collect::<Vec<_>>();
+    let none = WaitCounts::default();
+    assert_eq!(fold(None, &from_the_move).counts(), none);
+    assert_eq!(all(None, &from_the_move), none);
 }
 
 #[test]

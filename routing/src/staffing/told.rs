@@ -4,7 +4,7 @@
 //! came does not matter.
 
 use super::patience::{Wait, WaitEnd};
-use crate::contact::{Channel, VIA_CALL_BACK};
+use crate::contact::{Channel, Keeper, VIA_CALL_BACK};
 use crate::event::{ContactResult, Event, EventKind};
 use crate::ids::QueueId;
 use crate::time::Timestamp;
@@ -45,6 +45,7 @@ pub(super) enum Word {
         queue: QueueId,
         since: Timestamp,
         channel: Channel,
+        is_call_back: bool,
     },
     Answered {
         wait_ms: u64,
@@ -86,8 +87,14 @@ impl Told {
             }
             Fact::Word(word) => word,
         };
-        if let Word::Enqueued { channel, .. } = word {
+        if let Word::Enqueued {
+            channel,
+            is_call_back,
+            ..
+        } = word
+        {
             self.channel.get_or_insert(channel);
+            self.is_call_back |= is_call_back;
         }
         self.is_closed |= matches!(word, Word::Closed { .. });
         let word = (event.at, event.id.number, word);
@@ -99,6 +106,11 @@ impl Told {
     /// Whether somebody holds the line.
     pub(super) fn is_call(&self) -> bool {
         !self.is_call_back && self.channel == Some(Channel::Voice)
+    }
+
+    /// Whether its arrival or an entry into a line was told.
+    pub(super) fn is_known(&self) -> bool {
+        self.channel.is_some()
     }
 
     /// Whether it is the desk that calls.
@@ -231,13 +243,15 @@ impl Word {
         if let EventKind::Enqueued {
             enqueued_at,
             channel,
+            node,
             ..
-        } = event.kind
+        } = &event.kind
         {
             return event.queue.clone().map(|queue| Self::Enqueued {
                 queue,
-                since: enqueued_at,
-                channel,
+                since: *enqueued_at,
+                channel: *channel,
+                is_call_back: Keeper::of(node) == Keeper::Database,
             });
         }
         if let EventKind::Overflowed { wait_ms, .. } = event.kind {

@@ -98,14 +98,18 @@ impl WaitsFold {
     }
 
     fn take(&mut self, contact: ContactId, event: &Event, fact: Fact) {
-        if !self.kept.contains_key(&contact) {
-            if self.is_old(event.at) {
-                self.health.late += 1;
-                return;
-            }
-            if self.was_settled(&fact) {
-                return;
-            }
+        let kept = self.kept.get(&contact);
+        let is_kept = kept.is_some();
+        if !is_kept && self.is_old(event.at) {
+            self.health.late += 1;
+            return;
+        }
+        // Who is forgotten leaves one line before entering the other, and is kept again since then, but not known.
+        let is_known = kept.is_some_and(|kept| kept.told.is_known());
+        if !is_known && self.was_settled(&fact) {
+            return;
+        }
+        if !is_kept {
             self.make_room();
         }
         let kept = self.kept.entry(contact).or_insert_with(|| Kept {
@@ -129,8 +133,8 @@ impl WaitsFold {
         self.newest.is_some_and(|newest| at + DISORDER_MAX < newest)
     }
 
-    /// Whether a contact that is not kept was known: it enters another line, and its first entry was long ago, but not
-    /// before the log began. Such is one that is handed over after a day.
+    /// Whether a contact that is not known was so once: it enters another line, and its first entry was long ago, but
+    /// not before the log began. Such is one that is handed over after a day, or a call-back that is moved.
     fn was_settled(&self, fact: &Fact) -> bool {
         let began = |since: Timestamp| self.first.is_some_and(|first| first <= since);
         let first_entry = fact.entered_at();
