@@ -432,8 +432,9 @@ const MIGRATIONS: [(&str, &str); 35] = [
 const SQLITE_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; \
      PRAGMA busy_timeout = 2000; PRAGMA cache_size = -8000;";
 
-/// What a transaction may have to take back is kept in memory. What a report sorts is not: of a million contacts that
-/// would be hundreds of megabytes.
+/// What a transaction may have to take back is kept in memory. What a report sorts is not, where it is more than the
+/// cache holds: of a million contacts that would be hundreds of megabytes. It goes into a file without a name where the
+/// system keeps such (sqlite.org/tempfiles.html), as with PostgreSQL.
 const SQLITE_WRITER_PRAGMAS: &str = "PRAGMA temp_store = MEMORY;";
 
 /// A gateway that falls asleep within a transaction is thrown out of it, so that the others, which write down

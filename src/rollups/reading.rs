@@ -157,6 +157,9 @@ impl Rollups {
             (rows::INTERVALS, rows::INTERVALS, spans),
             (rows::FACETS, facets, facet_spans),
         ] {
+            if spans.is_empty() {
+                continue;
+            }
             let connection = &mut *transaction;
             reading.add_uncut(connection, uncut, (from, to)).await?;
             for (level, wanted) in LEVELS.iter().zip(levels::cells_of(spans)) {
