@@ -1,7 +1,8 @@
 //! How well people say it went, whichever way they say it: one answer for each contact, and the first one stands.
 //!
-//! The caller keys it in, the sender of a mail has a link; either way it is a deed ([`crate::mail::Deed`]), whose
-//! transaction keeps the row of `satisfaction`, notes it on the ticket and tells the event log (`tickets::telling`).
+//! The caller keys it in, the sender of a mail has a link, and a program that asks by itself, such as a chat's window,
+//! tells it by the API; either way it is a deed ([`crate::mail::Deed`]), whose transaction keeps the row of
+//! `satisfaction`, notes it on the ticket and tells the event log (`tickets::telling`).
 
 use crate::database::{DatabaseFault, Engine};
 use ringdown_routing::ids::{ContactId, QueueId};

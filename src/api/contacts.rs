@@ -90,6 +90,6 @@ pub(super) async fn events(
     Ok(json::page(items, page.next.map(|next| next.to_string())))
 }
 
-fn unknown(id: ContactId) -> Problem {
+pub(super) fn unknown(id: ContactId) -> Problem {
     Problem::NotFound(format!("no contact {id}"))
 }

@@ -45,6 +45,7 @@ pub mod operations;
 mod pages;
 mod problem;
 mod queues;
+mod ratings;
 mod reports;
 pub mod serve;
 mod simulations;
@@ -235,6 +236,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<ApiState>)> {
         ("/contacts/{id}/move", post(waiting::to_queue)),
         ("/contacts/{id}/priority", post(waiting::reprioritise)),
         ("/contacts/{id}/requeue", post(waiting::requeue)),
+        ("/contacts/{id}/rating", post(ratings::rate)),
         ("/contacts/{id}/drop", post(waiting::drop_call)),
         ("/contacts/{id}/answer", post(mails::answer)),
         ("/contacts/{id}/attachments", post(attachments::take)),

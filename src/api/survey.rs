@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1_024;
 
 /// Most letters of a comment that are kept.
-const COMMENT_LETTERS_MAX: usize = 2_000;
+pub(super) const COMMENT_LETTERS_MAX: usize = 2_000;
 
 /// What the link says beside its token.
 #[derive(Debug, Deserialize)]

@@ -27,6 +27,41 @@ fn contacts_are_listed_page_by_page_newest_first() {
 }
 
 #[test]
+fn a_contact_is_rated_once() {
+    on_a_desk(async |desk| {
+        desk.call(1).await;
+        let path = format!("/contacts/{}/rating", contact(1));
+        let rating = json!({"score": 4, "comment": " 很快就解決了 "});
+        is_problem(&desk.post(&path, None, &json!({"score": 6})).await, 422);
+        let long = json!({"score": 4, "comment": "長".repeat(2_001)});
+        is_problem(&desk.post(&path, None, &long).await, 422);
+        let reader = request(Method::POST, &path, "reader", None, &rating.to_string());
+        is_problem(&desk.ask(reader).await, 403);
+        let nobody = format!("/contacts/{}/rating", contact(9));
+        is_problem(&desk.post(&nobody, None, &rating).await, 404);
+
+        let first = desk.post(&path, Some("r1"), &rating).await;
+        assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+        assert_eq!(
+            first.body,
+            json!({"contact": contact(1), "score": 4, "comment": "很快就解決了"})
+        );
+        let again = desk.post(&path, Some("r1"), &rating).await;
+        assert_eq!(
+            (again.status, again.body),
+            (StatusCode::CREATED, first.body)
+        );
+        is_problem(&desk.post(&path, None, &json!({"score": 1})).await, 409);
+
+        let events = desk.get(&format!("/contacts/{}/events", contact(1))).await;
+        let events = events.body["items"].as_array().unwrap().clone();
+        let rated: Vec<&Value> = events.iter().filter(|it| it["event"] == "rated").collect();
+        assert_eq!(rated.len(), 1, "{events:?}");
+        assert_eq!(rated[0]["score"], 4, "{rated:?}");
+    });
+}
+
+#[test]
 fn one_contact_is_shown_with_its_events() {
     on_a_desk(async |desk| {
         desk.call(1).await;
